@@ -1,0 +1,190 @@
+// Package contract is what the deployables agree on: the environment variables
+// the stack sets, where things lie in the buckets, and the JSON that passes
+// between functions and state machines. States pass references and small
+// summaries, never data.
+package contract
+
+import (
+	"fmt"
+	"path"
+	"regexp"
+	"strings"
+)
+
+// Environment variables that the stack sets and the functions read.
+const (
+	EnvEnvironment   = "SLUICE_ENVIRONMENT"    // "staging" or "production"
+	EnvLake          = "SLUICE_LAKE_BUCKET"    // uploads: raw/ and labels/
+	EnvStore         = "SLUICE_STORE_BUCKET"   // everything Sluice writes
+	EnvLifecycleARN  = "SLUICE_LIFECYCLE_ARN"  // the lifecycle state machine
+	EnvTopicARN      = "SLUICE_TOPIC_ARN"      // where people are told
+	EnvKeyID         = "SLUICE_KEY_ID"         // the KMS key that signs decisions
+	EnvTrainerImage  = "SLUICE_TRAINER_IMAGE"  // image URI; its digest goes into the plan
+	EnvServerImage   = "SLUICE_SERVER_IMAGE"   // image URI of the model server
+	EnvEndpointRole  = "SLUICE_ENDPOINT_ROLE"  // role ARN that SageMaker models run as
+	EnvInstanceType  = "SLUICE_INSTANCE_TYPE"  // e.g. "ml.m5.large"
+	EnvInstanceCount = "SLUICE_INSTANCE_COUNT" // instances per variant, e.g. "1"
+	EnvMetricPeriod  = "SLUICE_METRIC_PERIOD"  // seconds: 10 or 60; alarms and analysis use it
+	EnvQuietPeriod   = "SLUICE_QUIET_SECONDS"  // how long uploads must pause before a run starts
+	EnvPlan          = "SLUICE_PLAN"           // trainer and evaluator: S3 URI of the sealed plan
+)
+
+// MetricNamespace holds Sluice's own metrics: Accuracy (0..1, dimensions
+// EndpointName and VariantName) and Drift (PSI, dimension Model).
+const MetricNamespace = "Sluice"
+
+// The two variant slots of an endpoint. The champion lives in one, the
+// candidate takes the other, and promotion swaps their roles; so alarms can be
+// declared once, per slot.
+const (
+	SlotBlue  = "blue"
+	SlotGreen = "green"
+)
+
+// OtherSlot is the slot that the candidate takes.
+func OtherSlot(slot string) string {
+	if slot == SlotBlue {
+		return SlotGreen
+	}
+	return SlotBlue
+}
+
+var modelName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_-]{0,38}[A-Za-z0-9])?$`)
+
+// CheckModel returns an error that says what is wrong with a model's name.
+func CheckModel(name string) error {
+	if !modelName.MatchString(name) {
+		return fmt.Errorf("model name %q: want 1 to 40 letters, digits, '-' and '_', starting and ending with a letter or digit", name)
+	}
+	return nil
+}
+
+var joiners = regexp.MustCompile(`[-_]+`)
+
+// AWSName maps a model's name to what every AWS name allows (letters, digits
+// and hyphens), reversibly: "-" stays, "_" becomes "--", and any longer run is
+// spelled out between "---" marks, d for '-' and u for '_'.
+func AWSName(model string) string {
+	return joiners.ReplaceAllStringFunc(model, func(run string) string {
+		switch run {
+		case "-":
+			return "-"
+		case "_":
+			return "--"
+		}
+		return "---" + strings.NewReplacer("-", "d", "_", "u").Replace(run) + "---"
+	})
+}
+
+var awsJoiners = regexp.MustCompile(`---[du]+---|--|-`)
+
+// ModelFromAWSName undoes AWSName.
+func ModelFromAWSName(name string) string {
+	return awsJoiners.ReplaceAllStringFunc(name, func(run string) string {
+		switch run {
+		case "-":
+			return "-"
+		case "--":
+			return "_"
+		}
+		return strings.NewReplacer("d", "-", "u", "_").Replace(strings.Trim(run, "-"))
+	})
+}
+
+// EndpointName is a model's endpoint in an environment.
+func EndpointName(environment, model string) string {
+	return "sluice-" + environment + "-" + AWSName(model)
+}
+
+// AlarmName is the alarm on one measure ("errors", "latency", "accuracy") of
+// one slot of a model's endpoint.
+func AlarmName(environment, model, slot, measure string) string {
+	return EndpointName(environment, model) + "." + slot + "." + measure
+}
+
+// ParseAlarmName undoes AlarmName.
+func ParseAlarmName(name string) (environment, model, slot, measure string, ok bool) {
+	parts := strings.Split(name, ".")
+	if len(parts) != 3 || (parts[1] != SlotBlue && parts[1] != SlotGreen) {
+		return "", "", "", "", false
+	}
+	rest, found := strings.CutPrefix(parts[0], "sluice-")
+	if !found {
+		return "", "", "", "", false
+	}
+	environment, encoded, found := strings.Cut(rest, "-")
+	return environment, ModelFromAWSName(encoded), parts[1], parts[2], found
+}
+
+// Keys in the lake bucket.
+
+// RawPrefix is where a model's uploads arrive: raw/<model>/.
+func RawPrefix(model string) string { return "raw/" + model + "/" }
+
+// LabelsPrefix is where labels for served predictions arrive, as JSON Lines of
+// Label: labels/<model>/.
+func LabelsPrefix(model string) string { return "labels/" + model + "/" }
+
+// Keys in the store bucket.
+
+func ConfigKey(model string) string     { return "configs/" + model + "/train.yaml" }
+func IntakeKey(model string) string     { return "intake/" + model + ".json" }
+func DatasetPrefix(model string) string { return "datasets/" + model + "/" }
+
+// RunKey is a key under a run's prefix, e.g. RunKey("m", "m-3", "plan.json").
+func RunKey(model, run string, name ...string) string {
+	return path.Join(append([]string{"runs", model, run}, name...)...)
+}
+
+// VersionKey holds a registered model version's record, created once.
+func VersionKey(model string, version int) string {
+	return fmt.Sprintf("models/%s/versions/%d.json", model, version)
+}
+
+// AliasKey is a movable name of a model version, e.g. "champion".
+func AliasKey(model, alias string) string { return "models/" + model + "/aliases/" + alias + ".json" }
+
+func RolloutStateKey(model string) string { return "rollouts/" + model + "/state.json" }
+func RolloutLeaseKey(model string) string { return "rollouts/" + model + "/lease.json" }
+
+// RolloutHistoryKey keeps a finished rollout's last state.
+func RolloutHistoryKey(model, rollout string) string {
+	return "rollouts/" + model + "/history/" + rollout + ".json"
+}
+
+// CapturePrefix is where an endpoint's captured requests lie:
+// capture/<endpoint>/<variant>/yyyy/mm/dd/hh/….jsonl, as SageMaker writes them.
+const CapturePrefix = "capture/"
+
+// Names of the files under a run's prefix.
+const (
+	FileRequest     = "request.json"     // what admit collected
+	FilePlan        = "plan.json"        // the plan; sealed by ingest
+	FileProfile     = "profile.json"     // merged profile of the commit
+	FileValidation  = "validation.json"  // validate's report
+	FileModel       = "model.tar.gz"     // what SageMaker mounts
+	FileMetrics     = "metrics.json"     // the trainer's own metrics
+	FileFolds       = "folds.parquet"    // out-of-fold predictions
+	FileEnvironment = "environment.json" // everything that could change the bits
+	FilePredictions = "evaluation/predictions.parquet"
+	FilePerturbed   = "evaluation/perturbed.parquet"
+	FileLatency     = "evaluation/latency.json"
+	FileDecision    = "decision.json"
+	FileRecord      = "run.json" // the run's outcome, written last
+)
+
+// VerdictFile is where a gate keeps its verdict under the run's prefix.
+func VerdictFile(gate string) string { return "verdicts/" + gate + ".json" }
+
+// URI is the S3 URI of a key.
+func URI(bucket, key string) string { return "s3://" + bucket + "/" + key }
+
+// ParseURI splits an S3 URI.
+func ParseURI(uri string) (bucket, key string, err error) {
+	rest, ok := strings.CutPrefix(uri, "s3://")
+	bucket, key, found := strings.Cut(rest, "/")
+	if !ok || !found || bucket == "" {
+		return "", "", fmt.Errorf("S3 URI %q: want s3://bucket/key", uri)
+	}
+	return bucket, key, nil
+}

@@ -1,0 +1,119 @@
+// Package trainconfig reads train.yaml: one file per model that says what to
+// learn from, how to train, what a good model is, and how it goes live. It is
+// strict: an unknown key is an error that names the line and the nearest known
+// key. Every default is written into the value that Parse returns.
+package trainconfig
+
+import "time"
+
+// Config is a whole train.yaml with its defaults filled in.
+type Config struct {
+	Experiment Experiment `yaml:"experiment" json:"experiment"`
+	Data       Data       `yaml:"data" json:"data"`
+	Model      Model      `yaml:"model" json:"model"`
+	Training   Training   `yaml:"training" json:"training"`
+	Evaluation Evaluation `yaml:"evaluation" json:"evaluation"`
+	Deployment Deployment `yaml:"deployment" json:"deployment"`
+}
+
+type Experiment struct {
+	Name      string `yaml:"name" json:"name"`
+	Seed      int64  `yaml:"seed" json:"seed"`           // default 42
+	Framework string `yaml:"framework" json:"framework"` // "xgboost", the default
+}
+
+type Data struct {
+	Version  string   `yaml:"version" json:"version"`   // a ref; default "main"
+	Path     string   `yaml:"path" json:"path"`         // S3 URI of the prefix, "s3://lake/raw/…"; the bucket name "lake" means the stack's
+	Features []string `yaml:"features" json:"features"` // empty: every column but target and row id
+	Target   string   `yaml:"target" json:"target"`
+	Positive string   `yaml:"positive" json:"positive"` // the target's positive value; default "1", or the greater of two text values
+	Split    Split    `yaml:"split" json:"split"`
+}
+
+// Split is a fraction each; they sum to 1. Rows are assigned by a hash of
+// their content and the seed, so a row stays where it was as the data grows,
+// and duplicates never straddle two sides.
+type Split struct {
+	Train      float64 `yaml:"train" json:"train"`           // default 0.8
+	Validation float64 `yaml:"validation" json:"validation"` // default 0
+	Test       float64 `yaml:"test" json:"test"`             // default 0.2
+}
+
+type Model struct {
+	Type   string         `yaml:"type" json:"type"`     // "XGBClassifier", …
+	Params map[string]any `yaml:"params" json:"params"` // XGBoost's own names
+}
+
+type Training struct {
+	Folds               int    `yaml:"folds" json:"folds"`                                 // default 5
+	EarlyStoppingRounds int    `yaml:"early_stopping_rounds" json:"early_stopping_rounds"` // default 50; 0 is off
+	EvalMetric          string `yaml:"eval_metric" json:"eval_metric"`                     // default "auc"
+	Verbose             bool   `yaml:"verbose" json:"verbose"`
+}
+
+type Evaluation struct {
+	Metrics    []string           `yaml:"metrics" json:"metrics"`       // what is computed and shown
+	Thresholds map[string]float64 `yaml:"thresholds" json:"thresholds"` // the least (for log_loss the most) that passes
+	DecideOn   string             `yaml:"decide_on" json:"decide_on"`   // "interval" (default) or "point"
+	Confidence float64            `yaml:"confidence" json:"confidence"` // default 0.95
+	// OnInsufficient: "hold" (default), "pass" or "fail", per gate name.
+	OnInsufficient map[string]string `yaml:"on_insufficient" json:"on_insufficient"`
+	Fairness       Fairness          `yaml:"fairness" json:"fairness"`
+	Robustness     Robustness        `yaml:"robustness" json:"robustness"`
+	DataQuality    DataQuality       `yaml:"data_quality" json:"data_quality"`
+	Champion       Champion          `yaml:"champion" json:"champion"`
+	Latency        Latency           `yaml:"latency" json:"latency"`
+}
+
+type Fairness struct {
+	ProtectedAttributes []string `yaml:"protected_attributes" json:"protected_attributes"`
+	MaxDisparity        float64  `yaml:"max_disparity" json:"max_disparity"`   // default 0.1, of AUC between groups
+	MinGroupSize        int      `yaml:"min_group_size" json:"min_group_size"` // default 100
+}
+
+type Robustness struct {
+	Noise          []float64 `yaml:"noise" json:"noise"`                     // default 0.001, 0.01, 0.1 × each feature's standard deviation
+	Draws          int       `yaml:"draws" json:"draws"`                     // default 3 repeated draws
+	MaxDegradation float64   `yaml:"max_degradation" json:"max_degradation"` // default 0.05 of AUC
+}
+
+type DataQuality struct {
+	NullRatio       float64    `yaml:"null_ratio" json:"null_ratio"`             // default < 0.05
+	FeatureVariance float64    `yaml:"feature_variance" json:"feature_variance"` // default > 1e-6
+	ClassBalance    [2]float64 `yaml:"class_balance" json:"class_balance"`       // default 0.2…0.8 share of the positive class
+}
+
+type Champion struct {
+	Margin float64 `yaml:"margin" json:"margin"` // how much worse in AUC the candidate may be; default 0.01
+}
+
+type Latency struct {
+	P99 Duration `yaml:"p99" json:"p99"` // default: deployment.limits.latency_p99
+}
+
+type Deployment struct {
+	Strategy     string    `yaml:"strategy" json:"strategy"`         // "canary" (default) or "blue_green"
+	Environments []string  `yaml:"environments" json:"environments"` // default staging, production
+	Steps        []float64 `yaml:"steps" json:"steps"`               // candidate's percent; default 10, 20, … 100
+	Bake         Duration  `yaml:"bake" json:"bake"`                 // default 5m
+	Limits       Limits    `yaml:"limits" json:"limits"`
+	MinRequests  int       `yaml:"min_requests" json:"min_requests"` // per step, to judge at all; default 50
+	MaxFailures  int       `yaml:"max_failures" json:"max_failures"` // in a row; default 3
+	Deadline     Duration  `yaml:"deadline" json:"deadline"`         // of the whole rollout; default 2h
+	Rollback     Rollback  `yaml:"rollback" json:"rollback"`
+}
+
+type Limits struct {
+	LatencyP99 Duration `yaml:"latency_p99" json:"latency_p99"` // default 500ms
+	ErrorRate  float64  `yaml:"error_rate" json:"error_rate"`   // default 0.01
+	Accuracy   float64  `yaml:"accuracy" json:"accuracy"`       // default 0.85; 0 is off
+}
+
+type Rollback struct {
+	Enabled bool   `yaml:"enabled" json:"enabled"` // default true
+	Trigger string `yaml:"trigger" json:"trigger"` // e.g. "accuracy_drop > 5%"; default none
+}
+
+// Duration is written as Go writes it ("5m", "500ms") in YAML and JSON.
+type Duration time.Duration
