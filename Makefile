@@ -1,0 +1,83 @@
+# Sluice. `make help` lists what you can do.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+export CGO_ENABLED := 0
+export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 1
+export JSII_SILENCE_WARNING_DEPRECATED_NODE_VERSION := 1
+
+ENVIRONMENT ?= production
+PORT        ?= 4566
+CACHE       := .sluice/cache
+BUILD       := .sluice/build
+BIN         := $(BUILD)/bin
+SLUICE      := $(BIN)/sluice
+XGBOOST_LIB := $(CACHE)/xgboost/lib/libxgboost.so
+CFN_LINT    := $(CACHE)/python/bin/cfn-lint
+GOLANGCI    := $(CACHE)/tools/golangci-lint
+ARCH        := $(if $(filter arm64,$(shell go env GOARCH)),arm64,x86_64)
+
+##@ Try it
+run: build synth xgboost ## tell the whole story on this machine, without AWS: five endings, asserted
+	$(SLUICE) story --assembly cdk.out --environment $(ENVIRONMENT) --port $(PORT)
+
+up: build synth xgboost ## start the stack and keep it running (Ctrl-C stops it)
+	$(SLUICE) up --assembly cdk.out --environment $(ENVIRONMENT) --port $(PORT)
+
+invoke-%: build ## run one function's real binary on its sample event, e.g. make invoke-ingest
+	$(SLUICE) invoke $* --build $(BUILD) --event events/$*.json
+
+doctor: ## say what this machine lacks, and how to get it
+	scripts/doctor.sh
+
+##@ Work on it
+build: ## compile every function, image program and the sluice command
+	scripts/build.sh $(BUILD)
+
+synth: build ## synthesize the CDK app into cdk.out
+	go run ./infra
+
+test: build synth xgboost lint-templates ## run every test (fetches what it needs)
+	SLUICE_XGBOOST_LIB=$(abspath $(XGBOOST_LIB)) go test -timeout 20m ./...
+
+bench: build synth xgboost ## measure: orchestration overhead, rollback time, server latency, …
+	SLUICE_XGBOOST_LIB=$(abspath $(XGBOOST_LIB)) scripts/bench.sh
+
+golden: ## rewrite the golden templates from what the app synthesizes now
+	go test ./infra/stack -run Golden -update
+	go test ./infra/stack -run Golden
+
+lint: $(GOLANGCI) ## formatting, vet and static analysis
+	test -z "$$(gofmt -l functions infra scripts shared | tee /dev/stderr)"
+	go vet ./...
+	$(GOLANGCI) run ./...
+
+lint-templates: $(CFN_LINT) ## cfn-lint on the synthesized templates
+	$(CFN_LINT) --ignore-checks W3005 -- cdk.out/*.template.json
+
+##@ Deploy it
+deploy: build ## put it into the AWS account of your credentials (ENVIRONMENT=staging|production)
+	npx --yes aws-cdk@2 deploy Sluice-$(ENVIRONMENT) -c architecture=$(ARCH)
+
+##@ What the targets above need
+xgboost: $(XGBOOST_LIB) ## fetch the XGBoost library once into the cache
+$(XGBOOST_LIB): scripts/fetch-xgboost.sh
+	scripts/fetch-xgboost.sh $(CACHE)/xgboost
+	touch $@
+
+$(CFN_LINT):
+	python3 -m venv $(CACHE)/python
+	$(CACHE)/python/bin/pip install --quiet --disable-pip-version-check cfn-lint==1.51.0
+
+$(GOLANGCI):
+	GOBIN=$(abspath $(CACHE)/tools) go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.5.0
+
+clean: ## remove what was built (keeps the caches and the stack's data)
+	rm -rf $(BUILD) cdk.out
+
+help: ## this text
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z%-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run up doctor build synth test bench golden lint lint-templates deploy xgboost clean help

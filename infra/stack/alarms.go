@@ -1,0 +1,84 @@
+package stack
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
+	"github.com/aws/jsii-runtime-go"
+
+	"github.com/sluice-ml/sluice/shared/contract"
+)
+
+// addAlarms declares three alarms for each slot of each model's endpoint. They
+// are the brake that works at any moment; the rollout's own analysis is finer.
+func (s *Sluice) addAlarms() {
+	for _, model := range s.settings.ModelNames() {
+		brake := s.settings.Models[model]
+		p99, err := time.ParseDuration(brake.LatencyP99)
+		if err != nil {
+			panic(err) // Settings.check has parsed it
+		}
+		for _, slot := range []string{contract.SlotBlue, contract.SlotGreen} {
+			s.alarm(model, slot, "errors", fmt.Sprintf("More than %g %% of the answers are 5xx", 100*brake.ErrorRate),
+				">", brake.ErrorRate, 2, 1,
+				s.metric("failed", "AWS/SageMaker", "Invocation5XXErrors", model, slot, "Sum", false),
+				s.metric("asked", "AWS/SageMaker", "Invocations", model, slot, "Sum", false),
+				expression("rate", "failed / asked", "share of 5xx answers"),
+			)
+			// SageMaker measures in microseconds.
+			s.alarm(model, slot, "latency", "The 99th percentile of the model's latency is over "+brake.LatencyP99,
+				">", float64(p99.Microseconds()), 3, 2,
+				s.metric("p99", "AWS/SageMaker", "ModelLatency", model, slot, "p99", true),
+			)
+			if brake.Accuracy > 0 {
+				s.alarm(model, slot, "accuracy", fmt.Sprintf("Labelled answers are right in fewer than %g %%", 100*brake.Accuracy),
+					"<", brake.Accuracy, 3, 3,
+					s.metric("accuracy", contract.MetricNamespace, "Accuracy", model, slot, "Average", true),
+				)
+			}
+		}
+	}
+}
+
+// alarm fires when breaching of the last periods breach. Missing data is
+// "missing": a slot without traffic is unknown, neither good nor bad.
+func (s *Sluice) alarm(model, slot, measure, does, comparison string, limit float64, periods, breaching int, metrics ...any) {
+	operator := map[string]string{">": "GreaterThanThreshold", "<": "LessThanThreshold"}[comparison]
+	awscloudwatch.NewCfnAlarm(s.stack, jsii.String("Alarm"+pascal(model)+pascal(slot)+pascal(measure)), &awscloudwatch.CfnAlarmProps{
+		AlarmName:          jsii.String(contract.AlarmName(s.environment, model, slot, measure)),
+		AlarmDescription:   jsii.String(does + " (" + model + ", " + slot + ")"),
+		ActionsEnabled:     jsii.Bool(true),
+		AlarmActions:       &[]any{s.alerts.TopicArn()},
+		ComparisonOperator: jsii.String(operator),
+		Threshold:          jsii.Number(limit),
+		EvaluationPeriods:  jsii.Number(periods),
+		DatapointsToAlarm:  jsii.Number(breaching),
+		TreatMissingData:   jsii.String("missing"),
+		Metrics:            &metrics,
+	})
+}
+
+func (s *Sluice) metric(id, namespace, name, model, slot, statistic string, returned bool) any {
+	dimension := func(name, value string) any {
+		return &awscloudwatch.CfnAlarm_DimensionProperty{Name: jsii.String(name), Value: jsii.String(value)}
+	}
+	return &awscloudwatch.CfnAlarm_MetricDataQueryProperty{
+		Id: jsii.String(id),
+		MetricStat: &awscloudwatch.CfnAlarm_MetricStatProperty{
+			Metric: &awscloudwatch.CfnAlarm_MetricProperty{
+				Namespace: jsii.String(namespace), MetricName: jsii.String(name),
+				Dimensions: &[]any{dimension("EndpointName", contract.EndpointName(s.environment, model)), dimension("VariantName", slot)},
+			},
+			Period: jsii.Number(s.settings.MetricPeriodSeconds),
+			Stat:   jsii.String(statistic),
+		},
+		ReturnData: jsii.Bool(returned),
+	}
+}
+
+func expression(id, formula, label string) any {
+	return &awscloudwatch.CfnAlarm_MetricDataQueryProperty{
+		Id: jsii.String(id), Expression: jsii.String(formula), Label: jsii.String(label), ReturnData: jsii.Bool(true),
+	}
+}
