@@ -9,13 +9,15 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssnssubscriptions"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
 	"github.com/aws/jsii-runtime-go"
+
+	"github.com/sluice-ml/sluice/shared/contract"
 )
 
 // addStorage makes the two buckets. Both keep every version: a commit pins
 // versions, so no lifecycle rule here may ever expire one.
 func (s *Sluice) addStorage() {
-	s.lake = s.bucket("Lake")
-	s.store = s.bucket("Store")
+	s.lake = s.bucket("Lake", "lake")
+	s.store = s.bucket("Store", "store")
 	// The L1 property, because the L2 switch adds a custom resource (and a
 	// Python function) that does the same thing.
 	lake := s.lake.Node().DefaultChild().(awss3.CfnBucket)
@@ -24,8 +26,11 @@ func (s *Sluice) addStorage() {
 	store.AddPropertyOverride(jsii.String("NotificationConfiguration.EventBridgeConfiguration.EventBridgeEnabled"), true)
 }
 
-func (s *Sluice) bucket(id string) awss3.Bucket {
+// bucket has a name that a person or the sluice command can work out from the
+// environment, the account and the region.
+func (s *Sluice) bucket(id, name string) awss3.Bucket {
 	bucket := awss3.NewBucket(s.stack, jsii.String(id), &awss3.BucketProps{
+		BucketName:        jsii.String(contract.BucketName(s.environment, name, *s.stack.Account(), *s.stack.Region())),
 		Versioned:         jsii.Bool(true),
 		Encryption:        awss3.BucketEncryption_S3_MANAGED,
 		EnforceSSL:        jsii.Bool(true),

@@ -96,6 +96,11 @@ func EndpointName(environment, model string) string {
 	return "sluice-" + environment + "-" + AWSName(model)
 }
 
+// BucketName is the lake's or the store's physical name.
+func BucketName(environment, bucket, account, region string) string {
+	return "sluice-" + environment + "-" + bucket + "-" + account + "-" + region
+}
+
 // AlarmName is the alarm on one measure ("errors", "latency", "accuracy") of
 // one slot of a model's endpoint.
 func AlarmName(environment, model, slot, measure string) string {
