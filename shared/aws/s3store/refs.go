@@ -2,14 +2,8 @@ package s3store
 
 import (
 	"context"
-	"errors"
 	"strings"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/s3"
-
-	"github.com/sluice-ml/sluice/shared/contract"
-	"github.com/sluice-ml/sluice/shared/fault"
 	"github.com/sluice-ml/sluice/shared/ref"
 )
 
@@ -45,30 +39,6 @@ func (r *Refs) Create(ctx context.Context, key string, body []byte) (ref.Tag, er
 func (r *Refs) Swap(ctx context.Context, key string, body []byte, tag ref.Tag) (ref.Tag, error) {
 	info, err := r.store.PutIfMatch(ctx, r.bucket, r.prefix+key, body, string(tag))
 	return ref.Tag(info.ETag), err
-}
-
-// Delete implements ref.Store. In a versioned bucket the content stays below a
-// delete marker.
-func (r *Refs) Delete(ctx context.Context, key string, tag ref.Tag) error {
-	full := r.prefix + key
-	var err error
-	for attempt := range putAttempts {
-		_, sdkErr := r.store.client.DeleteObject(ctx, &s3.DeleteObjectInput{Bucket: &r.bucket, Key: &full,
-			IfMatch: aws.String(`"` + string(tag) + `"`)})
-		err = classify("delete "+contract.URI(r.bucket, full), sdkErr)
-		if !errors.Is(err, errRetry) || backoff(ctx, attempt) != nil {
-			break
-		}
-	}
-	if fault.Is(err, fault.NotFound) && !isNoBucket(err) {
-		return nil
-	}
-	if fault.Is(err, fault.Conflict) {
-		if _, headErr := r.store.Head(ctx, r.bucket, full, ""); fault.Is(headErr, fault.NotFound) {
-			return nil
-		}
-	}
-	return err
 }
 
 // List implements ref.Store.
