@@ -33,7 +33,6 @@ type Spec struct {
 type Process struct {
 	cmd  *exec.Cmd
 	done chan struct{}
-	err  error
 }
 
 type request struct {
@@ -73,7 +72,9 @@ func Start(s Spec) (*Process, error) {
 	}
 	p := &Process{cmd: cmd, done: make(chan struct{})}
 	go func() {
-		p.err = cmd.Wait()
+		_ = cmd.Wait()
+		// What the child left behind in its group goes with it.
+		_ = syscall.Kill(-p.PID(), syscall.SIGKILL)
 		close(p.done)
 	}()
 	return p, nil
@@ -111,6 +112,11 @@ func (p *Process) MaxRSSBytes() int64 {
 // Signal sends sig to the whole process group. A child that has already ended
 // is not an error.
 func (p *Process) Signal(sig syscall.Signal) error {
+	select {
+	case <-p.done:
+		return nil // its id may belong to somebody else by now
+	default:
+	}
 	err := syscall.Kill(-p.PID(), sig)
 	if errors.Is(err, syscall.ESRCH) || errors.Is(err, os.ErrProcessDone) {
 		return nil
