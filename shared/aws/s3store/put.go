@@ -99,7 +99,7 @@ func (s *Store) putConditional(ctx context.Context, in *s3.PutObjectInput, body 
 			return ObjectInfo{}, err
 		}
 		mayHaveLanded = mayHaveLanded || !errors.Is(err, errRetry)
-		if backoff(ctx, attempt) != nil {
+		if attempt == putAttempts-1 || backoff(ctx, attempt) != nil {
 			break
 		}
 	}
