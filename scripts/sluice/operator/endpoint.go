@@ -1,0 +1,90 @@
+package operator
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sagemaker"
+	"github.com/aws/aws-sdk-go-v2/service/sagemakerruntime"
+	runtimetypes "github.com/aws/aws-sdk-go-v2/service/sagemakerruntime/types"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+
+	"github.com/sluice-ml/sluice/shared/contract"
+)
+
+// Variant is a slot of an endpoint as the endpoint itself reports it.
+type Variant struct {
+	Slot      string  `json:"slot"`
+	Weight    float64 `json:"weight"`  // current
+	Desired   float64 `json:"desired"` // differs while a change is under way
+	Instances int     `json:"instances"`
+}
+
+// Endpoint is what serves a model.
+type Endpoint struct {
+	Name     string    `json:"name"`
+	Status   string    `json:"status"`
+	Config   string    `json:"config"`
+	Variants []Variant `json:"variants"`
+}
+
+// Share is a slot's part of the traffic, 0..1.
+func (e Endpoint) Share(slot string) float64 {
+	sum, own := 0.0, 0.0
+	for _, v := range e.Variants {
+		sum += v.Weight
+		if v.Slot == slot {
+			own = v.Weight
+		}
+	}
+	if sum == 0 {
+		return 0
+	}
+	return own / sum
+}
+
+// ShowEndpoint reads a model's endpoint back.
+func (c *Client) ShowEndpoint(ctx context.Context, model string) (Endpoint, error) {
+	name := contract.EndpointName(c.Environment, model)
+	out, err := c.endpoints.DescribeEndpoint(ctx, &sagemaker.DescribeEndpointInput{EndpointName: aws.String(name)})
+	if err != nil {
+		return Endpoint{}, fmt.Errorf("read endpoint %s: %w (it exists once the model's first version was promoted)", name, err)
+	}
+	endpoint := Endpoint{Name: name, Status: string(out.EndpointStatus), Config: aws.ToString(out.EndpointConfigName)}
+	for _, v := range out.ProductionVariants {
+		endpoint.Variants = append(endpoint.Variants, Variant{
+			Slot:   aws.ToString(v.VariantName),
+			Weight: float64(aws.ToFloat32(v.CurrentWeight)), Desired: float64(aws.ToFloat32(v.DesiredWeight)),
+			Instances: int(aws.ToInt32(v.CurrentInstanceCount)),
+		})
+	}
+	return endpoint, nil
+}
+
+// Ask sends one JSON request to a model's endpoint and says which variant
+// answered, also when the answer was an error where that is known. It never
+// retries: the caller counts failures.
+func (c *Client) Ask(ctx context.Context, model, inferenceID string, body []byte) (variant string, err error) {
+	out, err := c.inference.InvokeEndpoint(ctx, &sagemakerruntime.InvokeEndpointInput{
+		EndpointName: aws.String(contract.EndpointName(c.Environment, model)),
+		ContentType:  aws.String("application/json"),
+		InferenceId:  aws.String(inferenceID),
+		Body:         body,
+	}, func(o *sagemakerruntime.Options) { o.RetryMaxAttempts = 1 })
+	if err != nil {
+		return failedVariant(err), err
+	}
+	return aws.ToString(out.InvokedProductionVariant), nil
+}
+
+// failedVariant reads the variant from a model error's response headers.
+func failedVariant(err error) string {
+	var model *runtimetypes.ModelError
+	var response *smithyhttp.ResponseError
+	if errors.As(err, &model) && errors.As(err, &response) {
+		return response.HTTPResponse().Header.Get("x-Amzn-Invoked-Production-Variant")
+	}
+	return ""
+}
