@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sagemaker"
@@ -40,6 +41,7 @@ type Client struct {
 	functions       *lambda.Client
 	endpoints       *sagemaker.Client
 	inference       *sagemakerruntime.Client
+	logs            *cloudwatchlogs.Client
 }
 
 // Connect finds the deployment's names from the caller's account and region.
@@ -71,6 +73,7 @@ func Connect(ctx context.Context, target Target) (*Client, error) {
 		functions: lambda.NewFromConfig(cfg),
 		endpoints: sagemaker.NewFromConfig(cfg),
 		inference: sagemakerruntime.NewFromConfig(cfg),
+		logs:      cloudwatchlogs.NewFromConfig(cfg),
 	}, nil
 }
 

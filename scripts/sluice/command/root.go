@@ -1,0 +1,128 @@
+// Package command is the sluice command line.
+package command
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sluice-ml/sluice/scripts/sluice/operator"
+)
+
+// settings are the options every command shares.
+type settings struct {
+	environment string
+	endpoint    string
+	dir         string
+	onAWS       bool
+	json        bool
+}
+
+// Root is the whole command.
+func Root() *cobra.Command {
+	s := &settings{}
+	root := &cobra.Command{
+		Use:   "sluice",
+		Short: "From a data upload to production traffic, gated",
+		Long: `sluice runs the stack on this machine and asks a deployed Sluice about runs,
+data, models and rollouts.
+
+It speaks to the local stack when one runs here (sluice up) or when
+AWS_ENDPOINT_URL is set; otherwise, or with --aws, to the AWS account of your
+credentials. Add --json to any command for output that a script can parse.
+
+Exit codes: 0 done; 1 it failed; 2 the command line is wrong; 3 a run ended
+other than promoted or registered; 130 interrupted.`,
+		SilenceUsage:  true,
+		SilenceErrors: true,
+	}
+	flags := root.PersistentFlags()
+	flags.StringVarP(&s.environment, "environment", "e", "production", `"staging" or "production"`)
+	flags.StringVar(&s.endpoint, "endpoint", "", "a local stack's URL (default: the one that runs here)")
+	flags.StringVar(&s.dir, "dir", ".sluice/stack", "where the local stack keeps its data")
+	flags.BoolVar(&s.onAWS, "aws", false, "speak to AWS even when a local stack runs here")
+	flags.BoolVar(&s.json, "json", false, "print JSON")
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
+		return usageError{fmt.Errorf("%w (see: %s --help)", err, c.CommandPath())}
+	})
+	root.AddCommand(upCommand(s), storyCommand(s), invokeCommand(s), runCommand(s), dataCommand(s), modelCommand(s),
+		rolloutCommand(s), configCommand(s), reportCommand(s), doctorCommand())
+	return root
+}
+
+// usageError is a wrong command line.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// endedError is a run that ended in a way a script should notice.
+type endedError struct{ error }
+
+// ExitCode is the process's exit status for an error of Root.
+func ExitCode(err error) int {
+	var usage usageError
+	var ended endedError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &usage):
+		return 2
+	case errors.As(err, &ended):
+		return 3
+	case errors.Is(err, context.Canceled):
+		return 130
+	}
+	return 1
+}
+
+// connect finds the deployment to speak to.
+func (s *settings) connect(ctx context.Context) (*operator.Client, error) {
+	if s.environment != "staging" && s.environment != "production" {
+		return nil, usageError{fmt.Errorf("--environment %q: want staging or production", s.environment)}
+	}
+	endpoint := s.endpoint
+	if endpoint == "" && !s.onAWS && os.Getenv("AWS_ENDPOINT_URL") == "" {
+		endpoint = runningStack(s.dir)
+	}
+	return operator.Connect(ctx, operator.Target{Environment: s.environment, Endpoint: endpoint})
+}
+
+// print writes v as JSON with --json, and by human otherwise.
+func (s *settings) print(c *cobra.Command, v any, human func(w io.Writer)) error {
+	if s.json {
+		encoder := json.NewEncoder(c.OutOrStdout())
+		encoder.SetIndent("", "  ")
+		return encoder.Encode(v)
+	}
+	w := tabwriter.NewWriter(c.OutOrStdout(), 0, 4, 2, ' ', 0)
+	human(w)
+	return w.Flush()
+}
+
+// group is a command that only holds others.
+func group(use, short string, commands ...*cobra.Command) *cobra.Command {
+	c := &cobra.Command{Use: use, Short: short, RunE: func(c *cobra.Command, args []string) error {
+		if len(args) > 0 {
+			return usageError{fmt.Errorf("%s has no command %q (see: %s --help)", c.CommandPath(), args[0], c.CommandPath())}
+		}
+		return c.Help()
+	}}
+	c.AddCommand(commands...)
+	return c
+}
+
+// exactly checks the number of arguments and teaches the usage.
+func exactly(n int) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) != n {
+			return usageError{fmt.Errorf("want %d argument(s), got %d: %s", n, len(args), c.UseLine())}
+		}
+		return nil
+	}
+}
