@@ -74,6 +74,9 @@ func (t *traffic) start(ctx context.Context) {
 
 // stop ends the traffic and waits for what is on the way.
 func (t *traffic) stop() {
+	if t.cancel == nil {
+		return // it was never started
+	}
 	t.cancel()
 	t.done.Wait()
 }
