@@ -23,11 +23,17 @@ func (p *Process) Memory() (Memory, error) {
 		return Memory{}, fmt.Errorf("read the memory of process %d: %w", p.PID(), err)
 	}
 	m := Memory{RSS: kilobytes(status, "\nVmRSS:"), Peak: kilobytes(status, "\nVmHWM:")}
+	p.peak.Store(max(p.peak.Load(), m.Peak))
 	if m.Peak == 0 {
 		return Memory{}, fmt.Errorf("read the memory of process %d: it has ended", p.PID())
 	}
 	return m, nil
 }
+
+// PeakSeen is the highest Peak that Memory has read, in bytes; it stays when the
+// child has ended. (The kernel's own figure for an ended child, ru_maxrss, is of
+// no use: it starts from the memory of the process that forked.)
+func (p *Process) PeakSeen() int64 { return p.peak.Load() }
 
 // kilobytes reads a line such as "VmRSS:\t  1234 kB" as bytes; 0 without it.
 func kilobytes(status []byte, label string) int64 {

@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -33,6 +34,7 @@ type Spec struct {
 type Process struct {
 	cmd  *exec.Cmd
 	done chan struct{}
+	peak atomic.Int64 // the highest that Memory saw
 }
 
 type request struct {
@@ -100,15 +102,6 @@ func (p *Process) ExitCode() int {
 	return state.ExitCode()
 }
 
-// MaxRSSBytes is the child's peak resident memory, once Done is closed.
-func (p *Process) MaxRSSBytes() int64 {
-	<-p.done
-	if usage, ok := p.cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		return usage.Maxrss * 1024
-	}
-	return 0
-}
-
 // Signal sends sig to the whole process group. A child that has already ended
 // is not an error.
 func (p *Process) Signal(sig syscall.Signal) error {
@@ -141,4 +134,14 @@ func (p *Process) Stop(grace time.Duration) {
 		_ = p.Signal(syscall.SIGKILL)
 		<-p.done
 	}
+}
+
+// Status says how the child ended, e.g. "exit status 1" or "signal: killed",
+// once Done is closed.
+func (p *Process) Status() string {
+	<-p.done
+	if p.cmd.ProcessState == nil {
+		return "unknown"
+	}
+	return p.cmd.ProcessState.String()
 }

@@ -70,7 +70,7 @@ func TestMemoryLimitKills(t *testing.T) {
 	<-p.Done()
 	require.Equal(t, 137, p.ExitCode())
 	<-exceeded
-	require.Greater(t, p.MaxRSSBytes(), int64(64<<20))
+	require.Greater(t, p.PeakSeen(), int64(64<<20))
 	_, err := p.Memory()
 	require.Error(t, err)
 }
