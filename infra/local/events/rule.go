@@ -134,10 +134,11 @@ func (t Target) check() error {
 	if err := t.InputTransformer.check(); err != nil {
 		return err
 	}
-	return t.RetryPolicy.check()
+	return t.RetryPolicy.Check()
 }
 
-func (p *RetryPolicy) check() error {
+// Check returns an error when a bound is outside what AWS allows.
+func (p *RetryPolicy) Check() error {
 	if p == nil {
 		return nil
 	}
