@@ -35,3 +35,9 @@ func (r Resource) Decode(into any) error {
 	}
 	return nil
 }
+
+// Tag is CloudFormation's tag. Tags are accepted and have no effect locally.
+type Tag struct {
+	Key   string
+	Value string
+}
