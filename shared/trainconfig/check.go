@@ -1,0 +1,239 @@
+package trainconfig
+
+import (
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sluice-ml/sluice/shared/contract"
+)
+
+// check reports every value that is known but cannot work.
+func (d *decoder) check(c *Config) {
+	d.checkExperiment(&c.Experiment)
+	d.checkData(&c.Data)
+	d.checkModel(&c.Model)
+	d.checkTraining(&c.Training)
+	d.checkEvaluation(&c.Evaluation)
+	d.checkFairness(c)
+	d.checkRobustness(&c.Evaluation.Robustness)
+	d.checkDataQuality(&c.Evaluation.DataQuality)
+	d.checkDeployment(&c.Deployment)
+	d.checkSteps(&c.Deployment)
+}
+
+// among reports a value that is not one of the known ones.
+func (d *decoder) among(path, value string, known []string) bool {
+	if slices.Contains(known, value) {
+		return true
+	}
+	d.failAt(path, "unknown value %q; %s", clip(value), suggest(value, known))
+	return false
+}
+
+func (d *decoder) within(path string, value, low, high float64) {
+	if !(value >= low && value <= high) {
+		d.failAt(path, "%v is not between %v and %v", value, low, high)
+	}
+}
+
+func (d *decoder) atLeast(path string, value, low float64) {
+	if !(value >= low) || math.IsInf(value, 0) {
+		d.failAt(path, "%v is less than %v", value, low)
+	}
+}
+
+func (d *decoder) positive(path string, value Duration) {
+	if value <= 0 {
+		d.failAt(path, "%s is not above zero", value)
+	}
+}
+
+// unique reports empty and repeated names in a list.
+func (d *decoder) unique(path string, names []string) {
+	seen := map[string]bool{}
+	for i, name := range names {
+		child := path + "[" + itoa(i) + "]"
+		switch {
+		case strings.TrimSpace(name) == "":
+			d.failAt(child, "an empty name")
+		case seen[name]:
+			d.failAt(child, "%q is named twice", clip(name))
+		}
+		seen[name] = true
+	}
+}
+
+func (d *decoder) checkExperiment(e *Experiment) {
+	if e.Name == "" {
+		d.failAt("experiment.name", "missing; name the model, e.g. adult-income")
+	} else if err := contract.CheckModel(e.Name); err != nil {
+		d.failAt("experiment.name", "%v", err)
+	}
+	d.atLeast("experiment.seed", float64(e.Seed), 0)
+	d.among("experiment.framework", e.Framework, []string{"xgboost"})
+}
+
+func (d *decoder) checkData(c *Data) {
+	if strings.TrimSpace(c.Version) == "" {
+		d.failAt("data.version", "empty; name a ref such as main or v2.1, or leave it out")
+	}
+	if _, _, err := contract.ParseURI(c.Path); err != nil {
+		d.failAt("data.path", "%v", err)
+	}
+	if c.Target == "" {
+		d.failAt("data.target", "missing; name the column to predict")
+	}
+	d.unique("data.features", c.Features)
+	if i := slices.Index(c.Features, c.Target); i >= 0 && c.Target != "" {
+		d.failAt("data.features["+itoa(i)+"]", "%q is the target; a model that sees it learns nothing else", clip(c.Target))
+	}
+	s := c.Split
+	d.within("data.split.train", s.Train, 0, 1)
+	d.within("data.split.validation", s.Validation, 0, 1)
+	d.within("data.split.test", s.Test, 0, 1)
+	if sum := s.Train + s.Validation + s.Test; !(math.Abs(sum-1) <= 1e-9) {
+		d.failAt("data.split", "train %v + validation %v + test %v = %v; they must sum to 1", s.Train, s.Validation, s.Test, sum)
+	} else if s.Train == 0 || s.Test == 0 {
+		d.failAt("data.split", "train %v and test %v must both be above 0: without test rows nothing can be judged", s.Train, s.Test)
+	}
+}
+
+func (d *decoder) checkTraining(t *Training) {
+	if t.Folds < 2 || t.Folds > 100 {
+		d.failAt("training.folds", "%d is not between 2 and 100", t.Folds)
+	}
+	d.atLeast("training.early_stopping_rounds", float64(t.EarlyStoppingRounds), 0)
+	name, at, _ := strings.Cut(t.EvalMetric, "@")
+	known := []string{"auc", "aucpr", "logloss", "error", "rmse", "mae"}
+	if name != "error" || at == "" {
+		name = t.EvalMetric
+	}
+	d.among("training.eval_metric", name, known)
+}
+
+func (d *decoder) checkEvaluation(e *Evaluation) {
+	d.unique("evaluation.metrics", e.Metrics)
+	for i, m := range e.Metrics {
+		d.among("evaluation.metrics["+itoa(i)+"]", m, Metrics())
+	}
+	for _, name := range slices.Sorted(maps.Keys(e.Thresholds)) {
+		d.checkThreshold(e, name, e.Thresholds[name])
+	}
+	d.among("evaluation.decide_on", e.DecideOn, []string{"interval", "point"})
+	if !(e.Confidence >= 0.5 && e.Confidence < 1) {
+		d.failAt("evaluation.confidence", "%v is not between 0.5 and 1", e.Confidence)
+	}
+	for _, gate := range slices.Sorted(maps.Keys(e.OnInsufficient)) {
+		path := "evaluation.on_insufficient." + gate
+		if !slices.Contains(Gates(), gate) {
+			d.failAt(path, "unknown gate %q; %s", clip(gate), suggest(gate, Gates()))
+			continue
+		}
+		d.among(path, e.OnInsufficient[gate], []string{"hold", "pass", "fail"})
+	}
+	if !(e.Champion.Margin >= 0 && e.Champion.Margin < 1) {
+		d.failAt("evaluation.champion.margin", "%v is not between 0 and 1", e.Champion.Margin)
+	}
+	d.positive("evaluation.latency.p99", e.Latency.P99)
+}
+
+func (d *decoder) checkThreshold(e *Evaluation, name string, value float64) {
+	path := "evaluation.thresholds." + name
+	if !slices.Contains(Metrics(), name) {
+		d.failAt(path, "unknown metric %q; %s", clip(name), suggest(name, Metrics()))
+		return
+	}
+	if !slices.Contains(e.Metrics, name) {
+		d.failAt(path, "a threshold for a metric that is not computed; add %s to evaluation.metrics, which has %s", name, quoted(e.Metrics))
+	}
+	if name == "log_loss" {
+		d.atLeast(path, value, 0)
+		return
+	}
+	d.within(path, value, 0, 1)
+}
+
+func (d *decoder) checkFairness(c *Config) {
+	f := c.Evaluation.Fairness
+	d.unique("evaluation.fairness.protected_attributes", f.ProtectedAttributes)
+	for i, name := range f.ProtectedAttributes {
+		if name == c.Data.Target && name != "" {
+			d.failAt("evaluation.fairness.protected_attributes["+itoa(i)+"]", "%q is the target; name a column that tells people apart", clip(name))
+		}
+	}
+	if !(f.MaxDisparity > 0 && f.MaxDisparity <= 1) {
+		d.failAt("evaluation.fairness.max_disparity", "%v is not above 0 and at most 1", f.MaxDisparity)
+	}
+	d.atLeast("evaluation.fairness.min_group_size", float64(f.MinGroupSize), 1)
+}
+
+func (d *decoder) checkRobustness(r *Robustness) {
+	for i, noise := range r.Noise {
+		if !(noise > 0 && noise <= 10) {
+			d.failAt("evaluation.robustness.noise["+itoa(i)+"]", "%v is not above 0 and at most 10 standard deviations", noise)
+		}
+		if slices.Index(r.Noise, noise) < i {
+			d.failAt("evaluation.robustness.noise["+itoa(i)+"]", "%v is named twice", noise)
+		}
+	}
+	if r.Draws < 1 || r.Draws > 100 {
+		d.failAt("evaluation.robustness.draws", "%d is not between 1 and 100", r.Draws)
+	}
+	if !(r.MaxDegradation >= 0 && r.MaxDegradation < 1) {
+		d.failAt("evaluation.robustness.max_degradation", "%v is not between 0 and 1", r.MaxDegradation)
+	}
+}
+
+func (d *decoder) checkDataQuality(q *DataQuality) {
+	d.within("evaluation.data_quality.null_ratio", q.NullRatio, 0, 1)
+	d.atLeast("evaluation.data_quality.feature_variance", q.FeatureVariance, 0)
+	low, high := q.ClassBalance[0], q.ClassBalance[1]
+	if !(low >= 0 && low < high && high <= 1) {
+		d.failAt("evaluation.data_quality.class_balance", "[%v, %v] must be two shares from 0 to 1, the lower one first", low, high)
+	}
+}
+
+func (d *decoder) checkDeployment(p *Deployment) {
+	d.among("deployment.strategy", p.Strategy, []string{"canary", "blue_green"})
+	d.unique("deployment.environments", p.Environments)
+	for i, env := range p.Environments {
+		d.among("deployment.environments["+itoa(i)+"]", env, []string{"staging", "production"})
+	}
+	d.positive("deployment.bake", p.Bake)
+	d.positive("deployment.deadline", p.Deadline)
+	d.positive("deployment.limits.latency_p99", p.Limits.LatencyP99)
+	d.within("deployment.limits.error_rate", p.Limits.ErrorRate, 0, 1)
+	d.within("deployment.limits.accuracy", p.Limits.Accuracy, 0, 1)
+	d.atLeast("deployment.min_requests", float64(p.MinRequests), 1)
+	d.atLeast("deployment.max_failures", float64(p.MaxFailures), 1)
+	if _, err := ParseTrigger(p.Rollback.Trigger); err != nil {
+		d.failAt("deployment.rollback.trigger", "%v", err)
+	}
+}
+
+func (d *decoder) checkSteps(p *Deployment) {
+	before := 0.0
+	for i, step := range p.Steps {
+		path := "deployment.steps[" + itoa(i) + "]"
+		if !(step > before && step <= 100) {
+			d.failAt(path, "%v does not rise from %v towards 100", step, before)
+			return
+		}
+		before = step
+	}
+	if before != 100 {
+		d.failAt("deployment.steps", "the last step is %v; steps must rise to 100", before)
+		return
+	}
+	if p.Strategy == "blue_green" && len(p.Steps) > 1 {
+		d.failAt("deployment.steps", "blue_green moves all traffic at once; leave steps out, or use the strategy canary")
+	}
+	bakes := time.Duration(p.Bake).Seconds() * float64(len(p.Steps))
+	if deadline := time.Duration(p.Deadline).Seconds(); p.Bake > 0 && deadline > 0 && bakes > deadline {
+		d.failAt("deployment.deadline", "%d steps that bake %s each take %s, which does not fit in %s; raise the deadline, or bake less",
+			len(p.Steps), p.Bake, Duration(bakes*float64(time.Second)), p.Deadline)
+	}
+}

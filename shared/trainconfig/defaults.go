@@ -1,0 +1,90 @@
+package trainconfig
+
+import "time"
+
+// Default is a configuration with every default that does not depend on
+// another value. It is not valid by itself: experiment.name and data.target
+// have no default.
+func Default() *Config {
+	return &Config{
+		Experiment: Experiment{Seed: 42, Framework: "xgboost"},
+		Data: Data{
+			Version:  "main",
+			Features: []string{},
+			Split:    Split{Train: 0.8, Test: 0.2},
+		},
+		Model:      Model{Type: "XGBClassifier", Params: map[string]any{}},
+		Training:   Training{Folds: 5, EarlyStoppingRounds: 50, EvalMetric: "auc"},
+		Evaluation: defaultEvaluation(),
+		Deployment: defaultDeployment(),
+	}
+}
+
+func defaultEvaluation() Evaluation {
+	return Evaluation{
+		Metrics:        Metrics(),
+		Thresholds:     map[string]float64{},
+		DecideOn:       "interval",
+		Confidence:     0.95,
+		OnInsufficient: map[string]string{},
+		Fairness:       Fairness{ProtectedAttributes: []string{}, MaxDisparity: 0.1, MinGroupSize: 100},
+		Robustness:     Robustness{Noise: []float64{0.001, 0.01, 0.1}, Draws: 3, MaxDegradation: 0.05},
+		DataQuality:    DataQuality{NullRatio: 0.05, FeatureVariance: 1e-6, ClassBalance: [2]float64{0.2, 0.8}},
+		Champion:       Champion{Margin: 0.01},
+	}
+}
+
+func defaultDeployment() Deployment {
+	return Deployment{
+		Strategy:     "canary",
+		Environments: []string{"staging", "production"},
+		Bake:         Duration(5 * time.Minute),
+		Limits:       Limits{LatencyP99: Duration(500 * time.Millisecond), ErrorRate: 0.01, Accuracy: 0.85},
+		MinRequests:  50,
+		MaxFailures:  3,
+		Deadline:     Duration(2 * time.Hour),
+		Rollback:     Rollback{Enabled: true},
+	}
+}
+
+// derive fills the defaults that follow from other values: the data's path
+// from the name, every gate's on_insufficient, the steps from the strategy,
+// the latency gate's limit from the rollout's.
+func (d *decoder) derive(c *Config) {
+	if !d.has("data.path") {
+		c.Data.Path = "s3://lake/raw/" + c.Experiment.Name + "/"
+	}
+	for _, gate := range Gates() {
+		if _, given := c.Evaluation.OnInsufficient[gate]; !given {
+			c.Evaluation.OnInsufficient[gate] = "hold"
+		}
+	}
+	if !d.has("evaluation.latency.p99") {
+		c.Evaluation.Latency.P99 = c.Deployment.Limits.LatencyP99
+	}
+	if d.has("deployment.steps") {
+		return
+	}
+	c.Deployment.Steps = []float64{100}
+	if c.Deployment.Strategy == "canary" {
+		c.Deployment.Steps = []float64{10, 20, 30, 40, 50, 60, 70, 80, 90, 100}
+	}
+}
+
+// Metrics are the names of every metric that can be computed and given a
+// threshold, in the order they are shown.
+func Metrics() []string {
+	return []string{"auc_roc", "pr_auc", "precision", "recall", "f1_score", "accuracy", "log_loss", "brier"}
+}
+
+// LowerIsBetter says whether a metric's threshold is the most that passes.
+func LowerIsBetter(metric string) bool { return metric == "log_loss" || metric == "brier" }
+
+// Gates are the names of the gates, as they stand in JSON and file names.
+func Gates() []string {
+	return []string{"performance", "fairness", "robustness", "data_quality", "champion", "latency"}
+}
+
+// Estimators are XGBoost's estimators that Sluice can judge: it decides on
+// probabilities of a positive class.
+func Estimators() []string { return []string{"XGBClassifier"} }
