@@ -47,10 +47,10 @@ type Backend interface {
 
 // Artifact is a version as the backend deploys it.
 type Artifact struct {
-	Version int
-	URI     string // model.tar.gz
-	Digest  string // "sha256:…" of it
-	Image   string // the model server's
+	Version int    `json:"version"`
+	URI     string `json:"uri"`    // model.tar.gz
+	Digest  string `json:"digest"` // "sha256:…" of it
+	Image   string `json:"image"`  // the model server's
 }
 
 // Placement says what goes where.

@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"time"
 )
@@ -59,11 +60,19 @@ func (p Policy) assess(v Variant) []Finding {
 	}
 	switch p.Trigger.Measure {
 	case "error_rate":
-		findings = append(findings, p.errors(v, p.Trigger.Limit))
+		findings = append(findings, p.errors(v, p.trigger()))
 	case "latency_p99":
-		findings = append(findings, p.latency(v, time.Duration(p.Trigger.Limit*float64(time.Second))))
+		findings = append(findings, p.latency(v, time.Duration(p.trigger()*float64(time.Second))))
 	}
 	return findings
+}
+
+// trigger is the greatest value that does not fire it.
+func (p Policy) trigger() float64 {
+	if p.Trigger.OrEqual {
+		return math.Nextafter(p.Trigger.Limit, math.Inf(-1))
+	}
+	return p.Trigger.Limit
 }
 
 func (p Policy) errors(v Variant, limit float64) Finding {
@@ -71,7 +80,7 @@ func (p Policy) errors(v Variant, limit float64) Finding {
 	if v.Requests < p.MinRequests {
 		return f.insufficient("%d requests, %d are needed", v.Requests, p.MinRequests)
 	}
-	f.Value = v.ErrorRate()
+	f.Value = min(v.ErrorRate(), 1)
 	f.Low, f.High = wilson(min(v.Errors, v.Requests), v.Requests)
 	return f.most()
 }
@@ -110,7 +119,7 @@ func (p Policy) triggered(m Measurements) []Finding {
 	if p.Trigger.Measure != "accuracy_drop" || m.Champion == nil {
 		return nil
 	}
-	f := Finding{Measure: "accuracy_drop", Limit: p.Trigger.Limit}
+	f := Finding{Measure: "accuracy_drop", Limit: p.trigger()}
 	if least := min(m.Candidate.Labels, m.Champion.Labels); least < p.MinRequests {
 		return []Finding{f.insufficient("%d labels of one slot, %d are needed", least, p.MinRequests)}
 	}

@@ -121,13 +121,10 @@ func Decide(s State, o Observation, now time.Time) Decision {
 	if t := o.turn(); t != anyTurn && t != s.Turn {
 		return Decision{State: s}
 	}
-	if s.Phase.Open() && !now.Before(s.Deadline()) {
-		if _, aborted := o.(Abort); !aborted {
-			m.rollBack(fmt.Sprintf("the deadline passed: %s after the start it was still %s", s.Deadline().Sub(s.Started), s.Phase))
-			return m.decision()
-		}
-	}
 	m.observe(o)
+	if m.Phase.Open() && !now.Before(s.Deadline()) {
+		m.rollBack(fmt.Sprintf("the deadline of %s passed while it was %s: %s", s.Policy.Deadline, m.Phase, m.Reason))
+	}
 	return m.decision()
 }
 
@@ -245,7 +242,11 @@ func (m *machine) otherWeights(detail string) {
 func (m *machine) failed(reason string) bool {
 	m.Failures++
 	m.Reason = fmt.Sprintf("failure %d of %d: %s", m.Failures, m.Policy.MaxFailures, reason)
-	if m.Failures < m.Policy.MaxFailures || m.Policy.Hold {
+	switch {
+	case m.Failures < m.Policy.MaxFailures:
+		return false
+	case m.Policy.Hold:
+		m.say("rollback is disabled; holding: " + m.Reason)
 		return false
 	}
 	m.rollBack(m.Reason)
@@ -329,7 +330,7 @@ func (m *machine) held(j Judgement, r Record) {
 func (m *machine) sounded(a Alarm) {
 	text := fmt.Sprintf("alarm %s is on: %s", a.Name, a.Reason)
 	switch {
-	case !m.Phase.Open() && a.Slot == m.Candidate.Slot && (m.Phase == RollingBack || m.Phase == RolledBack):
+	case a.Slot == m.Candidate.Slot && (m.Phase == RollingBack || m.Phase == RolledBack):
 		// What it asks for is done or being done.
 	case !m.Phase.Open():
 		m.tell = text + fmt.Sprintf("; no rollout is open (%s), so nothing was moved", m.Phase)

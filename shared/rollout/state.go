@@ -49,10 +49,11 @@ type State struct {
 	Decision string `json:"decision"` // S3 URI
 	Policy   Policy `json:"policy"`
 
-	Candidate Place  `json:"candidate"`
-	Champion  Place  `json:"champion"`
-	Fence     int64  `json:"fence"`  // the lease's token
-	Config    string `json:"config"` // the endpoint configuration that must serve
+	Artifact  Artifact `json:"artifact"` // of the candidate
+	Candidate Place    `json:"candidate"`
+	Champion  Place    `json:"champion"`
+	Fence     int64    `json:"fence"`  // the lease's token
+	Config    string   `json:"config"` // the endpoint configuration that must serve
 
 	Turn     int64   `json:"turn"`
 	Phase    Phase   `json:"phase"`
