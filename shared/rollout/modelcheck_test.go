@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"runtime"
+	"runtime/debug"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -41,6 +42,7 @@ func TestModelCheck(t *testing.T) {
 	}
 	var next atomic.Int64
 	var mu sync.Mutex
+	defer debug.SetGCPercent(debug.SetGCPercent(800))
 	total := tally{}
 	var workers sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
@@ -115,7 +117,9 @@ type world struct {
 	actors  []*actor
 	current *actor
 	budget  int // of faults and crashes
+	ambush  map[rollout.Phase]func() // spawned when the first rollout enters the phase
 
+	touched                      bool // the endpoint was called
 	problem                      string
 	calls, crashes, lost, faults int
 	outcomes                     []string
@@ -167,7 +171,19 @@ func newWorld(seed uint64, traced bool) *world {
 	if w.rng.IntN(6) == 0 {
 		w.spawn("failure", w.loseCapacity)
 	}
+	w.ambush = map[rollout.Phase]func(){}
+	if w.rng.IntN(2) == 0 {
+		w.ambush[w.anyPhase()] = func() { w.sound("green"); w.sound("blue") }
+	}
+	if w.rng.IntN(2) == 0 {
+		w.ambush[w.anyPhase()] = w.duplicate
+	}
 	return w
+}
+
+func (w *world) anyPhase() rollout.Phase {
+	return []rollout.Phase{rollout.Acquired, rollout.Preparing, rollout.Shifting, rollout.Verifying, rollout.Verifying,
+		rollout.Baking, rollout.Promoting, rollout.RollingBack}[w.rng.IntN(8)]
 }
 
 func (w *world) controller() *rollout.Controller {
@@ -205,8 +221,9 @@ func (w *world) run() string {
 		if steps > 200_000 {
 			return "it does not end: 200,000 steps were taken"
 		}
-		w.step()
-		w.invariants()
+		if w.step() {
+			w.invariants()
+		}
 	}
 	if w.problem == "" {
 		w.ending()
@@ -214,7 +231,8 @@ func (w *world) run() string {
 	return w.problem
 }
 
-func (w *world) step() {
+// step says whether the endpoint may have changed.
+func (w *world) step() bool {
 	awake := 0
 	soonest := w.actors[0].wake
 	for _, a := range w.actors {
@@ -227,8 +245,9 @@ func (w *world) step() {
 	}
 	if awake == 0 {
 		w.now = soonest
-		return
+		return true
 	}
+	w.touched = false
 	pick := w.rng.IntN(awake)
 	for i, a := range w.actors {
 		if a.wake.After(w.now) {
@@ -239,10 +258,11 @@ func (w *world) step() {
 			if _, more := a.next(); !more {
 				w.actors = append(w.actors[:i], w.actors[i+1:]...)
 			}
-			return
+			break
 		}
 		pick--
 	}
+	return w.touched
 }
 
 type crash struct{}
@@ -286,6 +306,7 @@ func (w *world) outside(what string, do func() error) error {
 		return fault.New(fault.Unavailable, what, "the network failed")
 	}
 	err := do()
+	w.touched = true
 	w.log("%s → %v", what, err)
 	if w.chance(60) {
 		w.lost++
@@ -408,6 +429,27 @@ func (w *world) finished(id string, command contract.RolloutCommand) {
 		w.outcomes = append(w.outcomes, "first "+name)
 	}
 	w.outcomes = append(w.outcomes, name)
+}
+
+// sound is an alarm that goes off just as the state changes.
+func (w *world) sound(slot string) {
+	a := rollout.Alarm{Name: "errors", Slot: slot, Since: w.now}
+	_, err := w.task(5, func(c *rollout.Controller) (contract.RolloutCommand, error) { return c.Alarm(context.Background(), model, a) })
+	w.log("ambush %+v → %v", a, err)
+}
+
+// duplicate is the same function called twice, or late: Lambda's retry of a
+// call that had not failed.
+func (w *world) duplicate() {
+	step := contract.RolloutStep{Model: model, Run: "run-r2", Version: 2, Decision: "s3://store/decision", Rollout: "r2"}
+	for range 1 + w.rng.IntN(3) {
+		action := []string{"prepare", "shift", "shift", "verify", "analyze", "promote", "release"}[w.rng.IntN(7)]
+		_, err := w.call(func(c *rollout.Controller) (contract.RolloutCommand, error) {
+			return perform(c, contract.RolloutCommand{Action: action}, step)
+		})
+		w.log("duplicate %s → %v", action, err)
+		w.sleep(time.Duration(w.rng.IntN(90)) * time.Second)
+	}
 }
 
 // alarm goes off at any time, on any slot, early, late and twice.

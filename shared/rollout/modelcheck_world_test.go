@@ -132,6 +132,20 @@ func (w *world) moved(old, next rollout.State) {
 	if next.Phase == rollout.Promoting && old.Phase != rollout.Promoting {
 		w.everyStepPassed(next)
 	}
+	if last := next.History[len(next.History)-1]; last.Measurements != nil {
+		w.judged(old, *last.Measurements)
+	}
+	if body := w.ambush[next.Phase]; body != nil {
+		delete(w.ambush, next.Phase)
+		w.spawn("ambush", body)
+	}
+}
+
+// judged checks that a bake was judged by its own measurements, and not early.
+func (w *world) judged(bake rollout.State, m rollout.Measurements) {
+	if !m.From.Equal(bake.BakeFrom) || m.To.Before(bake.BakeUntil) {
+		w.wrong("the bake from %v to %v was judged by %v to %v", bake.BakeFrom, bake.BakeUntil, m.From, m.To)
+	}
 }
 
 func (w *world) everyStepPassed(s rollout.State) {

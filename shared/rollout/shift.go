@@ -26,7 +26,7 @@ func (c *Controller) Shift(ctx context.Context, step contract.RolloutStep) (cont
 	if s.Phase != Verifying {
 		return c.command(s), nil
 	}
-	written := c.setWeights(ctx, s.Model, s.Split(s.Weight))
+	written := c.write(ctx, step, s)
 	s, err = c.load(ctx, step)
 	if err != nil {
 		return c.closed(ctx, step, err)
@@ -40,10 +40,18 @@ func (c *Controller) Shift(ctx context.Context, step contract.RolloutStep) (cont
 	return c.command(s), nil
 }
 
-// setWeights waits out an update in progress.
-func (c *Controller) setWeights(ctx context.Context, model string, weights []Weight) error {
+// write asks for the state's weights. While it waits out an update in progress
+// it reads the state before each further try: the update may be a rollback.
+func (c *Controller) write(ctx context.Context, step contract.RolloutStep, s State) error {
+	first := true
 	_, err := c.poll(ctx, verifyFor, func() (bool, error) {
-		err := c.Backend.SetWeights(ctx, model, weights)
+		if !first {
+			if now, err := c.load(ctx, step); err != nil || now.Turn != s.Turn {
+				return err == nil, err
+			}
+		}
+		first = false
+		err := c.Backend.SetWeights(ctx, s.Model, s.Split(s.Weight))
 		return err == nil, err
 	})
 	return err
