@@ -1,0 +1,76 @@
+// Package rollout moves an endpoint's traffic from the champion to a candidate
+// in steps, and puts the champion back when the candidate is not good enough.
+//
+// The words:
+//
+//   - A rollout is one candidate's way to all the traffic. Its id is the
+//     execution's name.
+//   - A slot is one of the endpoint's two variants. The champion lives in one,
+//     the candidate takes the other. A weight is the candidate's percent; the
+//     champion gets the rest.
+//   - A step is one weight; its bake is the time spent watching it.
+//   - A verdict on a bake is pass, fail, or insufficient: not enough evidence,
+//     or the champion shows the same breach, so the candidate is not to blame.
+//   - Promotion makes the candidate the champion; rollback puts the champion
+//     back to 100 percent and reads that back before it believes it.
+//
+// Decide is the machine: a pure function of the state, one observation and the
+// time. Controller is the hands: it reads the endpoint and the metrics, asks
+// Decide, saves the state by compare-and-swap, and only then acts. Backend is
+// the endpoint; rollouttest has one in memory and the suite every one must pass.
+//
+// # Transitions
+//
+// Every state is at rest in a phase; Next says what a phase asks for. An
+// observation that does not fit the phase, or was made in an earlier turn,
+// changes nothing, so duplicates and late calls are harmless.
+//
+//	acquired     Prepared                  → preparing     verify
+//	preparing    endpoint moving           → preparing     verify again
+//	             endpoint ready, row served→ shifting      shift (first step)
+//	             the same, no champion     → baking        bake at 100 %
+//	             update failed, smoke fail → rolling_back  rollback
+//	shifting     Shifting                  → verifying     (weights are written)
+//	verifying    endpoint moving           → verifying     verify again
+//	             weights as wanted         → baking        bake
+//	             other weights             → shifting      shift again, one failure more
+//	baking       too early                 → baking        bake the rest
+//	             pass, steps left          → shifting      shift (next step)
+//	             pass, last step           → promoting     promote
+//	             fail                      → baking        bake anew, one failure more
+//	             insufficient              → baking        bake on: the window grows
+//	             champion breaches too     → baking        bake anew, people are told
+//	             other weights             → shifting      shift again, one failure more
+//	promoting    Promoted                  → promoted      release
+//	rolling_back Restored                  → rolled_back   release
+//
+// From every phase before promoting:
+//
+//	failures in a row reach the limit      → rolling_back  rollback
+//	the deadline passes                    → rolling_back  rollback
+//	alarm on the candidate's slot          → rolling_back  rollback
+//	Abort (an operator, an error)          → rolling_back  rollback
+//
+// # Policy
+//
+// Promoting is the commit point: entered by one compare-and-swap, after which
+// the rollout is finished forwards, whoever calls. An alarm then is the new
+// champion's: people are told, nothing is moved.
+//
+// Missing data, too little data and a broken metric source are insufficient:
+// the rollout holds until its deadline and then rolls back. Latency and errors
+// are judged over the bake; accuracy over all that the candidate served, since
+// labels come late. An error rate or accuracy on the wrong side of its limit
+// only fails when the 95 % Wilson interval lies beyond the limit too; until
+// then it is insufficient.
+//
+// With deployment.rollback.enabled false, failures and alarms are told and the
+// rollout holds; the deadline still ends it.
+//
+// An alarm on the champion's slot, one from before the rollout, and one with no
+// rollout at all are told, never acted on.
+//
+// A first release has no champion to go back to: its rollback deletes the
+// endpoint, because a model that never proved itself must not be the one that
+// serves. It has one step, 100 percent.
+package rollout

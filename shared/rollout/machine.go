@@ -1,0 +1,384 @@
+package rollout
+
+import (
+	"fmt"
+	"time"
+)
+
+// Action is what a phase asks for; the state machine branches on it.
+type Action string
+
+// The actions. Bake is to wait and then Analyze; Finish is the end.
+const (
+	Prepare  Action = "prepare"
+	Shift    Action = "shift"
+	Verify   Action = "verify"
+	Bake     Action = "bake"
+	Analyze  Action = "analyze"
+	Promote  Action = "promote"
+	Rollback Action = "rollback"
+	Release  Action = "release"
+	Finish   Action = "done"
+)
+
+// Command is one action, when to take it, and why.
+type Command struct {
+	Action Action
+	Wait   time.Duration // before the action
+	Reason string
+}
+
+// Next is what the state at rest asks for.
+func Next(s State, now time.Time) Command {
+	c := Command{Reason: s.Reason}
+	switch s.Phase {
+	case Acquired:
+		c.Action = Prepare
+	case Preparing, Verifying:
+		c.Action = Verify
+	case Shifting:
+		c.Action = Shift
+	case Baking:
+		c.Action = Analyze
+		if wait := s.BakeUntil.Sub(now); wait > 0 {
+			c.Action, c.Wait = Bake, wait
+		}
+	case Promoting:
+		c.Action = Promote
+	case RollingBack:
+		c.Action = Rollback
+	default:
+		c.Action = Release
+	}
+	return c
+}
+
+// Observation is one thing that was seen or decided outside. Those with a Turn
+// count only while the state is still in that turn.
+type Observation interface{ turn() int64 }
+
+// Prepared: the endpoint accepted the candidate at weight 0, with this
+// configuration.
+type Prepared struct {
+	Turn   int64
+	Config string
+}
+
+// BeginShift: the present step's weight is about to be written. It is saved
+// before the write, so no weight is ever in force that the state does not know.
+type BeginShift struct{ Turn int64 }
+
+// Looked: the endpoint was read while preparing or verifying.
+type Looked struct {
+	Turn      int64
+	Condition Condition
+	Detail    string // what was seen; for people
+	Smoke     error  // when preparing and Settled: what the smoke test said
+}
+
+// Measured: a bake's measurements, read after it ended.
+type Measured struct {
+	Turn         int64
+	Measurements Measurements
+}
+
+// Sounded: an alarm went off, by an event or a poll.
+type Sounded struct{ Alarm Alarm }
+
+// Abort: an operator or an error ends the rollout.
+type Abort struct{ Reason string }
+
+// Restored: the champion was read back at 100 percent, alone; for a first
+// release, the endpoint is gone.
+type Restored struct{ Detail string }
+
+// DonePromoting: the alias names the candidate and it has all the traffic.
+// Notice says what could not be tidied up, if anything.
+type DonePromoting struct{ Notice string }
+
+func (o Prepared) turn() int64      { return o.Turn }
+func (o BeginShift) turn() int64    { return o.Turn }
+func (o Looked) turn() int64        { return o.Turn }
+func (o Measured) turn() int64      { return o.Turn }
+func (o Sounded) turn() int64       { return anyTurn }
+func (o Abort) turn() int64         { return anyTurn }
+func (o Restored) turn() int64      { return anyTurn }
+func (o DonePromoting) turn() int64 { return anyTurn }
+
+const anyTurn = -1
+
+// Decision is what the machine makes of an observation.
+type Decision struct {
+	State   State  // the next state
+	Changed bool   // it must be saved before it is acted on
+	Tell    string // what people must hear; "" is nothing
+}
+
+// Decide is the machine. It has no clock and no I/O; the package's comment
+// lists every transition. The policy is the state's own.
+func Decide(s State, o Observation, now time.Time) Decision {
+	m := machine{State: s, now: now}
+	if t := o.turn(); t != anyTurn && t != s.Turn {
+		return Decision{State: s}
+	}
+	m.observe(o)
+	if m.Phase.Open() && !now.Before(s.Deadline()) {
+		m.rollBack(fmt.Sprintf("the deadline of %s passed while it was %s: %s", s.Policy.Deadline, m.Phase, m.Reason))
+	}
+	return m.decision()
+}
+
+// machine is one decision in the making.
+type machine struct {
+	State
+	now     time.Time
+	changed bool
+	tell    string
+}
+
+func (m *machine) decision() Decision {
+	if m.changed {
+		m.Turn++
+	}
+	return Decision{State: m.State, Changed: m.changed, Tell: m.tell}
+}
+
+func (m *machine) observe(o Observation) {
+	switch o := o.(type) {
+	case Prepared:
+		m.prepared(o)
+	case BeginShift:
+		m.beginShift()
+	case Looked:
+		m.looked(o)
+	case Measured:
+		m.measured(o)
+	case Sounded:
+		m.sounded(o.Alarm)
+	case Abort:
+		m.abort(o.Reason)
+	case Restored:
+		m.restored(o.Detail)
+	case DonePromoting:
+		m.promoted(o.Notice)
+	}
+}
+
+// enter moves to a phase and writes the history's line.
+func (m *machine) enter(phase Phase, record Record) {
+	if m.Phase != phase {
+		m.Since = m.now
+	}
+	m.Phase, m.Reason, m.changed = phase, record.Reason, true
+	record.Time, record.Phase, record.Step, record.Weight = m.now, phase, m.Step, m.Weight
+	m.record(record)
+}
+
+func (m *machine) say(text string) {
+	m.tell = text
+	m.notice(m.now.UTC().Format(time.RFC3339) + " " + text)
+}
+
+func (m *machine) prepared(o Prepared) {
+	if m.Phase == Acquired {
+		m.Config = o.Config
+		m.enter(Preparing, Record{Reason: fmt.Sprintf("version %d joins in slot %s", m.Candidate.Version, m.Candidate.Slot)})
+	}
+}
+
+func (m *machine) beginShift() {
+	if m.Phase != Shifting {
+		return
+	}
+	m.Weight = m.Share()
+	if m.Serving.IsZero() {
+		m.Serving = m.now
+	}
+	m.enter(Verifying, Record{Reason: fmt.Sprintf("step %d of %d: %v %% to version %d", m.Step+1, len(m.Policy.Steps), m.Weight, m.Candidate.Version)})
+}
+
+func (m *machine) looked(o Looked) {
+	switch m.Phase {
+	case Preparing:
+		m.lookedPreparing(o)
+	case Verifying:
+		switch o.Condition {
+		case Settled:
+			m.bake(fmt.Sprintf("%v %% was read back", m.Weight), m.now)
+		case Different, Broken:
+			m.otherWeights(o.Detail)
+		}
+	case Baking:
+		if o.Condition == Different || o.Condition == Broken {
+			m.otherWeights(o.Detail)
+		}
+	}
+}
+
+func (m *machine) lookedPreparing(o Looked) {
+	switch {
+	case o.Condition == Moving:
+	case o.Condition != Settled:
+		m.rollBack("the candidate could not be deployed: " + o.Detail)
+	case o.Smoke != nil:
+		m.rollBack("the candidate failed its smoke test: " + o.Smoke.Error())
+	case m.First():
+		m.Weight, m.Serving = 100, m.now
+		m.bake("the first version answers; nothing else serves", m.now)
+	default:
+		m.enter(Shifting, Record{Reason: "the candidate answers at weight 0"})
+	}
+}
+
+// otherWeights: somebody else moved them, or our write failed or never left.
+func (m *machine) otherWeights(detail string) {
+	if m.failed("the endpoint does not have the weights that were asked for: " + detail) {
+		return
+	}
+	m.enter(Shifting, Record{Reason: m.Reason})
+}
+
+// failed counts a failure and says whether it ended the rollout.
+func (m *machine) failed(reason string) bool {
+	m.Failures++
+	m.Reason = fmt.Sprintf("failure %d of %d: %s", m.Failures, m.Policy.MaxFailures, reason)
+	switch {
+	case m.Failures < m.Policy.MaxFailures:
+		return false
+	case m.Policy.Hold:
+		m.say("rollback is disabled; holding: " + m.Reason)
+		return false
+	}
+	m.rollBack(m.Reason)
+	return true
+}
+
+// bake watches the present weight, from from until a bake from now.
+func (m *machine) bake(reason string, from time.Time) {
+	m.bakeWith(Record{Reason: reason}, from)
+}
+
+func (m *machine) bakeWith(r Record, from time.Time) {
+	m.BakeFrom = from
+	m.BakeUntil = m.now.Add(time.Duration(m.Policy.Bake))
+	if deadline := m.Deadline(); m.BakeUntil.After(deadline) {
+		m.BakeUntil = deadline
+	}
+	m.enter(Baking, r)
+}
+
+func (m *machine) measured(o Measured) {
+	if m.Phase != Baking || m.now.Before(m.BakeUntil) {
+		return
+	}
+	for _, alarm := range o.Measurements.Alarms {
+		if m.sounded(alarm); m.Phase != Baking {
+			return
+		}
+	}
+	j := Judge(m.Policy, o.Measurements)
+	r := Record{Verdict: j.Verdict, Reason: j.Reason, Measurements: &o.Measurements, Findings: j.Findings}
+	switch j.Verdict {
+	case Pass:
+		m.passed(r)
+	case Fail:
+		m.failedBake(r)
+	default:
+		m.held(j, r)
+	}
+}
+
+func (m *machine) passed(r Record) {
+	m.Failures = 0
+	if m.Last() {
+		r.Reason = fmt.Sprintf("%v %% passed, the last step", m.Weight)
+		m.enter(Promoting, r)
+		return
+	}
+	r.Reason = fmt.Sprintf("%v %% passed", m.Weight)
+	m.enter(Shifting, r)
+	m.Step++
+}
+
+func (m *machine) failedBake(r Record) {
+	m.Failures++
+	r.Reason = fmt.Sprintf("failure %d of %d: %s", m.Failures, m.Policy.MaxFailures, r.Reason)
+	switch {
+	case m.Failures < m.Policy.MaxFailures:
+		m.bakeWith(r, m.now)
+	case m.Policy.Hold:
+		m.say("rollback is disabled; holding: " + r.Reason)
+		m.bakeWith(r, m.now)
+	default:
+		m.rollBackWith(r)
+	}
+}
+
+// held: no verdict yet. Evidence is kept when there was too little of it, and
+// dropped when it spoke of a disturbance outside.
+func (m *machine) held(j Judgement, r Record) {
+	if !j.Shared {
+		r.Reason = "holding: " + r.Reason
+		m.bakeWith(r, m.BakeFrom)
+		return
+	}
+	r.Reason = "holding, both versions suffer, so the environment is to blame: " + r.Reason
+	m.say(r.Reason)
+	m.bakeWith(r, m.now)
+}
+
+func (m *machine) sounded(a Alarm) {
+	text := fmt.Sprintf("alarm %s is on: %s", a.Name, a.Reason)
+	switch {
+	case a.Slot == m.Candidate.Slot && (m.Phase == RollingBack || m.Phase == RolledBack):
+		// What it asks for is done or being done.
+	case !m.Phase.Open():
+		m.tell = text + fmt.Sprintf("; no rollout is open (%s), so nothing was moved", m.Phase)
+	case a.Slot != m.Candidate.Slot:
+		m.tell = text + "; it watches the champion, so nothing was moved"
+	case a.Since.Before(m.Started):
+		m.tell = text + "; it went off before the rollout began, so nothing was moved"
+	case m.Policy.Hold:
+		m.tell = text + "; rollback is disabled, so nothing was moved"
+	default:
+		m.rollBack(text)
+	}
+}
+
+func (m *machine) abort(reason string) {
+	switch {
+	case m.Phase.Open():
+		m.rollBack(reason)
+	case m.Phase == Promoting:
+		m.tell = "asked to roll back after promotion was decided, so it is finished instead: " + reason
+	}
+}
+
+func (m *machine) rollBack(reason string) { m.rollBackWith(Record{Reason: reason}) }
+
+func (m *machine) rollBackWith(r Record) {
+	m.say(fmt.Sprintf("rolling back version %d of %s: %s", m.Candidate.Version, m.Model, r.Reason))
+	m.enter(RollingBack, r)
+}
+
+// restored keeps the reason of the rollback: it is the outcome's.
+func (m *machine) restored(detail string) {
+	if m.Phase != RollingBack {
+		return
+	}
+	reason := m.Reason
+	m.Weight, m.Outcome = 0, string(RolledBack)
+	m.enter(RolledBack, Record{Reason: detail})
+	m.Reason = reason
+}
+
+func (m *machine) promoted(notice string) {
+	if m.Phase != Promoting {
+		return
+	}
+	if notice != "" {
+		m.say(notice)
+	}
+	m.Outcome = string(Promoted)
+	m.enter(Promoted, Record{Reason: fmt.Sprintf("version %d is the champion", m.Candidate.Version)})
+}

@@ -1,0 +1,74 @@
+package rollout
+
+import (
+	"math"
+	"time"
+)
+
+// Variant is what was measured of one slot.
+type Variant struct {
+	Requests int64    `json:"requests"`         // in the bake
+	Errors   int64    `json:"errors"`           // of them answered 5xx
+	P99MS    *float64 `json:"p99_ms,omitempty"` // model latency; nil is not known
+	Labels   int64    `json:"labels"`           // labelled predictions since the candidate first served
+	Correct  int64    `json:"correct"`          // of them right
+}
+
+// ErrorRate is Errors/Requests, NaN without requests.
+func (v Variant) ErrorRate() float64 { return ratio(v.Errors, v.Requests) }
+
+// Accuracy is Correct/Labels, NaN without labels.
+func (v Variant) Accuracy() float64 { return ratio(v.Correct, v.Labels) }
+
+func ratio(part, whole int64) float64 {
+	if whole <= 0 {
+		return math.NaN()
+	}
+	return float64(part) / float64(whole)
+}
+
+// Measurements is the evidence of one bake.
+type Measurements struct {
+	From      time.Time `json:"from"`
+	To        time.Time `json:"to"`
+	Candidate Variant   `json:"candidate"`
+	Champion  *Variant  `json:"champion,omitempty"` // nil when none serves
+	Alarms    []Alarm   `json:"alarms,omitempty"`   // on the candidate's slot, in ALARM now
+	Problem   string    `json:"problem,omitempty"`  // why there are no measurements
+}
+
+// Alarm is one alarm's word on a slot.
+type Alarm struct {
+	Name   string    `json:"name"`
+	Slot   string    `json:"slot"`
+	Since  time.Time `json:"since"` // when it went to ALARM
+	Reason string    `json:"reason,omitempty"`
+}
+
+// z is the standard normal's 97.5 % point: intervals are 95 %, two-sided.
+const z = 1.959963984540054
+
+// wilson is Wilson's score interval for hits in n trials (Wilson 1927; Newcombe
+// 1998, method 3). n must be positive.
+func wilson(hits, n int64) (low, high float64) {
+	p, m := float64(hits)/float64(n), float64(n)
+	centre := (p + z*z/(2*m)) / (1 + z*z/m)
+	half := z / (1 + z*z/m) * math.Sqrt(p*(1-p)/m+z*z/(4*m*m))
+	low, high = centre-half, centre+half
+	if hits == 0 {
+		low = 0
+	}
+	if hits == n {
+		high = 1
+	}
+	return low, high
+}
+
+// dropInterval is the interval of a's share minus b's (Newcombe 1998, method 10).
+func dropInterval(aHits, aN, bHits, bN int64) (low, high float64) {
+	a, b := ratio(aHits, aN), ratio(bHits, bN)
+	aLow, aHigh := wilson(aHits, aN)
+	bLow, bHigh := wilson(bHits, bN)
+	d := a - b
+	return d - math.Hypot(a-aLow, bHigh-b), d + math.Hypot(aHigh-a, b-bLow)
+}

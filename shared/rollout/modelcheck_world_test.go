@@ -1,0 +1,346 @@
+package rollout_test
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/sluice-ml/sluice/shared/contract"
+	"github.com/sluice-ml/sluice/shared/fault"
+	"github.com/sluice-ml/sluice/shared/rollout"
+)
+
+// stepped is the endpoint as an actor meets it.
+type stepped struct{ w *world }
+
+func (b *stepped) View(ctx context.Context, m string) (v rollout.View, err error) {
+	err = b.w.outside("view", func() (err error) { v, err = b.w.memory.View(ctx, m); return err })
+	return v, err
+}
+
+func (b *stepped) Prepare(ctx context.Context, p rollout.Placement) (config string, err error) {
+	b.failing()
+	err = b.w.outside("prepare", func() (err error) { config, err = b.w.memory.Prepare(ctx, p); return err })
+	return config, err
+}
+
+func (b *stepped) SetWeights(ctx context.Context, m string, weights []rollout.Weight) error {
+	b.failing()
+	return b.w.outside("set weights", func() error {
+		b.w.log("weights %v", weights)
+		return b.w.memory.SetWeights(ctx, m, weights)
+	})
+}
+
+func (b *stepped) Smoke(ctx context.Context, m, slot string, row rollout.Row) error {
+	return b.w.outside("smoke", func() error { return b.w.memory.Smoke(ctx, m, slot, row) })
+}
+
+func (b *stepped) Retire(ctx context.Context, m, id, keep string) (config string, err error) {
+	b.failing()
+	err = b.w.outside("retire", func() (err error) {
+		b.w.retiring(keep)
+		config, err = b.w.memory.Retire(ctx, m, id, keep)
+		return err
+	})
+	return config, err
+}
+
+func (b *stepped) Delete(ctx context.Context, m string) error {
+	return b.w.outside("delete", func() error { return b.w.memory.Delete(ctx, m) })
+}
+
+// failing lets an accepted update fail later, now and then.
+func (b *stepped) failing() {
+	if b.w.chance(10) {
+		b.w.faults++
+		b.w.log("the next update will fail")
+		b.w.memory.FailUpdates(1)
+	}
+}
+
+// retiring checks at the moment of the call: the champion that the alias names
+// is never what goes.
+func (w *world) retiring(keep string) {
+	view, _ := w.memory.View(context.Background(), model)
+	for _, slot := range view.Slots {
+		if slot.Slot != keep && slot.Version == w.alias {
+			w.wrong("version %d is the champion and is being retired", w.alias)
+		}
+	}
+}
+
+// The world keeps the states: reading and replacing are two steps.
+
+func (w *world) Load(context.Context, string) (s rollout.State, err error) {
+	err = w.outside("load", func() error {
+		if w.state == nil {
+			return fault.New(fault.NotFound, "load", "no state")
+		}
+		s = *w.state
+		return nil
+	})
+	return s, err
+}
+
+func (w *world) Update(_ context.Context, _ string, change func(rollout.State, bool) (rollout.State, error)) (rollout.State, error) {
+	for {
+		var seen *rollout.State
+		if err := w.outside("read to update", func() error { seen = w.state; return nil }); err != nil {
+			return rollout.State{}, err
+		}
+		var old rollout.State
+		if seen != nil {
+			old = *seen
+		}
+		next, err := change(old, seen != nil)
+		if errors.Is(err, rollout.ErrUnchanged) {
+			return old, nil
+		}
+		if err != nil {
+			return rollout.State{}, err
+		}
+		lost := false
+		err = w.outside("swap", func() error {
+			if lost = w.state != seen; !lost {
+				w.moved(old, next)
+				w.state = &next
+			}
+			return nil
+		})
+		if !lost {
+			return next, err
+		}
+	}
+}
+
+// moved checks each change of the state as it is saved.
+func (w *world) moved(old, next rollout.State) {
+	w.log("state %s → %s: %s", old.Phase, next.Phase, next.Reason)
+	if old.Rollout != next.Rollout {
+		if old.Rollout != "" && !old.Phase.Done() {
+			w.wrong("rollout %s replaced %s, which was %s", next.Rollout, old.Rollout, old.Phase)
+		}
+		return
+	}
+	if next.Turn != old.Turn+1 {
+		w.wrong("turn went from %d to %d", old.Turn, next.Turn)
+	}
+	if old.Phase == rollout.Promoting && next.Phase != rollout.Promoted {
+		w.wrong("promotion was undone: %s", next.Phase)
+	}
+	if next.Phase == rollout.Promoting && old.Phase != rollout.Promoting {
+		w.everyStepPassed(next)
+	}
+	if last := next.History[len(next.History)-1]; last.Measurements != nil {
+		w.judged(old, *last.Measurements)
+	}
+	if body := w.ambush[next.Phase]; body != nil {
+		delete(w.ambush, next.Phase)
+		w.spawn("ambush", body)
+	}
+}
+
+// judged checks that a bake was judged by its own measurements, and not early.
+func (w *world) judged(bake rollout.State, m rollout.Measurements) {
+	if !m.From.Equal(bake.BakeFrom) || m.To.Before(bake.BakeUntil) {
+		w.wrong("the bake from %v to %v was judged by %v to %v", bake.BakeFrom, bake.BakeUntil, m.From, m.To)
+	}
+}
+
+func (w *world) everyStepPassed(s rollout.State) {
+	passed := map[int]bool{}
+	for _, r := range s.History {
+		if r.Verdict == rollout.Pass {
+			passed[r.Step] = true
+		}
+	}
+	for step := range s.Policy.Steps {
+		if !passed[step] && !s.First() {
+			w.wrong("promoted without a pass at step %d", step)
+		}
+	}
+	if len(passed) == 0 {
+		w.wrong("promoted without a pass")
+	}
+}
+
+func (w *world) Archive(_ context.Context, s rollout.State) error {
+	return w.outside("archive", func() error {
+		if !s.Phase.Done() {
+			w.wrong("archived while %s", s.Phase)
+		}
+		w.archive[s.Rollout] = s
+		return nil
+	})
+}
+
+func (w *world) Archived(_ context.Context, _, id string) (s rollout.State, err error) {
+	err = w.outside("archived", func() error {
+		found, ok := w.archive[id]
+		if s = found; !ok {
+			return fault.New(fault.NotFound, "archived", "no record")
+		}
+		return nil
+	})
+	return s, err
+}
+
+type leases struct{ w *world }
+
+func (l leases) Acquire(_ context.Context, _, holder string, ttl time.Duration) (token int64, err error) {
+	err = l.w.outside("lease", func() error {
+		own := &l.w.lease
+		switch {
+		case own.holder == holder && !own.released:
+		case own.holder != "" && !own.released && l.w.now.Before(own.until):
+			return fault.New(fault.Busy, "lease", "%s holds it", own.holder)
+		default:
+			*own = lease{holder: holder, token: own.token + 1}
+		}
+		own.until = l.w.now.Add(ttl)
+		token = own.token
+		return nil
+	})
+	return token, err
+}
+
+func (l leases) Release(_ context.Context, _, holder string, token int64) error {
+	return l.w.outside("release lease", func() error {
+		if l.w.lease.holder == holder && l.w.lease.token == token {
+			l.w.lease.released = true
+		}
+		return nil
+	})
+}
+
+type catalog struct{ w *world }
+
+func (c catalog) Champion(context.Context, string) (version int, err error) {
+	err = c.w.outside("champion", func() error { version = c.w.alias; return nil })
+	return version, err
+}
+
+func (c catalog) Promote(_ context.Context, _ string, from, to int) error {
+	return c.w.outside("alias", func() error {
+		if c.w.alias != from && c.w.alias != to {
+			return fault.New(fault.Conflict, "alias", "it names %d", c.w.alias)
+		}
+		if c.w.state.Phase != rollout.Promoting && c.w.state.Phase != rollout.Promoted {
+			c.w.wrong("the alias moved while %s", c.w.state.Phase)
+		}
+		c.w.alias = to
+		return nil
+	})
+}
+
+func (c catalog) Approved(_ context.Context, step contract.RolloutStep) (a rollout.Approved, err error) {
+	err = c.w.outside("approved", func() error {
+		a = rollout.Approved{Artifact: rollout.Artifact{Version: step.Version}, Policy: c.w.policy()}
+		return nil
+	})
+	return a, err
+}
+
+func (c catalog) Row(context.Context, string, string) (rollout.Row, error) {
+	return rollout.Row{}, c.w.outside("row", func() error { return nil })
+}
+
+type gauge struct{ w *world }
+
+func (g gauge) Measure(_ context.Context, q rollout.Question) (m rollout.Measurements, err error) {
+	fast, good, bad := 10.0, rollout.Variant{Requests: 1000}, rollout.Variant{Requests: 1000, Errors: 500}
+	good.P99MS, bad.P99MS = &fast, &fast
+	m = rollout.Measurements{From: q.From, To: q.To}
+	if q.Champion != "" {
+		m.Champion = &good
+	}
+	quality := g.w.quality
+	n := g.w.rng.IntN(quality.pass + quality.fail + quality.none + quality.shared)
+	switch {
+	case n < quality.pass:
+		m.Candidate = good
+	case n < quality.pass+quality.fail:
+		m.Candidate = bad
+	case n < quality.pass+quality.fail+quality.none:
+	default:
+		m.Candidate = bad
+		if m.Champion != nil {
+			m.Champion = &bad
+		}
+	}
+	return m, g.w.outside("measure", func() error { return nil })
+}
+
+// invariants hold after every step.
+func (w *world) invariants() {
+	view, _ := w.memory.View(context.Background(), model)
+	if !view.Exists || len(view.Slots) == 0 {
+		if view.Exists || w.first {
+			return
+		}
+		w.wrong("the endpoint is gone")
+		return
+	}
+	weight, desired, champion := 0.0, 0.0, false
+	for _, slot := range view.Slots {
+		weight += slot.Weight
+		desired += slot.Desired
+		champion = champion || slot.Version == w.alias
+		if slot.Version != w.alias && slot.Weight > 0 && (w.state == nil || w.state.Serving.IsZero()) && !w.first {
+			w.wrong("version %d has traffic before any shift", slot.Version)
+		}
+	}
+	switch {
+	case !(weight > 0) || !(desired > 0):
+		w.wrong("no slot has any weight: %+v", view)
+	case w.alias != 0 && !champion:
+		w.wrong("the champion, version %d, is not on the endpoint: %+v", w.alias, view)
+	}
+}
+
+// ending holds when every actor is done: the rollout has its outcome and the
+// endpoint is what the outcome says.
+func (w *world) ending() {
+	w.now = w.now.Add(time.Hour)
+	view, _ := w.memory.View(context.Background(), model)
+	switch {
+	case w.state == nil:
+		if w.state == nil && len(w.outcomes) == 0 {
+			w.wrong("nothing happened")
+		}
+	case !w.state.Phase.Done():
+		w.wrong("rollout %s never ended: %s", w.state.Rollout, w.state.Phase)
+	case w.alias == 0:
+		if view.Exists {
+			w.wrong("a first version that was rolled back still serves: %+v", view)
+		}
+	default:
+		w.served(view)
+	}
+}
+
+func (w *world) served(view rollout.View) {
+	if w.state.Outcome == "promoted" && w.alias != w.state.Candidate.Version {
+		w.wrong("version %d was promoted, but the champion is %d", w.state.Candidate.Version, w.alias)
+	}
+	for _, slot := range view.Slots {
+		if slot.Version != w.alias {
+			continue
+		}
+		condition, detail := view.Compare("", alone(view, slot.Slot))
+		if condition != rollout.Settled || slot.Instances == 0 {
+			w.wrong("after %s the champion, version %d, is not alone at 100 %%: %s, %s", w.state.Outcome, w.alias, condition, detail)
+		}
+	}
+}
+
+func alone(view rollout.View, slot string) []rollout.Weight {
+	weights := []rollout.Weight{{Slot: slot, Percent: 100}}
+	for _, other := range view.Slots {
+		if other.Slot != slot {
+			weights = append(weights, rollout.Weight{Slot: other.Slot})
+		}
+	}
+	return weights
+}

@@ -1,0 +1,137 @@
+package rollout
+
+import (
+	"slices"
+	"time"
+)
+
+// Phase is where a rollout rests between two calls.
+type Phase string
+
+// The phases; the package's comment has the transitions.
+const (
+	Acquired    Phase = "acquired"     // the lease is held, nothing was moved
+	Preparing   Phase = "preparing"    // the candidate joins at weight 0
+	Shifting    Phase = "shifting"     // the next weight may be written
+	Verifying   Phase = "verifying"    // it was, or may have been, written
+	Baking      Phase = "baking"       // it was read back; measurements gather
+	Promoting   Phase = "promoting"    // decided: the candidate becomes the champion
+	Promoted    Phase = "promoted"     // it is
+	RollingBack Phase = "rolling_back" // decided: the champion goes back to 100 %
+	RolledBack  Phase = "rolled_back"  // it did, and was read back
+)
+
+// Done says that the rollout has its outcome.
+func (p Phase) Done() bool { return p == Promoted || p == RolledBack }
+
+// Open says that the rollout can still go either way.
+func (p Phase) Open() bool {
+	switch p {
+	case Acquired, Preparing, Shifting, Verifying, Baking:
+		return true
+	}
+	return false
+}
+
+// Place is a version and the slot it serves in.
+type Place struct {
+	Version   int    `json:"version"`             // 0 is none
+	Slot      string `json:"slot"`                // "" serves nowhere
+	Instances int    `json:"instances,omitempty"` // when the rollout began; a rollback restores at least these
+}
+
+// State is everything a rollout knows. It is one JSON object, moved by
+// compare-and-swap; each saved change raises Turn by one.
+type State struct {
+	Rollout  string `json:"rollout"`
+	Model    string `json:"model"`
+	Run      string `json:"run"`
+	Decision string `json:"decision"` // S3 URI
+	Policy   Policy `json:"policy"`
+
+	Artifact  Artifact `json:"artifact"` // of the candidate
+	Candidate Place    `json:"candidate"`
+	Champion  Place    `json:"champion"`
+	Fence     int64    `json:"fence"`  // the lease's token
+	Config    string   `json:"config"` // the endpoint configuration that must serve
+
+	Turn     int64   `json:"turn"`
+	Phase    Phase   `json:"phase"`
+	Step     int     `json:"step"`     // index into Policy.Steps
+	Weight   float64 `json:"weight"`   // the candidate's percent that was last asked for
+	Failures int     `json:"failures"` // in a row
+
+	Started   time.Time `json:"started"`
+	Since     time.Time `json:"since"`               // of the phase
+	Serving   time.Time `json:"serving,omitzero"`    // the candidate's first traffic
+	BakeFrom  time.Time `json:"bake_from,omitzero"`  // the window's start
+	BakeUntil time.Time `json:"bake_until,omitzero"` // analyze not before
+
+	Reason  string   `json:"reason"`            // of the last change
+	Outcome string   `json:"outcome"`           // "", "promoted" or "rolled_back"
+	Notices []string `json:"notices,omitempty"` // what people were told; the last 20
+	History []Record `json:"history"`           // the last 200
+}
+
+// Record is one line of a rollout's report.
+type Record struct {
+	Time         time.Time     `json:"time"`
+	Phase        Phase         `json:"phase"`
+	Step         int           `json:"step"`
+	Weight       float64       `json:"weight"`
+	Verdict      string        `json:"verdict,omitempty"` // of a bake
+	Reason       string        `json:"reason"`
+	Measurements *Measurements `json:"measurements,omitempty"`
+	Findings     []Finding     `json:"findings,omitempty"`
+}
+
+// Deadline is when the rollout stops trying.
+func (s State) Deadline() time.Time { return s.Started.Add(time.Duration(s.Policy.Deadline)) }
+
+// First says that no champion serves: there is nothing to go back to.
+func (s State) First() bool { return s.Champion.Slot == "" }
+
+// Share is the candidate's percent that the present step asks for.
+func (s State) Share() float64 {
+	if s.First() {
+		return 100
+	}
+	return s.Policy.Steps[s.Step]
+}
+
+// Last says that no step follows.
+func (s State) Last() bool { return s.First() || s.Step == len(s.Policy.Steps)-1 }
+
+// Split is the weight of every slot that serves when the candidate has weight
+// percent.
+func (s State) Split(weight float64) []Weight {
+	if s.First() {
+		return []Weight{{Slot: s.Candidate.Slot, Percent: 100}}
+	}
+	return []Weight{
+		{Slot: s.Champion.Slot, Percent: 100 - weight},
+		{Slot: s.Candidate.Slot, Percent: weight},
+	}
+}
+
+const (
+	keepRecords = 200
+	keepNotices = 20
+)
+
+// record appends to the history without touching a slice that another copy of
+// the state shares.
+func (s *State) record(r Record) {
+	s.History = tail(append(slices.Clip(s.History), r), keepRecords)
+}
+
+func (s *State) notice(text string) {
+	s.Notices = tail(append(slices.Clip(s.Notices), text), keepNotices)
+}
+
+func tail[T any](list []T, most int) []T {
+	if len(list) > most {
+		return list[len(list)-most:]
+	}
+	return list
+}
