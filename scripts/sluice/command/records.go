@@ -1,0 +1,292 @@
+package command
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sluice-ml/sluice/scripts/sluice/operator"
+	"github.com/sluice-ml/sluice/shared/contract"
+	"github.com/sluice-ml/sluice/shared/dataset"
+	"github.com/sluice-ml/sluice/shared/trainconfig"
+)
+
+func dataCommand(s *settings) *cobra.Command {
+	return group("data", "Read dataset versions", dataLog(s), dataShow(s))
+}
+
+// identified adds the id, which a commit's own JSON leaves out.
+type identified struct {
+	ID string `json:"id"`
+	dataset.Commit
+}
+
+func dataLog(s *settings) *cobra.Command {
+	var most int
+	c := &cobra.Command{
+		Use: "log MODEL [REF]", Short: "List a dataset's commits, newest first (REF: a branch, tag or commit; default main)",
+		Args: between(1, 2),
+		RunE: func(c *cobra.Command, args []string) error {
+			client, err := s.connect(c.Context())
+			if err != nil {
+				return err
+			}
+			commits, err := client.Dataset(args[0]).Log(c.Context(), refOf(args), most)
+			if err != nil {
+				return err
+			}
+			list := make([]identified, len(commits))
+			for i, commit := range commits {
+				list[i] = identified{commit.ID, commit}
+			}
+			return s.print(c, list, func(w io.Writer) {
+				fmt.Fprintln(w, "COMMIT\tTIME\tOBJECTS\tBYTES\tADDED\tCHANGED\tREMOVED\tMESSAGE")
+				for _, v := range commits {
+					fmt.Fprintf(w, "%.12s\t%s\t%d\t%d\t%d\t%d\t%d\t%s\n", v.ID, v.Time.Format(time.DateTime), v.Stats.Objects, v.Stats.Bytes,
+						v.Stats.Added, v.Stats.Changed, v.Stats.Removed, v.Message)
+				}
+			})
+		},
+	}
+	c.Flags().IntVarP(&most, "most", "n", 20, "how many at the most; 0 is all")
+	return c
+}
+
+func refOf(args []string) string {
+	if len(args) > 1 {
+		return args[1]
+	}
+	return dataset.Main
+}
+
+func between(least, most int) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) < least || len(args) > most {
+			return usageError{fmt.Errorf("want %d to %d arguments, got %d: %s", least, most, len(args), c.UseLine())}
+		}
+		return nil
+	}
+}
+
+func dataShow(s *settings) *cobra.Command {
+	var prefix string
+	c := &cobra.Command{
+		Use: "show MODEL [REF]", Short: "Show a commit and the object versions it pins", Args: between(1, 2),
+		RunE: func(c *cobra.Command, args []string) error {
+			client, err := s.connect(c.Context())
+			if err != nil {
+				return err
+			}
+			repository := client.Dataset(args[0])
+			commit, err := repository.Resolve(c.Context(), refOf(args))
+			if err != nil {
+				return err
+			}
+			entries, err := repository.Entries(c.Context(), commit.ID, prefix)
+			if err != nil {
+				return err
+			}
+			view := struct {
+				identified
+				Entries []dataset.Entry `json:"entries"`
+			}{identified{commit.ID, commit}, entries}
+			return s.print(c, view, func(w io.Writer) {
+				fmt.Fprintf(w, "commit\t%s\ntime\t%s\nauthor\t%s\nmessage\t%s\nobjects\t%d\nbytes\t%d\n\n", commit.ID, commit.Time.Format(time.DateTime),
+					commit.Author, commit.Message, commit.Stats.Objects, commit.Stats.Bytes)
+				fmt.Fprintln(w, "KEY\tVERSION\tBYTES")
+				for _, e := range entries {
+					fmt.Fprintf(w, "%s\t%s\t%d\n", e.Key, e.VersionID, e.Size)
+				}
+			})
+		},
+	}
+	c.Flags().StringVar(&prefix, "prefix", "", "only keys that start with this")
+	return c
+}
+
+func modelCommand(s *settings) *cobra.Command {
+	list := &cobra.Command{
+		Use: "list", Short: "List the models, their champions and what serves", Args: exactly(0),
+		RunE: func(c *cobra.Command, _ []string) error {
+			client, err := s.connect(c.Context())
+			if err != nil {
+				return err
+			}
+			return listModels(c, s, client)
+		},
+	}
+	show := &cobra.Command{
+		Use: "show MODEL", Short: "Show a model's versions and its endpoint", Args: exactly(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			client, err := s.connect(c.Context())
+			if err != nil {
+				return err
+			}
+			return showModel(c, s, client, args[0])
+		},
+	}
+	return group("model", "Read models and versions", list, show)
+}
+
+type modelView struct {
+	Model    string             `json:"model"`
+	Champion int                `json:"champion"` // 0 is none yet
+	Versions []contract.Version `json:"versions"`
+	Endpoint *operator.Endpoint `json:"endpoint,omitempty"`
+}
+
+func viewModel(c *cobra.Command, client *operator.Client, model string) (modelView, error) {
+	view := modelView{Model: model}
+	var err error
+	if view.Versions, err = client.Versions(c.Context(), model); err != nil {
+		return view, err
+	}
+	if len(view.Versions) == 0 {
+		return view, nil
+	}
+	if champion, err := client.Champion(c.Context(), model); err == nil {
+		view.Champion = champion.Version
+	}
+	if endpoint, err := client.ShowEndpoint(c.Context(), model); err == nil {
+		view.Endpoint = &endpoint
+	}
+	return view, nil
+}
+
+func listModels(c *cobra.Command, s *settings, client *operator.Client) error {
+	models, err := client.Models(c.Context())
+	if err != nil {
+		return err
+	}
+	views := []modelView{}
+	for _, model := range models {
+		view, err := viewModel(c, client, model)
+		if err != nil {
+			return err
+		}
+		views = append(views, view)
+	}
+	return s.print(c, views, func(w io.Writer) {
+		fmt.Fprintln(w, "MODEL\tCHAMPION\tVERSIONS\tENDPOINT")
+		for _, v := range views {
+			status := "none yet"
+			if v.Endpoint != nil {
+				status = v.Endpoint.Status
+			}
+			fmt.Fprintf(w, "%s\t%d\t%d\t%s\n", v.Model, v.Champion, len(v.Versions), status)
+		}
+	})
+}
+
+func showModel(c *cobra.Command, s *settings, client *operator.Client, model string) error {
+	view, err := viewModel(c, client, model)
+	if err != nil {
+		return err
+	}
+	return s.print(c, view, func(w io.Writer) {
+		fmt.Fprintln(w, "VERSION\tALIAS\tRUN\tCREATED\tDIGEST")
+		for _, v := range view.Versions {
+			alias := ""
+			if v.Version == view.Champion {
+				alias = "champion"
+			}
+			fmt.Fprintf(w, "%d\t%s\t%s\t%s\t%.19s\n", v.Version, alias, v.Run, v.Created.UTC().Format(time.DateTime), v.Digest)
+		}
+		if view.Endpoint != nil {
+			fmt.Fprintf(w, "\nendpoint %s: %s\n", view.Endpoint.Name, view.Endpoint.Status)
+			for _, v := range view.Endpoint.Variants {
+				fmt.Fprintf(w, "  slot %s\tweight %g\tinstances %d\n", v.Slot, v.Weight, v.Instances)
+			}
+		}
+	})
+}
+
+func rolloutCommand(s *settings) *cobra.Command {
+	status := &cobra.Command{
+		Use: "status MODEL", Short: "Show a model's latest rollout, step by step", Args: exactly(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			client, err := s.connect(c.Context())
+			if err != nil {
+				return err
+			}
+			state, err := client.Rollout(c.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return s.print(c, state, func(w io.Writer) {
+				fmt.Fprintf(w, "rollout\t%s\nphase\t%s\ncandidate\tversion %d in slot %s\nchampion\tversion %d in slot %s\nweight\t%g %%\nfailures in a row\t%d of %d\nreason\t%s\n\n",
+					state.Rollout, state.Phase, state.Candidate.Version, state.Candidate.Slot, state.Champion.Version, state.Champion.Slot,
+					state.Weight, state.Failures, state.Policy.MaxFailures, state.Reason)
+				fmt.Fprintln(w, "TIME\tPHASE\tWEIGHT\tVERDICT\tREASON")
+				for _, r := range state.History {
+					fmt.Fprintf(w, "%s\t%s\t%g %%\t%s\t%s\n", r.Time.UTC().Format(time.TimeOnly), r.Phase, r.Weight, r.Verdict, r.Reason)
+				}
+			})
+		},
+	}
+	var why string
+	abort := &cobra.Command{
+		Use: "abort MODEL", Short: "Put the champion back at 100 %, verified, and end the rollout", Args: exactly(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			client, err := s.connect(c.Context())
+			if err != nil {
+				return err
+			}
+			state, err := client.Rollout(c.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			if state.Phase.Done() {
+				return fmt.Errorf("rollout %s is over: it was %s", state.Rollout, state.Outcome)
+			}
+			command, err := client.AbortRollout(c.Context(), state, "an operator asked for it: "+why)
+			if err != nil {
+				return err
+			}
+			return s.print(c, command, func(w io.Writer) { fmt.Fprintf(w, "%s\t%s\n", command.Outcome, command.Reason) })
+		},
+	}
+	abort.Flags().StringVarP(&why, "reason", "m", "no reason given", "kept in the rollout's history")
+	return group("rollout", "Watch and stop rollouts", status, abort)
+}
+
+func configCommand(s *settings) *cobra.Command {
+	check := &cobra.Command{
+		Use: "check FILE", Short: "Read a train.yaml as the pipeline will; exit 1 and name every problem", Args: exactly(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			text, err := os.ReadFile(args[0])
+			if err != nil {
+				return err
+			}
+			config, err := trainconfig.Parse(args[0], text)
+			if err != nil {
+				return err
+			}
+			return s.print(c, config, func(w io.Writer) { fmt.Fprintf(w, "%s is good: %s\n", args[0], config.Hash()) })
+		},
+	}
+	show := &cobra.Command{
+		Use: "show MODEL", Short: "Print the configuration in force (with --json: every default filled in)", Args: exactly(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			client, err := s.connect(c.Context())
+			if err != nil {
+				return err
+			}
+			text, changed, err := client.Config(c.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			config, err := trainconfig.Parse("train.yaml", text)
+			if err != nil {
+				return err
+			}
+			return s.print(c, config, func(w io.Writer) {
+				fmt.Fprintf(w, "# %s, since %s\n%s", config.Hash(), changed.UTC().Format(time.DateTime), text)
+			})
+		},
+	}
+	return group("config", "Check and read configurations", check, show)
+}

@@ -1,0 +1,136 @@
+package operator
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sluice-ml/sluice/shared/contract"
+	"github.com/sluice-ml/sluice/shared/dataset"
+	"github.com/sluice-ml/sluice/shared/fault"
+	"github.com/sluice-ml/sluice/shared/ref"
+	"github.com/sluice-ml/sluice/shared/rollout"
+)
+
+// Dataset opens a model's dataset.
+func (c *Client) Dataset(model string) *dataset.Repository {
+	return dataset.New(c.Objects.Refs(c.Store, contract.DatasetPrefix(model)))
+}
+
+// Models lists the models that have a configuration.
+func (c *Client) Models(ctx context.Context) ([]string, error) {
+	objects, err := c.Objects.List(ctx, c.Store, "configs/")
+	if err != nil {
+		return nil, err
+	}
+	models := []string{}
+	for _, o := range objects {
+		if name, ok := strings.CutSuffix(strings.TrimPrefix(o.Key, "configs/"), "/train.yaml"); ok {
+			models = append(models, name)
+		}
+	}
+	return models, nil
+}
+
+// Champion is the version that serves a model; NotFound when there is none yet.
+func (c *Client) Champion(ctx context.Context, model string) (contract.Version, error) {
+	pointer, err := ref.Read[alias](ctx, c.Objects.Refs(c.Store, ""), contract.AliasKey(model, "champion"))
+	if err != nil {
+		return contract.Version{}, fmt.Errorf("read the champion of %q: %w", model, err)
+	}
+	return c.Version(ctx, model, pointer.Value.Version)
+}
+
+// alias is what an alias's pointer says.
+type alias struct {
+	Version int `json:"version"`
+}
+
+// Version reads a registered version.
+func (c *Client) Version(ctx context.Context, model string, version int) (contract.Version, error) {
+	var v contract.Version
+	err := c.Objects.GetJSON(ctx, contract.URI(c.Store, contract.VersionKey(model, version)), &v)
+	if err != nil {
+		return v, fmt.Errorf("read version %d of %q: %w", version, model, err)
+	}
+	return v, nil
+}
+
+// Versions lists a model's versions, newest first.
+func (c *Client) Versions(ctx context.Context, model string) ([]contract.Version, error) {
+	objects, err := c.Objects.List(ctx, c.Store, "models/"+model+"/versions/")
+	if err != nil {
+		return nil, err
+	}
+	versions := []contract.Version{}
+	for _, o := range objects {
+		number, err := strconv.Atoi(strings.TrimSuffix(o.Key[strings.LastIndexByte(o.Key, '/')+1:], ".json"))
+		if err != nil {
+			continue // not one of ours
+		}
+		v, err := c.Version(ctx, model, number)
+		if err != nil {
+			return nil, err
+		}
+		versions = append(versions, v)
+	}
+	slices.SortFunc(versions, func(a, b contract.Version) int { return b.Version - a.Version })
+	return versions, nil
+}
+
+// ErrNoRollout says that a model has had no rollout here.
+var ErrNoRollout = errors.New("no rollout")
+
+// Rollout reads the state of a model's latest rollout.
+func (c *Client) Rollout(ctx context.Context, model string) (rollout.State, error) {
+	pointer, err := ref.Read[rollout.State](ctx, c.Objects.Refs(c.Store, ""), contract.RolloutStateKey(model))
+	if fault.Is(err, fault.NotFound) {
+		return rollout.State{}, fmt.Errorf("model %q: %w (start a run: sluice run start %s)", model, ErrNoRollout, model)
+	}
+	if err != nil {
+		return rollout.State{}, fmt.Errorf("read the rollout of %q: %w", model, err)
+	}
+	return pointer.Value, nil
+}
+
+// AbortRollout asks for the champion back at 100 %, verified.
+func (c *Client) AbortRollout(ctx context.Context, state rollout.State, reason string) (contract.RolloutCommand, error) {
+	var command contract.RolloutCommand
+	err := c.invoke(ctx, "rollback", contract.RolloutStep{
+		Model: state.Model, Run: state.Run, Version: state.Candidate.Version, Decision: state.Decision, Rollout: state.Rollout, Reason: reason,
+	}, &command)
+	return command, err
+}
+
+// RolloutPhases reads when each state of a run's rollout was entered and left.
+func (c *Client) RolloutPhases(ctx context.Context, run string) ([]Phase, error) {
+	return c.phasesOf(ctx, strings.Replace(c.machineARN("rollout"), ":stateMachine:", ":execution:", 1)+":"+run+"-rollout")
+}
+
+// Config reads the configuration in force and when it was put there.
+func (c *Client) Config(ctx context.Context, model string) (text []byte, changed time.Time, err error) {
+	text, info, err := c.Objects.Get(ctx, c.Store, contract.ConfigKey(model), "")
+	if fault.Is(err, fault.NotFound) {
+		return nil, time.Time{}, fmt.Errorf("model %q has no configuration: put one at %s", model, contract.URI(c.Store, contract.ConfigKey(model)))
+	}
+	return text, info.Modified, err
+}
+
+// RunFile reads a JSON file of a run.
+func (c *Client) RunFile(ctx context.Context, model, run, file string, into any) error {
+	return c.Objects.GetJSON(ctx, contract.URI(c.Store, contract.RunKey(model, run, file)), into)
+}
+
+// RunJSON reads a run's file whatever it holds; found is false when there is none.
+func (c *Client) RunJSON(ctx context.Context, model, run, file string) (raw json.RawMessage, found bool, err error) {
+	body, _, err := c.Objects.Get(ctx, c.Store, contract.RunKey(model, run, file), "")
+	if fault.Is(err, fault.NotFound) {
+		return nil, false, nil
+	}
+	return body, err == nil, err
+}
