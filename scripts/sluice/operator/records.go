@@ -118,7 +118,7 @@ func (c *Client) Config(ctx context.Context, model string) (text []byte, changed
 	if fault.Is(err, fault.NotFound) {
 		return nil, time.Time{}, fmt.Errorf("model %q has no configuration: put one at %s", model, contract.URI(c.Store, contract.ConfigKey(model)))
 	}
-	return text, info.Modified, err
+	return text, info.LastModified, err
 }
 
 // RunFile reads a JSON file of a run.
