@@ -15,6 +15,7 @@ import (
 	"os/exec"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 )
@@ -33,7 +34,7 @@ type Spec struct {
 type Process struct {
 	cmd  *exec.Cmd
 	done chan struct{}
-	err  error
+	peak atomic.Int64 // the highest that Memory saw
 }
 
 type request struct {
@@ -73,7 +74,9 @@ func Start(s Spec) (*Process, error) {
 	}
 	p := &Process{cmd: cmd, done: make(chan struct{})}
 	go func() {
-		p.err = cmd.Wait()
+		_ = cmd.Wait()
+		// What the child left behind in its group goes with it.
+		_ = syscall.Kill(-p.PID(), syscall.SIGKILL)
 		close(p.done)
 	}()
 	return p, nil
@@ -99,18 +102,14 @@ func (p *Process) ExitCode() int {
 	return state.ExitCode()
 }
 
-// MaxRSSBytes is the child's peak resident memory, once Done is closed.
-func (p *Process) MaxRSSBytes() int64 {
-	<-p.done
-	if usage, ok := p.cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		return usage.Maxrss * 1024
-	}
-	return 0
-}
-
 // Signal sends sig to the whole process group. A child that has already ended
 // is not an error.
 func (p *Process) Signal(sig syscall.Signal) error {
+	select {
+	case <-p.done:
+		return nil // its id may belong to somebody else by now
+	default:
+	}
 	err := syscall.Kill(-p.PID(), sig)
 	if errors.Is(err, syscall.ESRCH) || errors.Is(err, os.ErrProcessDone) {
 		return nil
@@ -135,4 +134,14 @@ func (p *Process) Stop(grace time.Duration) {
 		_ = p.Signal(syscall.SIGKILL)
 		<-p.done
 	}
+}
+
+// Status says how the child ended, e.g. "exit status 1" or "signal: killed",
+// once Done is closed.
+func (p *Process) Status() string {
+	<-p.done
+	if p.cmd.ProcessState == nil {
+		return "unknown"
+	}
+	return p.cmd.ProcessState.String()
 }
