@@ -92,7 +92,7 @@ func (s *Service) createBucket(ctx context.Context, r assembly.Resource) (assemb
 
 // makeBucket creates the bucket if it is not there and sets its versioning.
 func (s *Service) makeBucket(ctx context.Context, name, versioning string) error {
-	client := s.client()
+	client := s.Client()
 	_, err := client.CreateBucket(ctx, &sdk.CreateBucketInput{Bucket: &name})
 	if _, ours := errors.AsType[*types.BucketAlreadyOwnedByYou](err); err != nil && !ours {
 		return fmt.Errorf("create bucket %s: %w", name, err)

@@ -10,8 +10,8 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
-// client talks to the gateway without the front door.
-func (s *Service) client() *sdk.Client {
+// Client gives a client of the service that does not go through the front door.
+func (s *Service) Client() *sdk.Client {
 	transport := &http.Transport{DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) { return s.dial(ctx) }}
 	return sdk.New(sdk.Options{Region: s.o.Region, BaseEndpoint: aws.String("http://127.0.0.1"), UsePathStyle: true,
 		Credentials: credentials.NewStaticCredentialsProvider(s.o.AccessKey, s.o.SecretKey, ""),
