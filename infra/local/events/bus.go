@@ -25,6 +25,7 @@ type Options struct {
 	Account string
 	Stack   string // names the rules that the template leaves unnamed
 	Targets delivery.Targets
+	Accepts func(targetARN string) error // refuses targets that cannot be delivered to; nil accepts all
 	Now     func() time.Time
 	Log     *slog.Logger
 }
@@ -197,6 +198,14 @@ func (b *Bus) put(rule Rule) error {
 	c, err := compile(rule, b.o.Now())
 	if err != nil {
 		return err
+	}
+	for _, target := range rule.Targets {
+		if b.o.Accepts == nil {
+			break
+		}
+		if err := b.o.Accepts(target.ARN); err != nil {
+			return wire.Errorf("ValidationException", "rule %s: target %q: %v", rule.Name, target.ID, err)
+		}
 	}
 	if err := b.kept.Put(rule.Name, rule); err != nil {
 		return err

@@ -35,6 +35,7 @@ type Options struct {
 	Account string
 	Stack   string // names the schedules that the template leaves unnamed
 	Targets delivery.Targets
+	Accepts func(targetARN string) error // refuses targets that cannot be delivered to; nil accepts all
 	Now     func() time.Time
 	Log     *slog.Logger
 }
@@ -126,6 +127,11 @@ func (s *Service) compile(sched Schedule) (*compiled, error) {
 	}
 	if !strings.HasPrefix(sched.Target.ARN, "arn:") || sched.Target.RoleARN == "" {
 		return nil, wire.Errorf("ValidationException", "schedule %s: Target needs an Arn and a RoleArn, got %q and %q", sched.Name, sched.Target.ARN, sched.Target.RoleARN)
+	}
+	if s.o.Accepts != nil {
+		if err := s.o.Accepts(sched.Target.ARN); err != nil {
+			return nil, wire.Errorf("ValidationException", "schedule %s: %v", sched.Name, err)
+		}
 	}
 	if err := sched.Target.RetryPolicy.Check(); err != nil {
 		return nil, wire.Errorf("ValidationException", "schedule %s: %v", sched.Name, err)

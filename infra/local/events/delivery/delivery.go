@@ -56,12 +56,19 @@ type Delivery struct {
 	Dead     bool      `json:"dead,omitempty"`  // on its way to the dead-letter queue
 }
 
-type idKey struct{}
+type deliveryKey struct{}
 
 // ID gives the id of the delivery that a Targets is called for, "" outside one.
 func ID(ctx context.Context) string {
-	id, _ := ctx.Value(idKey{}).(string)
-	return id
+	d, _ := ctx.Value(deliveryKey{}).(Delivery)
+	return d.ID
+}
+
+// Source gives the ARN of the rule or schedule that a Targets is called for, ""
+// outside a delivery.
+func Source(ctx context.Context) string {
+	d, _ := ctx.Value(deliveryKey{}).(Delivery)
+	return d.Source
 }
 
 // Queue delivers. It is safe for concurrent use.
@@ -188,7 +195,7 @@ func (q *Queue) attempt(d Delivery) error {
 	if d.Dead {
 		target, role = d.DeadLetter, ""
 	}
-	return q.targets.Deliver(context.WithValue(q.ctx, idKey{}, d.ID), target, d.Payload, role)
+	return q.targets.Deliver(context.WithValue(q.ctx, deliveryKey{}, d), target, d.Payload, role)
 }
 
 // bury sends d to its dead-letter queue from the next tick on, with a fresh set

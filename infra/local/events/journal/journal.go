@@ -157,6 +157,14 @@ func (j *Journal[T]) All() map[string]T {
 	return maps.Clone(j.entries)
 }
 
+// Get gives the entry under id.
+func (j *Journal[T]) Get(id string) (entry T, ok bool) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	entry, ok = j.entries[id]
+	return entry, ok
+}
+
 // Len is the number of entries.
 func (j *Journal[T]) Len() int {
 	j.mu.Lock()

@@ -1,0 +1,75 @@
+package stack
+
+import (
+	"encoding/json"
+	"net/http"
+
+	"github.com/sluice-ml/sluice/infra/local/wire"
+)
+
+// adminPrefix is where the admin API lies on the front door.
+const adminPrefix = "/_sluice/"
+
+func (s *Stack) frontDoor() http.Handler {
+	return &frontDoor{services: s.services.handlers(), runtime: s.services.runtime(), admin: s.admin()}
+}
+
+// handlers serves the services, by the name that requests are signed for.
+func (s *Services) handlers() map[string]http.Handler {
+	return map[string]http.Handler{
+		"s3":         s.S3.Handler(),
+		"lambda":     s.Lambda.Handler(),
+		"events":     s.Events.Handler(),
+		"scheduler":  s.Scheduler.Handler(),
+		"logs":       s.Logs.Handler(),
+		"monitoring": s.CloudWatch.Handler(),
+	}
+}
+
+func (s *Services) runtime() http.Handler { return nil }
+
+// admin serves the admin API. A browser page has no business here.
+func (s *Stack) admin() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+adminPrefix+"health", s.health)
+	mux.HandleFunc("GET "+adminPrefix+"resources", s.resources)
+	mux.HandleFunc("GET "+adminPrefix+"usage", s.usage)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("Origin") != "" {
+			wire.WriteJSONError(w, r, &wire.Error{Code: "AccessDenied", Status: http.StatusForbidden, Message: "the admin API does not answer web pages"})
+			return
+		}
+		mux.ServeHTTP(w, r)
+	})
+}
+
+// Health is the answer of /_sluice/health.
+type Health struct {
+	Status    string  `json:"status"` // "ready"
+	Stack     string  `json:"stack"`
+	URL       string  `json:"url"`
+	UpSeconds float64 `json:"up_seconds"`
+	// Waiting counts deliveries of rules and schedules that are not confirmed.
+	Waiting int `json:"waiting"`
+}
+
+func (s *Stack) health(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, Health{Status: "ready", Stack: s.template.Name, URL: s.URL(), UpSeconds: s.options.Now().Sub(s.started).Seconds(),
+		Waiting: s.services.Events.Waiting() + s.services.Scheduler.Waiting()})
+}
+
+func (s *Stack) resources(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, map[string]any{"stack": s.template.Name, "outputs": s.deployment.Outputs, "resources": s.deployment.Resources,
+		"iam": s.services.IAM.Records()})
+}
+
+func (s *Stack) usage(w http.ResponseWriter, _ *http.Request) {
+	writeJSON(w, map[string]any{"lambda": s.services.Lambda.Usage()})
+}
+
+func writeJSON(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json")
+	encoder := json.NewEncoder(w)
+	encoder.SetIndent("", "  ")
+	_ = encoder.Encode(v)
+}

@@ -1,0 +1,63 @@
+package stack
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/sluice-ml/sluice/infra/local/wire"
+)
+
+// frontDoor routes requests to services.
+type frontDoor struct {
+	services map[string]http.Handler // by the service name that requests are signed for
+	runtime  http.Handler            // SageMaker's runtime, which signs as sagemaker too
+	admin    http.Handler
+}
+
+func (f *frontDoor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if strings.HasPrefix(r.URL.Path, adminPrefix) {
+		f.admin.ServeHTTP(w, r)
+		return
+	}
+	name, err := signedFor(r)
+	if err != nil {
+		wire.WriteJSONError(w, r, err)
+		return
+	}
+	handler, ok := f.services[name]
+	if name == "sagemaker" && isInvocation(r.URL.Path) {
+		handler, ok = f.runtime, f.runtime != nil
+	}
+	if !ok {
+		wire.WriteJSONError(w, r, &wire.Error{Code: "NotImplemented", Status: http.StatusNotImplemented,
+			Message: fmt.Sprintf("the local stack does not serve the service %q; it serves %s",
+				name, strings.Join(slices.Sorted(maps.Keys(f.services)), ", "))})
+		return
+	}
+	handler.ServeHTTP(w, r)
+}
+
+// isInvocation tells /endpoints/{name}/invocations and what is below it.
+func isInvocation(path string) bool {
+	parts := strings.Split(strings.TrimPrefix(path, "/"), "/")
+	return len(parts) >= 3 && parts[0] == "endpoints" && strings.HasPrefix(parts[2], "invocations")
+}
+
+// signedFor reads the service's name from the credential scope of the signature:
+// <access key>/<date>/<region>/<service>/aws4_request.
+func signedFor(r *http.Request) (string, error) {
+	credential := r.URL.Query().Get("X-Amz-Credential")
+	if header := r.Header.Get("Authorization"); header != "" {
+		_, after, _ := strings.Cut(header, "Credential=")
+		credential, _, _ = strings.Cut(after, ",")
+	}
+	parts := strings.Split(strings.TrimSpace(credential), "/")
+	if len(parts) < 5 {
+		return "", &wire.Error{Code: "MissingAuthenticationToken", Status: http.StatusForbidden,
+			Message: "the request is not signed (Signature Version 4), so the local stack cannot tell which service it is for; use an AWS client with AWS_ENDPOINT_URL set"}
+	}
+	return parts[len(parts)-2], nil
+}

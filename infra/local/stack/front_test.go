@@ -1,0 +1,82 @@
+package stack
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"strconv"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestRequestsGoToTheServiceTheyWereSignedFor(t *testing.T) {
+	answer := func(name string) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, name) })
+	}
+	door := &frontDoor{services: map[string]http.Handler{"s3": answer("s3"), "sagemaker": answer("sagemaker")},
+		runtime: answer("runtime"), admin: answer("admin")}
+	signed := func(service string) string {
+		return "AWS4-HMAC-SHA256 Credential=key/20260101/us-east-1/" + service + "/aws4_request, SignedHeaders=host, Signature=x"
+	}
+	for _, c := range []struct {
+		path, authorization string
+		status              int
+		want                string
+	}{
+		{"/bucket//odd/../key", signed("s3"), 200, "s3"},
+		{"/k?X-Amz-Credential=key%2F20260101%2Fus-east-1%2Fs3%2Faws4_request", "", 200, "s3"},
+		{"/", signed("sagemaker"), 200, "sagemaker"},
+		{"/endpoints/e/invocations", signed("sagemaker"), 200, "runtime"},
+		{"/_sluice/health", "", 200, "admin"},
+		{"/", signed("dynamodb"), 501, `the local stack does not serve the service \"dynamodb\"; it serves s3, sagemaker`},
+		{"/", "", 403, "MissingAuthenticationToken"},
+		{"/", "Basic abc", 403, "MissingAuthenticationToken"},
+	} {
+		request := httptest.NewRequest("GET", "/", nil)
+		request.URL.Path, request.URL.RawQuery = c.path, ""
+		if parsed, err := request.URL.Parse(c.path); err == nil && parsed.RawQuery != "" {
+			request.URL = parsed
+		}
+		if c.authorization != "" {
+			request.Header.Set("Authorization", c.authorization)
+		}
+		recorder := httptest.NewRecorder()
+		door.ServeHTTP(recorder, request)
+		require.Equal(t, c.status, recorder.Code, c.path)
+		require.Contains(t, recorder.Body.String(), c.want, c.path)
+	}
+}
+
+func FuzzSignedFor(f *testing.F) {
+	f.Add("AWS4-HMAC-SHA256 Credential=key/20260101/us-east-1/s3/aws4_request, SignedHeaders=host")
+	f.Add("Credential=,")
+	f.Fuzz(func(t *testing.T, header string) {
+		r := httptest.NewRequest("GET", "/", nil)
+		r.Header["Authorization"] = []string{header}
+		_, _ = signedFor(r)
+	})
+}
+
+func TestATakenPortNamesItsHolder(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	defer taken.Close()
+	_, err = listen(taken.Addr().(*net.TCPAddr).Port)
+	require.ErrorContains(t, err, "is taken by process "+strconv.Itoa(os.Getpid()))
+	require.ErrorContains(t, err, "choose another port")
+}
+
+func TestADirectoryBelongsToOneStack(t *testing.T) {
+	dir := t.TempDir()
+	release, err := lock(dir)
+	require.NoError(t, err)
+	_, err = lock(dir)
+	require.ErrorContains(t, err, "in use by the stack with process id "+strconv.Itoa(os.Getpid()))
+	release()
+	release, err = lock(dir)
+	require.NoError(t, err)
+	release()
+}

@@ -1,0 +1,154 @@
+package stack
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"path/filepath"
+	"time"
+
+	"github.com/sluice-ml/sluice/infra/local/assembly"
+	"github.com/sluice-ml/sluice/infra/local/cloudwatch"
+	"github.com/sluice-ml/sluice/infra/local/events"
+	"github.com/sluice-ml/sluice/infra/local/iam"
+	"github.com/sluice-ml/sluice/infra/local/lambda"
+	"github.com/sluice-ml/sluice/infra/local/logs"
+	"github.com/sluice-ml/sluice/infra/local/s3"
+	"github.com/sluice-ml/sluice/infra/local/scheduler"
+)
+
+// Services are the local services of one stack.
+type Services struct {
+	S3         *s3.Service
+	Events     *events.Bus
+	Scheduler  *scheduler.Service
+	IAM        *iam.Service
+	Logs       *logs.Service
+	CloudWatch *cloudwatch.Service
+	Lambda     *lambda.Service
+
+	closers []func() error // in the order of opening
+}
+
+// opening is what opening the services needs to know.
+type opening struct {
+	Options
+	template *assembly.Template
+	endpoint string
+	router   *router
+	s        *Services
+}
+
+// openServices opens every service; after an error those that were open are
+// closed again.
+func openServices(ctx context.Context, o Options, template *assembly.Template, endpoint string) (*Services, error) {
+	s := &Services{IAM: iam.New(assembly.AccountID, template.Name)}
+	open := opening{Options: o, template: template, endpoint: endpoint, router: &router{services: s}, s: s}
+	for _, step := range []func(context.Context) error{
+		open.logs, open.cloudwatch, open.events, open.scheduler, open.s3, open.lambda,
+	} {
+		if err := step(ctx); err != nil {
+			return nil, errors.Join(err, s.close())
+		}
+	}
+	return s, nil
+}
+
+func (o *opening) dir(name string) string { return filepath.Join(o.Dir, name) }
+
+func (o *opening) closing(closer func() error) { o.s.closers = append(o.s.closers, closer) }
+
+func (o *opening) logs(context.Context) (err error) {
+	o.s.Logs, err = logs.Open(logs.Options{Dir: o.dir("logs"), Region: o.template.Region, Account: assembly.AccountID, Now: o.Now})
+	if err == nil {
+		o.closing(o.s.Logs.Close)
+	}
+	return err
+}
+
+func (o *opening) cloudwatch(context.Context) (err error) {
+	o.s.CloudWatch, err = cloudwatch.Open(cloudwatch.Config{Dir: o.dir("cloudwatch"), Region: o.template.Region, Account: assembly.AccountID,
+		Now: o.Now, Events: alarmEvents{o.s}, Actions: alarmActions{o.router}, Log: logWriter{o.Log, "cloudwatch"}})
+	if err == nil {
+		o.closing(o.s.CloudWatch.Close)
+	}
+	return err
+}
+
+func (o *opening) events(context.Context) (err error) {
+	o.s.Events, err = events.Open(events.Options{Dir: o.dir("events"), Region: o.template.Region, Account: assembly.AccountID,
+		Stack: o.template.Name, Targets: o.router, Accepts: o.router.accepts, Now: o.Now, Log: o.Log})
+	if err == nil {
+		o.closing(o.s.Events.Close)
+	}
+	return err
+}
+
+func (o *opening) scheduler(context.Context) (err error) {
+	o.s.Scheduler, err = scheduler.Open(scheduler.Options{Dir: o.dir("scheduler"), Region: o.template.Region, Account: assembly.AccountID,
+		Stack: o.template.Name, Targets: o.router, Accepts: o.router.accepts, Now: o.Now, Log: o.Log})
+	if err == nil {
+		o.closing(o.s.Scheduler.Close)
+	}
+	return err
+}
+
+func (o *opening) s3(ctx context.Context) (err error) {
+	o.s.S3, err = s3.Open(ctx, s3.Options{Dir: o.dir("s3"), Region: o.template.Region, Account: assembly.AccountID, Stack: o.template.Name,
+		AccessKey: AccessKeyID, SecretKey: SecretAccessKey, Publisher: o.s.Events, Now: o.Now, Log: o.Log})
+	if err == nil {
+		o.closing(o.s.S3.Close)
+	}
+	return err
+}
+
+func (o *opening) lambda(context.Context) (err error) {
+	cache := o.dir("assets")
+	o.s.Lambda, err = lambda.Open(lambda.Options{Dir: o.dir("lambda"), Region: o.template.Region, Account: assembly.AccountID,
+		Endpoint: o.endpoint, AccessKeyID: AccessKeyID, SecretKey: SecretAccessKey,
+		Code: func(_, key string) (string, error) { return o.template.Assets.Folder(key, cache) },
+		Logs: o.s.Logs, Metrics: embeddedMetrics{o.s.CloudWatch}, Destinations: destinations{o.router}, Now: o.Now})
+	if err == nil {
+		o.closing(o.s.Lambda.Close)
+	}
+	return err
+}
+
+// creators gives the Creator of every resource type that the services know.
+func (s *Services) creators() map[string]assembly.Creator {
+	all := map[string]assembly.Creator{
+		"AWS::Events::Rule":        s.Events.CreateRule,
+		"AWS::Scheduler::Schedule": s.Scheduler.CreateSchedule,
+	}
+	for _, some := range []map[string]assembly.Creator{
+		s.S3.Creators(), s.IAM.Creators(), s.Logs.Creators(), s.CloudWatch.Creators(), s.Lambda.Creators(),
+	} {
+		maps.Copy(all, some)
+	}
+	return all
+}
+
+// recover takes up what the process before left, once the template is deployed.
+func (s *Services) recover(ctx context.Context) error {
+	s.Lambda.Recover()
+	return s.S3.Recover(ctx)
+}
+
+// tick does the periodic work.
+func (s *Services) tick(ctx context.Context, now time.Time) error {
+	return errors.Join(s.CloudWatch.Evaluate(ctx, now), s.Events.Tick(ctx), s.Scheduler.Tick(ctx), s.S3.Tick(ctx))
+}
+
+// quiesce stops what starts work of its own, so that nothing fails for lack of
+// the services that close after it.
+func (s *Services) quiesce() {}
+
+// close closes the services, last opened first.
+func (s *Services) close() error {
+	var failed []error
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		failed = append(failed, s.closers[i]())
+	}
+	s.closers = nil
+	return errors.Join(failed...)
+}
