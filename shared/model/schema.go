@@ -3,7 +3,7 @@
 // look at.
 //
 // The archive holds the schema (schema.json: the features in order, the
-// target, where the training profile lies) and the trees as XGBoost saved them
+// target, the dataset's commit) and the trees as XGBoost saved them
 // (model.ubj or model.json). The same artefact is always the same bytes.
 package model
 
@@ -35,8 +35,9 @@ type Schema struct {
 	Positive  string    `json:"positive"`   // the target's value whose probability is the score
 	Objective string    `json:"objective"`  // e.g. "binary:logistic"
 	TrainRows int       `json:"train_rows"` // rows that the trees were trained on
-	// Profile is the S3 URI of the training data's profile; "" when unknown.
-	Profile  string   `json:"profile"`
+	// Commit is the dataset's, whose profile live traffic is compared with.
+	Commit   string   `json:"commit"`
+	PlanHash string   `json:"plan_hash"` // names the work that made the model
 	Versions Versions `json:"versions"`
 
 	codes []map[string]float32 // category → code, per feature; nil for numeric ones
@@ -44,7 +45,6 @@ type Schema struct {
 
 // Versions of what made the model.
 type Versions struct {
-	Sluice  string `json:"sluice"`
 	XGBoost string `json:"xgboost"`
 	Go      string `json:"go"`
 }

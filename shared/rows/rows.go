@@ -1,0 +1,103 @@
+// Package rows reads the rows of a dataset's commit for who learns from them
+// or judges by them: every row with its id, its label and its side of the
+// split. The trainer and the evaluator read through it, so that they cannot
+// disagree.
+package rows
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"io"
+
+	"github.com/sluice-ml/sluice/shared/contract"
+	"github.com/sluice-ml/sluice/shared/fault"
+	"github.com/sluice-ml/sluice/shared/split"
+	"github.com/sluice-ml/sluice/shared/table"
+	"github.com/sluice-ml/sluice/shared/trainconfig"
+)
+
+// Open gives one version of an object and its size in bytes. Its errors are
+// faults.
+type Open func(ctx context.Context, bucket, key, versionID string) (io.ReaderAt, int64, error)
+
+// Set is the rows of a commit, in the order of its objects' keys; index i of
+// each slice is row i.
+type Set struct {
+	Table    *table.Table
+	ID       []string // "<key>#<row number from 0>"
+	Label    []float64
+	Positive string // the target's value that has the label 1
+	Side     []split.Side
+	// Hash is the SHA-256, in hex, of all rows' canonical contents in order.
+	Hash string
+}
+
+// Read reads every object of a commit. The error is of kind Invalid when the
+// data is wrong, and names the object, the line and the column; else it is the
+// kind that open gave.
+func Read(ctx context.Context, open Open, objects contract.DatasetObjects, data trainconfig.Data, seed int64) (*Set, error) {
+	if len(objects.Objects) == 0 {
+		return nil, fault.New(fault.Invalid, "read commit "+objects.Commit, "it has no objects")
+	}
+	s := new(Set)
+	var tables []*table.Table
+	for _, object := range objects.Objects {
+		r, size, err := open(ctx, objects.Bucket, object.Key, object.VersionID)
+		if err != nil {
+			return nil, err
+		}
+		t, err := table.Read(ctx, object.Key, r, size, table.Options{})
+		if err != nil {
+			return nil, err
+		}
+		tables = append(tables, t)
+		for row := range t.Rows() {
+			s.ID = append(s.ID, split.RowID(object.Key, row))
+		}
+	}
+	var err error
+	if s.Table, err = table.Concat(tables...); err != nil {
+		return nil, err
+	}
+	if err := s.label(data); err != nil {
+		return nil, err
+	}
+	s.divide(split.Splitter{Seed: seed, Train: data.Split.Train, Validation: data.Split.Validation})
+	return s, nil
+}
+
+func (s *Set) label(data trainconfig.Data) error {
+	target, ok := s.Table.Column(data.Target)
+	if !ok {
+		return fault.New(fault.Invalid, "read the target", "there is no column %q among %q", data.Target, s.Table.Names()).
+			WithHint("correct data.target")
+	}
+	var err error
+	s.Label, s.Positive, err = table.Labels(target, data.Positive)
+	return err
+}
+
+// divide gives every row its side, and the rows their hash.
+func (s *Set) divide(splitter split.Splitter) {
+	s.Side = make([]split.Side, s.Table.Rows())
+	hash := sha256.New()
+	var content []byte
+	for i := range s.Side {
+		content = s.Table.AppendRow(content[:0], i)
+		s.Side[i] = splitter.Side(content)
+		hash.Write(append(content, '\n'))
+	}
+	s.Hash = hex.EncodeToString(hash.Sum(nil))
+}
+
+// On lists the rows of one side, in order.
+func (s *Set) On(side split.Side) []int {
+	var rows []int
+	for i, is := range s.Side {
+		if is == side {
+			rows = append(rows, i)
+		}
+	}
+	return rows
+}

@@ -1,0 +1,139 @@
+package training
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/sluice-ml/sluice/shared/fault"
+	"github.com/sluice-ml/sluice/shared/xgboost"
+)
+
+// learner trains boosters with one set of parameters.
+type learner struct {
+	library *xgboost.Library
+	params  *params
+	types   []string // of the features
+	out     io.Writer
+	verbose bool
+}
+
+// foldResult is what cross-validation learned from one fold.
+type foldResult struct {
+	Fold   int       // from 0
+	Rounds int       // the best number of rounds
+	Best   float64   // the evaluation metric after that many
+	Scores []float32 // out-of-fold, aligned with the fold's rows
+}
+
+// interrupted is what a done context becomes: a retry resumes.
+func interrupted(ctx context.Context) error {
+	return fault.New(fault.Unavailable, "train", "interrupted: %w", context.Cause(ctx)).
+		WithHint("try again: finished folds are kept")
+}
+
+func (l *learner) matrix(m *matrix) (*xgboost.Matrix, error) {
+	x, err := l.library.NewMatrix(xgboost.Data{
+		Rows: len(m.rows), Columns: len(l.types), Values: m.values, Types: l.types, Label: m.label, Threads: l.params.threads,
+	})
+	return x, refused(err)
+}
+
+// refused: XGBoost says no to parameters and data, not for want of luck.
+func refused(err error) error {
+	return fault.Wrap(fault.Invalid, "train", err)
+}
+
+// fold learns from train, stops when held no longer improves for patience
+// rounds (0 is never), and scores held with the best number of rounds.
+func (l *learner) fold(ctx context.Context, number int, train, held *matrix, patience int) (*foldResult, error) {
+	trainX, err := l.matrix(train)
+	if err != nil {
+		return nil, err
+	}
+	defer trainX.Close()
+	heldX, err := l.matrix(held)
+	if err != nil {
+		return nil, err
+	}
+	defer heldX.Close()
+	booster, err := l.library.NewBooster(l.params.native, trainX, heldX)
+	if err != nil {
+		return nil, refused(err)
+	}
+	defer booster.Close()
+	result := &foldResult{Fold: number}
+	if err := l.untilBest(ctx, booster, trainX, heldX, patience, result); err != nil {
+		return nil, err
+	}
+	result.Scores, err = scores(booster, heldX, result.Rounds)
+	return result, refused(err)
+}
+
+// untilBest trains round by round and notes the best round in result.
+func (l *learner) untilBest(ctx context.Context, booster *xgboost.Booster, train, held *xgboost.Matrix, patience int, result *foldResult) error {
+	higher := higherIsBetter(l.params.metric)
+	for round := range l.params.rounds {
+		if ctx.Err() != nil {
+			return interrupted(ctx)
+		}
+		if err := booster.Update(round, train); err != nil {
+			return refused(err)
+		}
+		value, err := booster.Eval(round, held)
+		if err != nil {
+			return refused(err)
+		}
+		if l.verbose {
+			fmt.Fprintf(l.out, "fold %d round %d: %s %v\n", result.Fold+1, round+1, l.params.metric, value)
+		}
+		if result.Rounds == 0 || (higher && value > result.Best) || (!higher && value < result.Best) {
+			result.Rounds, result.Best = round+1, value
+		}
+		if patience > 0 && round+1-result.Rounds >= patience {
+			break
+		}
+	}
+	if patience == 0 {
+		result.Rounds = l.params.rounds
+		value, err := booster.Eval(l.params.rounds-1, held)
+		result.Best = value
+		return refused(err)
+	}
+	return nil
+}
+
+// scores are the predictions of the first rounds.
+func scores(booster *xgboost.Booster, x *xgboost.Matrix, rounds int) ([]float32, error) {
+	head, err := booster.Head(rounds)
+	if err != nil {
+		return nil, err
+	}
+	defer head.Close()
+	return head.Predict(x, false)
+}
+
+// final learns from all training rows for a fixed number of rounds, and gives
+// the trees as UBJSON.
+func (l *learner) final(ctx context.Context, train *matrix, rounds int) ([]byte, error) {
+	x, err := l.matrix(train)
+	if err != nil {
+		return nil, err
+	}
+	defer x.Close()
+	booster, err := l.library.NewBooster(l.params.native, x)
+	if err != nil {
+		return nil, refused(err)
+	}
+	defer booster.Close()
+	for round := range rounds {
+		if ctx.Err() != nil {
+			return nil, interrupted(ctx)
+		}
+		if err := booster.Update(round, x); err != nil {
+			return nil, refused(err)
+		}
+	}
+	saved, err := booster.Save("ubj")
+	return saved, refused(err)
+}

@@ -1,0 +1,214 @@
+package training
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"runtime"
+
+	"github.com/sluice-ml/sluice/shared/contract"
+	"github.com/sluice-ml/sluice/shared/fault"
+	"github.com/sluice-ml/sluice/shared/gbdt"
+	"github.com/sluice-ml/sluice/shared/model"
+	"github.com/sluice-ml/sluice/shared/rows"
+	"github.com/sluice-ml/sluice/shared/split"
+	"github.com/sluice-ml/sluice/shared/trainconfig"
+	"github.com/sluice-ml/sluice/shared/xgboost"
+)
+
+// Trainer trains models.
+type Trainer struct {
+	Library *xgboost.Library
+	Store   Store
+	CPUs    int       // threads where the configuration names no number
+	Out     io.Writer // progress, a line at a time
+}
+
+// run is one attempt at a plan.
+type run struct {
+	library *xgboost.Library
+	store   Store
+	out     io.Writer
+	plan    contract.Plan
+	config  *trainconfig.Config
+	set     *rows.Set
+	schema  *model.Schema
+	params  *params
+	start   start
+}
+
+// Done says whether the run's model is there, so that nothing is left to do:
+// an earlier attempt finished, and nobody heard of it.
+func Done(ctx context.Context, store Store) (bool, error) {
+	return store.Has(ctx, contract.FileModel)
+}
+
+// Train learns from the set's training rows and writes the run's files, the
+// model last. The error is of kind Invalid when configuration or data are
+// wrong, and retryable when storage failed or ctx was done; a retry resumes at
+// the first fold that was not finished.
+func (t *Trainer) Train(ctx context.Context, plan contract.Plan, config *trainconfig.Config, set *rows.Set) error {
+	r := &run{library: t.Library, store: t.Store, out: t.Out, plan: plan, config: config, set: set}
+	fmt.Fprintf(r.out, "%s of commit %s\n", describeSides(set), plan.Dataset.Commit)
+	train, err := r.prepare(ctx, t.CPUs)
+	if err != nil {
+		return err
+	}
+	metrics, err := r.crossValidate(ctx, train)
+	if err != nil {
+		return err
+	}
+	saved, err := r.learner().final(ctx, train, metrics.Rounds)
+	if err != nil {
+		return err
+	}
+	if err := r.validate(saved, metrics); err != nil {
+		return err
+	}
+	return r.write(ctx, saved, metrics)
+}
+
+// prepare settles features, parameters and threads, and encodes the training
+// rows.
+func (r *run) prepare(ctx context.Context, cpus int) (*matrix, error) {
+	which := r.set.On(split.Train)
+	if len(which) == 0 {
+		return nil, fault.New(fault.Invalid, "split the rows", "no row is a training row").WithHint("raise data.split.train, or add rows")
+	}
+	list, err := features(r.set, r.config.Data, which)
+	if err != nil {
+		return nil, err
+	}
+	r.schema = &model.Schema{
+		Format: model.SchemaFormat, Model: r.plan.Model, Features: list, Target: r.config.Data.Target,
+		Positive: r.set.Positive, TrainRows: len(which), Commit: r.plan.Dataset.Commit, PlanHash: r.plan.Hash,
+		Versions: model.Versions{XGBoost: r.library.Version(), Go: runtime.Version()},
+	}
+	if r.schema.Objective, err = objective(r.config.Model.Type); err != nil {
+		return nil, err
+	}
+	if err := r.schema.Prepare(); err != nil {
+		return nil, err
+	}
+	if r.params, err = nativeParams(r.config, r.schema.Names(), r.plan.Seed, cpus); err != nil {
+		return nil, err
+	}
+	r.start, err = begin(ctx, r.store, start{PlanHash: r.plan.Hash, Threads: r.params.threads, XGBoost: r.library.Version()})
+	if err != nil {
+		return nil, err
+	}
+	r.params.useThreads(r.start.Threads)
+	return encode(r.set, r.schema, which)
+}
+
+func (r *run) learner() *learner {
+	return &learner{library: r.library, params: r.params, types: r.schema.Types(), out: r.out, verbose: r.config.Training.Verbose}
+}
+
+// crossValidate trains the folds, writes folds.parquet and gives the metrics so
+// far.
+func (r *run) crossValidate(ctx context.Context, train *matrix) (*Metrics, error) {
+	count := r.config.Training.Folds
+	fold, err := deal(r.set, train.rows, count, r.plan.Seed)
+	if err != nil {
+		return nil, err
+	}
+	metrics := &Metrics{EvalMetric: r.params.metric, Train: len(train.rows)}
+	outOfFold := make([]float32, len(train.rows))
+	sum := 0
+	for number := range count {
+		var inside, held []int
+		for i, f := range fold {
+			if f == number {
+				held = append(held, i)
+			} else {
+				inside = append(inside, i)
+			}
+		}
+		result, err := r.fold(ctx, number, train, inside, held)
+		if err != nil {
+			return nil, err
+		}
+		for i, at := range held {
+			outOfFold[at] = result.Scores[i]
+		}
+		scores := measure(train.subset(held).label, result.Scores)
+		metrics.Folds = append(metrics.Folds, FoldMetrics{Fold: number, Rounds: result.Rounds, Best: result.Best, Scores: scores})
+		fmt.Fprintf(r.out, "fold %d of %d: %d rounds, %s %.6f, auc_roc %.6f, log_loss %.6f\n",
+			number+1, count, result.Rounds, r.params.metric, result.Best, scores.AUC, scores.LogLoss)
+		sum += result.Rounds
+	}
+	metrics.Rounds = max(1, int(math.Round(float64(sum)/float64(count))))
+	metrics.OutOfFold = measure(train.label, outOfFold)
+	fmt.Fprintf(r.out, "out of fold: auc_roc %.6f, log_loss %.6f; the final model gets %d rounds\n",
+		metrics.OutOfFold.AUC, metrics.OutOfFold.LogLoss, metrics.Rounds)
+	data, err := foldsFile(r.set, train, fold, outOfFold)
+	if err != nil {
+		return nil, fault.New(fault.Internal, "write "+contract.FileFolds, "%w", err)
+	}
+	return metrics, r.store.Put(ctx, contract.FileFolds, data)
+}
+
+// fold resumes a finished fold, or trains it and keeps it.
+func (r *run) fold(ctx context.Context, number int, train *matrix, inside, held []int) (*foldResult, error) {
+	result, err := resume(ctx, r.store, r.start, number, len(held))
+	if err != nil || result != nil {
+		return result, err
+	}
+	result, err = r.learner().fold(ctx, number, train.subset(inside), train.subset(held), r.config.Training.EarlyStoppingRounds)
+	if err != nil {
+		return nil, err
+	}
+	return result, keep(ctx, r.store, r.start, result)
+}
+
+// validate measures the final model on the validation rows, where there are
+// some.
+func (r *run) validate(saved []byte, metrics *Metrics) error {
+	which := r.set.On(split.Validation)
+	if len(which) == 0 {
+		return nil
+	}
+	m, err := encode(r.set, r.schema, which)
+	if err != nil {
+		return err
+	}
+	trees, err := gbdt.Load(saved)
+	if err != nil {
+		return fault.New(fault.Internal, "read the trained model", "%w", err)
+	}
+	out := make([]float32, len(which))
+	trees.PredictBatch(m.values, out)
+	scores := measure(m.label, out)
+	metrics.Validation = &scores
+	fmt.Fprintf(r.out, "validation: auc_roc %.6f, log_loss %.6f\n", scores.AUC, scores.LogLoss)
+	return nil
+}
+
+// write writes the run's files. The model is last and only created, never
+// replaced: where it is, the run is done.
+func (r *run) write(ctx context.Context, saved []byte, metrics *Metrics) error {
+	archive, err := model.Pack(r.schema, saved)
+	if err != nil {
+		return err
+	}
+	for _, file := range []struct {
+		name string
+		v    any
+	}{{contract.FileMetrics, metrics}, {contract.FileEnvironment, r.environment()}} {
+		data, err := json.MarshalIndent(file.v, "", "  ")
+		if err != nil {
+			return fault.New(fault.Internal, "write "+file.name, "%w", err)
+		}
+		if err := r.store.Put(ctx, file.name, append(data, '\n')); err != nil {
+			return err
+		}
+	}
+	if err := r.store.Create(ctx, contract.FileModel, archive); err != nil {
+		return err
+	}
+	fmt.Fprintf(r.out, "wrote %s, %d bytes\n", contract.FileModel, len(archive))
+	return nil
+}
