@@ -66,21 +66,6 @@ func (m *Memory) Swap(ctx context.Context, key string, body []byte, tag Tag) (Ta
 	return tagOf(body), nil
 }
 
-// Delete implements Store.
-func (m *Memory) Delete(ctx context.Context, key string, tag Tag) error {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if err := interrupted(ctx, "delete", key); err != nil {
-		return err
-	}
-	old, ok := m.bodies[key]
-	if ok && tagOf(old) != tag {
-		return fault.New(fault.Conflict, "delete "+key, "somebody else changed it first")
-	}
-	delete(m.bodies, key)
-	return nil
-}
-
 // List implements Store.
 func (m *Memory) List(ctx context.Context, prefix string) ([]string, error) {
 	m.mu.Lock()

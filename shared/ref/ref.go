@@ -32,6 +32,10 @@ type Item struct {
 // (somebody else moved the key: read again, then redo), Denied, Unavailable
 // (retry with backoff). A store that loses the response of a write finds out
 // by itself whether the write landed.
+//
+// There is no delete. A pointer that vanished would come back with the first
+// sequence number and fencing token again, and S3 servers differ on what
+// If-Match means over a delete marker. What is over says so in its value.
 type Store interface {
 	// Get reads a key; NotFound when there is none.
 	Get(ctx context.Context, key string) (Item, error)
@@ -40,9 +44,6 @@ type Store interface {
 	// Swap replaces a key whose tag is still tag; Conflict when it is not, or
 	// when the key is gone.
 	Swap(ctx context.Context, key string, body []byte, tag Tag) (Tag, error)
-	// Delete removes a key whose tag is still tag; Conflict when it is not. A
-	// key that is already gone is not an error.
-	Delete(ctx context.Context, key string, tag Tag) error
 	// List gives the keys that start with prefix, in order.
 	List(ctx context.Context, prefix string) ([]string, error)
 }

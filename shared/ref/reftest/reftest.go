@@ -29,7 +29,6 @@ func Run(t *testing.T, open func(t *testing.T) ref.Store) {
 		{"missing keys", missing},
 		{"create, get, swap", moves},
 		{"stale tags", stale},
-		{"delete", deletes},
 		{"list", lists},
 		{"one creator wins", oneCreator},
 		{"one swapper wins", oneSwapper},
@@ -47,7 +46,6 @@ func missing(t *testing.T, s ref.Store) {
 	requireKind(t, fault.NotFound, err)
 	_, err = s.Swap(t.Context(), "a/missing", []byte("x"), "0123")
 	requireKind(t, fault.Conflict, err)
-	require.NoError(t, s.Delete(t.Context(), "a/missing", "0123"))
 }
 
 func moves(t *testing.T, s ref.Store) {
@@ -69,20 +67,7 @@ func stale(t *testing.T, s ref.Store) {
 	require.NoError(t, err)
 	_, err = s.Swap(t.Context(), "k", []byte("three"), first)
 	requireKind(t, fault.Conflict, err)
-	requireKind(t, fault.Conflict, s.Delete(t.Context(), "k", first))
 	requireItem(t, s, "k", "two", second)
-}
-
-func deletes(t *testing.T, s ref.Store) {
-	tag, err := s.Create(t.Context(), "k", []byte("one"))
-	require.NoError(t, err)
-	require.NoError(t, s.Delete(t.Context(), "k", tag))
-	_, err = s.Get(t.Context(), "k")
-	requireKind(t, fault.NotFound, err)
-	_, err = s.Swap(t.Context(), "k", []byte("two"), tag)
-	requireKind(t, fault.Conflict, err)
-	_, err = s.Create(t.Context(), "k", []byte("again"))
-	require.NoError(t, err)
 }
 
 func lists(t *testing.T, s ref.Store) {

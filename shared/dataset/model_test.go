@@ -1,0 +1,242 @@
+package dataset_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sluice-ml/sluice/shared/dataset"
+	"github.com/sluice-ml/sluice/shared/fault"
+	"github.com/sluice-ml/sluice/shared/ref"
+)
+
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func entry(key string, version int) dataset.Entry {
+	return dataset.Entry{Key: key, VersionID: fmt.Sprint("v", version), ETag: "e", Size: int64(100 + version)}
+}
+
+func put(entries ...dataset.Entry) dataset.Changes { return dataset.Changes{Puts: entries} }
+
+func commit(t *testing.T, r *dataset.Repository, branch string, changes dataset.Changes) dataset.Commit {
+	t.Helper()
+	c, err := r.Commit(t.Context(), dataset.Request{Branch: branch, Changes: changes, Message: "test", Author: "test", Time: noon})
+	require.NoError(t, err)
+	return c
+}
+
+func requireEntries(t *testing.T, r *dataset.Repository, name string, want map[string]dataset.Entry) {
+	t.Helper()
+	got, err := r.Entries(t.Context(), name, "")
+	require.NoError(t, err)
+	keys := make([]string, 0, len(got))
+	for _, e := range got {
+		require.Equal(t, want[e.Key], e)
+		keys = append(keys, e.Key)
+	}
+	require.Len(t, got, len(want))
+	require.True(t, slices.IsSorted(keys))
+}
+
+// TestAgainstAMap applies random changesets to a repository and to a map. The
+// tree must hold what the map holds, and depend on nothing but that.
+func TestAgainstAMap(t *testing.T) {
+	random := rand.New(rand.NewPCG(7, 7))
+	r := dataset.New(ref.NewMemory())
+	model := map[string]dataset.Entry{}
+	old := map[string]dataset.Entry{}
+	for step := range 40 {
+		var changes dataset.Changes
+		added, changed, removed := 0, 0, 0
+		for _, n := range random.Perm(9000)[:random.IntN(3000)+1] {
+			key := fmt.Sprintf("raw/m/part-%05d.csv", n)
+			was, there := model[key]
+			if random.IntN(3) == 0 {
+				changes.Deletes = append(changes.Deletes, key)
+				delete(model, key)
+				if there {
+					removed++
+				}
+				continue
+			}
+			e := entry(key, random.IntN(3))
+			changes.Puts = append(changes.Puts, e)
+			model[key] = e
+			if !there {
+				added++
+			} else if was != e {
+				changed++
+			}
+		}
+		c := commit(t, r, "main", changes)
+		requireEntries(t, r, "main", model)
+		require.Equal(t, []int{len(model), added, changed, removed},
+			[]int{c.Stats.Objects, c.Stats.Added, c.Stats.Changed, c.Stats.Removed})
+		if step > 0 {
+			requireDiff(t, r, old, model)
+		}
+		old = clone(model)
+	}
+	head, err := r.Head(t.Context(), "main")
+	require.NoError(t, err)
+	require.Equal(t, 40, head.Generation)
+	fresh := dataset.Changes{}
+	for _, e := range model {
+		fresh.Puts = append(fresh.Puts, e)
+	}
+	direct := commit(t, r, "direct", fresh)
+	require.Equal(t, direct.Tree, head.Tree, "equal sets have equal trees, whatever their history")
+}
+
+func requireDiff(t *testing.T, r *dataset.Repository, old, now map[string]dataset.Entry) {
+	t.Helper()
+	changes, err := r.Diff(t.Context(), "main~1", "main")
+	require.NoError(t, err)
+	patched := clone(old)
+	for _, c := range changes {
+		if c.Old != nil {
+			require.Equal(t, old[c.Key], *c.Old)
+		}
+		if c.New == nil {
+			delete(patched, c.Key)
+			continue
+		}
+		patched[c.Key] = *c.New
+	}
+	require.Equal(t, now, patched)
+}
+
+func clone(m map[string]dataset.Entry) map[string]dataset.Entry {
+	c := make(map[string]dataset.Entry, len(m))
+	for k, v := range m {
+		c[k] = v
+	}
+	return c
+}
+
+func TestWritersOnOneBranchAllLand(t *testing.T) {
+	store := ref.NewMemory()
+	want := map[string]dataset.Entry{}
+	var wait sync.WaitGroup
+	errs := make(chan error, 64)
+	for w := range 8 {
+		for n := range 8 {
+			want[fmt.Sprintf("w%d/%d", w, n)] = entry(fmt.Sprintf("w%d/%d", w, n), 1)
+		}
+		wait.Go(func() {
+			r := dataset.New(store)
+			for n := range 8 {
+				_, err := r.Commit(t.Context(), dataset.Request{Branch: "main", Time: noon, Author: fmt.Sprint(w),
+					Changes: put(entry(fmt.Sprintf("w%d/%d", w, n), 1))})
+				errs <- err
+			}
+		})
+	}
+	wait.Wait()
+	close(errs)
+	for err := range errs {
+		require.NoError(t, err)
+	}
+	r := dataset.New(store)
+	requireEntries(t, r, "main", want)
+	log, err := r.Log(t.Context(), "main", 0)
+	require.NoError(t, err)
+	require.Len(t, log, 64, "every changeset is one commit on the line")
+}
+
+// dying is a store whose client is killed at the n-th request: before it is
+// sent, or after it landed.
+type dying struct {
+	ref.Store
+	left  int
+	after bool
+}
+
+var errKilled = errors.New("killed")
+
+func (d *dying) step(act func() error) error {
+	d.left--
+	if d.left < 0 || (d.left == 0 && !d.after) {
+		return errKilled
+	}
+	err := act()
+	if d.left == 0 {
+		return errKilled
+	}
+	return err
+}
+
+func (d *dying) Get(ctx context.Context, key string) (item ref.Item, err error) {
+	err = d.step(func() (err error) { item, err = d.Store.Get(ctx, key); return err })
+	return item, err
+}
+
+func (d *dying) Create(ctx context.Context, key string, body []byte) (tag ref.Tag, err error) {
+	err = d.step(func() (err error) { tag, err = d.Store.Create(ctx, key, body); return err })
+	return tag, err
+}
+
+func (d *dying) Swap(ctx context.Context, key string, body []byte, old ref.Tag) (tag ref.Tag, err error) {
+	err = d.step(func() (err error) { tag, err = d.Store.Swap(ctx, key, body, old); return err })
+	return tag, err
+}
+
+// TestKilledBetweenAnyTwoRequests kills a commit at every request, then looks
+// at the branch (old or new, nothing between) and runs it again.
+func TestKilledBetweenAnyTwoRequests(t *testing.T) {
+	for _, after := range []bool{false, true} {
+		for n := 1; ; n++ {
+			memory := ref.NewMemory()
+			r := dataset.New(memory)
+			first := commit(t, r, "main", put(entry("a", 1), entry("b", 1)))
+			request := dataset.Request{Branch: "main", Changes: dataset.Changes{Puts: []dataset.Entry{entry("a", 2), entry("c", 1)},
+				Deletes: []string{"b"}}, Time: noon}
+			_, err := dataset.New(&dying{Store: memory, left: n, after: after}).Commit(t.Context(), request)
+			if err == nil {
+				require.Greater(t, n, 5)
+				break
+			}
+			require.ErrorIs(t, err, errKilled)
+			head, err := r.Head(t.Context(), "main")
+			require.NoError(t, err)
+			if head.ID == first.ID {
+				requireEntries(t, r, "main", map[string]dataset.Entry{"a": entry("a", 1), "b": entry("b", 1)})
+			}
+			again, err := r.Commit(t.Context(), request)
+			require.NoError(t, err)
+			require.Equal(t, 2, again.Generation, "once, not twice")
+			requireEntries(t, r, "main", map[string]dataset.Entry{"a": entry("a", 2), "c": entry("c", 1)})
+		}
+	}
+}
+
+func TestKilledFastForward(t *testing.T) {
+	for n := 1; ; n++ {
+		memory := ref.NewMemory()
+		r := dataset.New(memory)
+		commit(t, r, "main", put(entry("a", 1)))
+		next, err := r.Commit(t.Context(), dataset.Request{Branch: "incoming/m-1", Base: "main", Changes: put(entry("b", 1)), Time: noon})
+		require.NoError(t, err)
+		_, err = dataset.New(&dying{Store: memory, left: n, after: true}).FastForward(t.Context(), "main", next.ID)
+		if err == nil {
+			break
+		}
+		require.ErrorIs(t, err, errKilled)
+		head, err := r.FastForward(t.Context(), "main", next.ID)
+		require.NoError(t, err)
+		require.Equal(t, next.ID, head.ID)
+	}
+}
+
+func requireKind(t *testing.T, want fault.Kind, err error) {
+	t.Helper()
+	require.Error(t, err)
+	require.Equal(t, want, fault.KindOf(err), "%v", err)
+}

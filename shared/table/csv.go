@@ -1,0 +1,131 @@
+package table
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"unicode/utf8"
+)
+
+// readCSV reads comma-separated values with a header (RFC 4180; spaces around
+// a value do not count).
+func readCSV(name string, in io.Reader, opts Options) (*Table, error) {
+	r := csv.NewReader(in)
+	r.ReuseRecord, r.FieldsPerRecord, r.TrimLeadingSpace = true, -1, true
+	header, err := csvHeader(r)
+	if err != nil {
+		return nil, err
+	}
+	cells := make([][]string, len(header))
+	var lines []int // of each row
+	rows := 0
+	for ; ; rows++ {
+		record, err := r.Read()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, csvError(err)
+		}
+		line, _ := r.FieldPos(0)
+		if err := checkRecord(record, header, line); err != nil {
+			return nil, err
+		}
+		if int64(rows+1)*int64(len(header)) > opts.MaxCells {
+			return nil, fmt.Errorf("line %d: more than %d cells; split the file", line, opts.MaxCells)
+		}
+		for i, cell := range record {
+			cells[i] = append(cells[i], strings.TrimRight(cell, " \t"))
+		}
+		lines = append(lines, line)
+	}
+	return fromCells(name, header, cells, lines)
+}
+
+func csvHeader(r *csv.Reader) ([]string, error) {
+	record, err := r.Read()
+	if err == io.EOF {
+		return nil, errors.New("the file is empty; it needs a header line and rows")
+	}
+	if err != nil {
+		return nil, csvError(err)
+	}
+	header := make([]string, len(record))
+	for i, name := range record {
+		header[i] = strings.Clone(strings.TrimSpace(name))
+	}
+	if len(header) == 1 {
+		for _, other := range []string{";", "\t", "|"} {
+			if strings.Contains(header[0], other) {
+				return nil, fmt.Errorf("line 1: the columns seem to be separated by %q; save the file with commas", other)
+			}
+		}
+	}
+	return header, checkHeader(header, "line 1")
+}
+
+func checkHeader(header []string, place string) error {
+	seen := map[string]int{}
+	for i, name := range header {
+		if name == "" {
+			return fmt.Errorf("%s: column %d has no name; name it in the header", place, i+1)
+		}
+		if !textual(name) {
+			return fmt.Errorf("%s: the name of column %d, %q, is not UTF-8 text; save the file as UTF-8", place, i+1, name)
+		}
+		if before, twice := seen[name]; twice {
+			return fmt.Errorf("%s: columns %d and %d are both named %q; rename one", place, before, i+1, name)
+		}
+		seen[name] = i + 1
+	}
+	return nil
+}
+
+func checkRecord(record, header []string, line int) error {
+	if len(record) != len(header) {
+		return fmt.Errorf("line %d: %d values where the header has %d columns; quote values that hold commas",
+			line, len(record), len(header))
+	}
+	for i, cell := range record {
+		if !textual(cell) {
+			return fmt.Errorf("line %d: column %q: %q is not UTF-8 text; save the file as UTF-8", line, header[i], clip(cell))
+		}
+	}
+	return nil
+}
+
+// textual refuses what is not UTF-8 and the NUL bytes of binary files.
+func textual(s string) bool { return utf8.ValidString(s) && strings.IndexByte(s, 0) < 0 }
+
+func clip(s string) string {
+	if len(s) > 60 {
+		return s[:60] + "…"
+	}
+	return s
+}
+
+func csvError(err error) error {
+	if parse, ok := errors.AsType[*csv.ParseError](err); ok {
+		return fmt.Errorf("line %d, column %d: %w; a quote inside a value is written twice", parse.Line, parse.Column, parse.Err)
+	}
+	return err
+}
+
+// fromCells infers every column; lines are the rows' lines, for messages.
+func fromCells(name string, header []string, cells [][]string, lines []int) (*Table, error) {
+	if len(lines) == 0 {
+		return nil, errors.New("a header but no rows; upload rows or remove the file")
+	}
+	columns := make([]Column, len(header))
+	for i := range columns {
+		column, infinite := infer(header[i], cells[i])
+		if infinite >= 0 {
+			return nil, fmt.Errorf("line %d: column %q: %s is not a finite number; leave the cell empty when there is no value",
+				lines[infinite], header[i], clip(cells[i][infinite]))
+		}
+		columns[i] = column
+	}
+	return newTable(name, columns, len(lines)), nil
+}

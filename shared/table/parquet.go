@@ -1,0 +1,53 @@
+package table
+
+import (
+	"errors"
+	"fmt"
+	"math"
+
+	"github.com/sluice-ml/sluice/shared/parquet"
+)
+
+func readParquet(r *source, name string, size int64, opts Options) (*Table, error) {
+	read, err := parquet.Read(r.ctx, r, size, parquet.Limits{MaxCells: opts.MaxCells, MaxBytes: opts.MaxBytes})
+	if err != nil {
+		return nil, err
+	}
+	header := make([]string, len(read))
+	for i := range read {
+		header[i] = read[i].Name
+	}
+	if err := checkHeader(header, "schema"); err != nil {
+		return nil, err
+	}
+	rows := read[0].Len()
+	if rows == 0 {
+		return nil, errors.New("no rows; upload rows or remove the file")
+	}
+	columns := make([]Column, len(read))
+	for i := range read {
+		if columns[i], err = parquetColumn(&read[i]); err != nil {
+			return nil, err
+		}
+	}
+	return newTable(name, columns, rows), nil
+}
+
+func parquetColumn(c *parquet.Column) (Column, error) {
+	infinite := -1
+	out := Column{Name: c.Name, Number: c.Float, Null: c.Null, FirstText: -1}
+	if c.Float == nil {
+		out, infinite = infer(c.Name, c.Text)
+	}
+	for i, v := range c.Float {
+		if c.Null[i] || math.IsNaN(v) {
+			c.Null[i], c.Float[i] = true, math.NaN()
+		} else if math.IsInf(v, 0) && infinite < 0 {
+			infinite = i
+		}
+	}
+	if infinite >= 0 {
+		return out, fmt.Errorf("row %d: column %q: not a finite number; leave the cell null when there is no value", infinite+1, c.Name)
+	}
+	return out, nil
+}
