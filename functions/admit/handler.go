@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/sluice-ml/sluice/shared/contract"
+	"github.com/sluice-ml/sluice/shared/fault"
+	"github.com/sluice-ml/sluice/shared/intake"
+)
+
+type handler struct {
+	lake   string
+	intake *intake.Intake
+}
+
+// handle tells calls from EventBridge events by their "operation".
+func (h handler) handle(ctx context.Context, raw json.RawMessage) (any, error) {
+	var request contract.AdmitRequest
+	if err := json.Unmarshal(raw, &request); err != nil {
+		return nil, fault.New(fault.Invalid, "read the event", "%w", err)
+	}
+	switch request.Operation {
+	case "start":
+		return h.intake.Start(ctx, request.Model, request.Cause)
+	case "settle":
+		return h.intake.Settle(ctx, request.Model, request.Run)
+	case "finish":
+		if request.Outcome == nil {
+			return nil, fault.New(fault.Invalid, "finish run "+request.Run, "outcome is missing")
+		}
+		return h.intake.Finish(ctx, request.Model, request.Run, *request.Outcome)
+	case "":
+		return h.upload(ctx, raw)
+	}
+	return nil, fault.New(fault.Invalid, "read the event", "operation %q: want start, settle or finish", request.Operation)
+}
+
+func (h handler) upload(ctx context.Context, raw json.RawMessage) (any, error) {
+	u, err := intake.ParseEvent(raw, h.lake)
+	if err != nil {
+		return nil, err
+	}
+	if u.Ignored != "" {
+		return contract.AdmitResult{Model: u.Model, Reason: "ignored: " + u.Ignored}, nil
+	}
+	return h.intake.Upload(ctx, u.Model, u.Version, u.Cause)
+}
