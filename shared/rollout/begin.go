@@ -49,6 +49,15 @@ func (c *Controller) begin(ctx context.Context, step contract.RolloutStep, appro
 	if err != nil {
 		return contract.RolloutCommand{}, fault.Wrap(fault.Busy, "begin rollout "+step.Rollout+" of "+step.Model, err)
 	}
+	command, err := c.beginLeased(ctx, step, approved, token)
+	if err != nil && !fault.KindOf(err).Retryable() {
+		// It will not come back for the lease. What fails here runs out by itself.
+		_ = c.Leases.Release(ctx, step.Model, step.Rollout, token)
+	}
+	return command, err
+}
+
+func (c *Controller) beginLeased(ctx context.Context, step contract.RolloutStep, approved Approved, token int64) (contract.RolloutCommand, error) {
 	if err := c.clear(ctx, step.Model); err != nil {
 		return contract.RolloutCommand{}, err
 	}
@@ -94,7 +103,8 @@ func replace(old State, found bool, fresh State) (State, error) {
 }
 
 // clear ends and archives what an earlier rollout left behind. Its lease ran
-// out, or it would have been held.
+// out, or it would have been held. One that was rolled back but never released
+// is put back again: its last write may have come after the rollback looked.
 func (c *Controller) clear(ctx context.Context, model string) error {
 	s, err := c.States.Load(ctx, model)
 	if fault.Is(err, fault.NotFound) {
@@ -103,16 +113,20 @@ func (c *Controller) clear(ctx context.Context, model string) error {
 	if err != nil {
 		return err
 	}
-	if !s.Phase.Done() {
+	_, err = c.States.Archived(ctx, model, s.Rollout)
+	if err == nil || !fault.Is(err, fault.NotFound) {
+		return err
+	}
+	if s.Phase != Promoted {
 		if _, err := c.Rollback(ctx, contract.RolloutStep{Model: model, Rollout: s.Rollout, Reason: "abandoned: its lease ran out"}); err != nil {
 			return err
 		}
 		if s, err = c.States.Load(ctx, model); err != nil {
 			return err
 		}
-		if !s.Phase.Done() {
-			return fault.New(fault.Busy, "end the abandoned rollout "+s.Rollout, "it is still %s", s.Phase)
-		}
+	}
+	if !s.Phase.Done() {
+		return fault.New(fault.Busy, "end the abandoned rollout "+s.Rollout, "it is still %s", s.Phase)
 	}
 	return c.States.Archive(ctx, s)
 }

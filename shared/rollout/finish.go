@@ -85,7 +85,7 @@ func (c *Controller) retire(ctx context.Context, s State, keep string) (bool, er
 			return false, err
 		}
 		if _, kept := view.Slot(keep); !kept {
-			return false, fault.New(fault.NotFound, "retire the other slot than "+keep, "the endpoint serves %s", versions(view))
+			return false, fault.New(fault.Invalid, "retire the other slot than "+keep, "the endpoint serves %s", versions(view))
 		}
 		if view.Status == Ready && len(view.Slots) == 1 {
 			return true, nil
@@ -189,7 +189,7 @@ func (c *Controller) restoreOnce(ctx context.Context, s State) (detail string, e
 	}
 	champion, ok := view.Slot(s.Champion.Slot)
 	if !ok || champion.Version != s.Champion.Version {
-		return "", fault.New(fault.NotFound, "find the champion", "version %d is not in slot %s: the endpoint serves %s",
+		return "", fault.New(fault.Invalid, "find the champion", "version %d is not in slot %s: the endpoint serves %s",
 			s.Champion.Version, s.Champion.Slot, versions(view)).WithHint("somebody else changed the endpoint; deploy the champion by hand")
 	}
 	condition, seen := view.Compare("", alone(view, champion.Slot, 0))

@@ -116,9 +116,10 @@ type world struct {
 
 	actors  []*actor
 	current *actor
-	budget  int // of faults and crashes
+	budget  int                      // of faults and crashes
 	ambush  map[rollout.Phase]func() // spawned when the first rollout enters the phase
 
+	over                         bool // the actors are being stopped
 	touched                      bool // the endpoint was called
 	problem                      string
 	calls, crashes, lost, faults int
@@ -204,6 +205,11 @@ func (w *world) spawn(name string, body func()) {
 	a := &actor{name: name, wake: w.now}
 	a.next, a.stop = iter.Pull(func(yield func(struct{}) bool) {
 		a.rest = yield
+		defer func() {
+			if r := recover(); r != nil && r != (stopped{}) {
+				panic(r)
+			}
+		}()
 		body()
 	})
 	w.actors = append(w.actors, a)
@@ -265,15 +271,19 @@ func (w *world) step() bool {
 	return w.touched
 }
 
-type crash struct{}
+// crash ends one function call, stopped the whole schedule.
+type (
+	crash   struct{}
+	stopped struct{}
+)
 
 // rest gives the others a turn; the caller may not come back from it.
 func (w *world) rest() {
-	a := w.current
-	if !a.rest(struct{}{}) {
-		panic(crash{})
-	}
+	w.yield()
 	w.calls++
+	if w.rng.IntN(40) == 0 {
+		w.sleep(time.Duration(w.rng.IntN(90)) * time.Second) // a slow call
+	}
 	if w.chance(60) {
 		w.crashes++
 		w.log("crash")
@@ -283,8 +293,13 @@ func (w *world) rest() {
 
 func (w *world) sleep(d time.Duration) {
 	w.current.wake = w.now.Add(d)
-	if a := w.current; !a.rest(struct{}{}) {
-		panic(crash{})
+	w.yield()
+}
+
+func (w *world) yield() {
+	if w.over || !w.current.rest(struct{}{}) {
+		w.over = true
+		panic(stopped{})
 	}
 }
 
@@ -371,11 +386,15 @@ func (w *world) task(attempts int, f func(*rollout.Controller) (contract.Rollout
 // execute is rollout.asl.json.
 func (w *world) execute(version int, id string) {
 	step := contract.RolloutStep{Model: model, Run: "run-" + id, Version: version, Decision: "s3://store/decision", Rollout: id}
-	command, err := w.task(10, func(c *rollout.Controller) (contract.RolloutCommand, error) { return c.Acquire(context.Background(), step) })
+	command, err := w.task(10, func(c *rollout.Controller) (contract.RolloutCommand, error) {
+		return c.Acquire(context.Background(), step)
+	})
 	if err != nil {
-		w.log("refused: %v", err)
-		w.outcomes = append(w.outcomes, "refused")
-		return
+		if command, err = w.fall(step, err); err != nil {
+			w.log("refused: %v", err)
+			w.outcomes = append(w.outcomes, "refused")
+			return
+		}
 	}
 	for command.Action != "done" {
 		if w.abandoned && id == "r2" && w.rng.IntN(8) == 0 {
@@ -386,7 +405,10 @@ func (w *world) execute(version int, id string) {
 		w.sleep(time.Duration(command.WaitSeconds) * time.Second)
 		next, err := w.task(10, func(c *rollout.Controller) (contract.RolloutCommand, error) { return perform(c, command, step) })
 		if err != nil {
-			next = w.fall(step, err)
+			if next, err = w.fall(step, err); err != nil {
+				w.wrong("the rollback itself failed: %v", err)
+				return
+			}
 		}
 		command = next
 	}
@@ -408,16 +430,12 @@ func perform(c *rollout.Controller, command contract.RolloutCommand, step contra
 	return c.Do(ctx, step)
 }
 
-// fall is the Catch path: Rollback, then Release.
-func (w *world) fall(step contract.RolloutStep, cause error) contract.RolloutCommand {
+// fall is the Catch path: Rollback, then whatever it asks for. After a failed
+// acquire there may be nothing to put back, which is NotFound.
+func (w *world) fall(step contract.RolloutStep, cause error) (contract.RolloutCommand, error) {
 	w.log("caught %v", cause)
 	step.Reason = cause.Error()
-	command, err := w.task(60, func(c *rollout.Controller) (contract.RolloutCommand, error) { return c.Rollback(context.Background(), step) })
-	if err != nil {
-		w.wrong("the rollback itself failed: %v (after %v)", err, cause)
-		return contract.RolloutCommand{Action: "done"}
-	}
-	return command
+	return w.task(60, func(c *rollout.Controller) (contract.RolloutCommand, error) { return c.Rollback(context.Background(), step) })
 }
 
 func (w *world) finished(id string, command contract.RolloutCommand) {
@@ -434,7 +452,9 @@ func (w *world) finished(id string, command contract.RolloutCommand) {
 // sound is an alarm that goes off just as the state changes.
 func (w *world) sound(slot string) {
 	a := rollout.Alarm{Name: "errors", Slot: slot, Since: w.now}
-	_, err := w.task(5, func(c *rollout.Controller) (contract.RolloutCommand, error) { return c.Alarm(context.Background(), model, a) })
+	_, err := w.task(5, func(c *rollout.Controller) (contract.RolloutCommand, error) {
+		return c.Alarm(context.Background(), model, a)
+	})
 	w.log("ambush %+v → %v", a, err)
 }
 
@@ -459,7 +479,9 @@ func (w *world) alarm() {
 		Since: w.now.Add(time.Duration(w.rng.IntN(60)-40) * time.Second)}
 	for range 1 + w.rng.IntN(2) {
 		before := w.state
-		_, err := w.task(3, func(c *rollout.Controller) (contract.RolloutCommand, error) { return c.Alarm(context.Background(), model, a) })
+		_, err := w.task(3, func(c *rollout.Controller) (contract.RolloutCommand, error) {
+			return c.Alarm(context.Background(), model, a)
+		})
 		w.log("alarm %+v → %v", a, err)
 		if before != nil && before.Phase.Open() && w.state.Phase == rollout.RolledBack {
 			w.outcomes = append(w.outcomes, "raced")
@@ -490,9 +512,8 @@ func (w *world) rival() {
 
 func (w *world) loseCapacity() {
 	w.sleep(time.Duration(w.rng.IntN(600)) * time.Second)
-	if w.state != nil && w.state.Phase.Open() {
+	if w.state != nil && w.state.Phase.Open() && w.state.Champion.Slot == "green" {
 		w.memory.SetInstances(model, "green", 0)
 		w.log("green loses its instances")
 	}
 }
-

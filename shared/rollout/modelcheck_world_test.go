@@ -226,7 +226,7 @@ func (c catalog) Promote(_ context.Context, _ string, from, to int) error {
 		if c.w.alias != from && c.w.alias != to {
 			return fault.New(fault.Conflict, "alias", "it names %d", c.w.alias)
 		}
-		if c.w.state.Phase != rollout.Promoting && c.w.state.Phase != rollout.Promoted {
+		if c.w.alias != to && c.w.state.Phase != rollout.Promoting && c.w.state.Phase != rollout.Promoted {
 			c.w.wrong("the alias moved while %s", c.w.state.Phase)
 		}
 		c.w.alias = to
