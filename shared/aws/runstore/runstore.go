@@ -114,4 +114,3 @@ func (r *Run) Has(ctx context.Context, name string) (bool, error) {
 	}
 	return err == nil, err
 }
-
