@@ -57,7 +57,6 @@ func (s *Sluice) specs() []spec {
 			"sagemaker:CreateEndpointConfig", "sagemaker:DescribeEndpointConfig", "sagemaker:DeleteEndpointConfig",
 			"sagemaker:CreateModel", "sagemaker:DescribeModel", "sagemaker:DeleteModel").on(s.endpoints("endpoint", "endpoint-config", "model")...),
 		allow("iam:PassRole").on(*endpoint[contract.EnvEndpointRole]).when(map[string]any{"StringEquals": map[string]any{"iam:PassedToService": "sagemaker.amazonaws.com"}}),
-		allow("s3:DeleteObject").on(s.in(s.store, "rollouts/*")),
 	}
 	images := map[string]*string{
 		contract.EnvTrainerImage: s.training.trainerImage.ImageUri(),
@@ -68,7 +67,8 @@ func (s *Sluice) specs() []spec {
 		{id: "Admit", folder: "admit", does: "Turns uploads, schedules, drift and requests into one run at a time per model", seconds: 60, memoryMB: 256,
 			environment: map[string]*string{contract.EnvLifecycleARN: lifecycle, contract.EnvQuietPeriod: jsii.String(strconv.Itoa(s.settings.QuietSeconds))},
 			grants: []statement{
-				s.reads("intake", "runs", "configs"), s.writes("intake", "runs"), s.lists(s.store),
+				s.reads("intake", "runs", "configs"), s.writes("intake", "runs"), s.lists(s.store), s.lists(s.lake),
+				allow("s3:GetObject", "s3:GetObjectVersion").on(s.in(s.lake, "raw/*")),
 				allow("states:StartExecution").on(*lifecycle),
 				allow("states:DescribeExecution").on(*s.arn("states", "execution", s.name("lifecycle")+":*", awscdk.ArnFormat_COLON_RESOURCE_NAME)),
 			}},
@@ -78,7 +78,6 @@ func (s *Sluice) specs() []spec {
 			grants: []statement{
 				s.reads("configs", "runs", "datasets"), s.writes("runs", "datasets"), s.lists(s.store), s.lists(s.lake),
 				allow("s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectAttributes", "s3:GetObjectVersionAttributes").on(s.in(s.lake, "raw/*")),
-				allow("s3:DeleteObject").on(s.in(s.store, "datasets/*")),
 			}},
 		{id: "Profile", folder: "profile", does: "Profiles a part of the commit's objects", seconds: 300, memoryMB: 2048,
 			grants: []statement{
@@ -86,7 +85,7 @@ func (s *Sluice) specs() []spec {
 				allow("s3:GetObject", "s3:GetObjectVersion").on(s.in(s.lake, "raw/*")),
 			}},
 		{id: "Validate", folder: "validate", does: "Judges the data; on pass the dataset's main branch moves", seconds: 120, memoryMB: 1024,
-			grants: []statement{s.reads("configs", "runs", "datasets"), s.writes("runs", "datasets"), s.lists(s.store), allow("s3:DeleteObject").on(s.in(s.store, "datasets/*"))}},
+			grants: []statement{s.reads("configs", "runs", "datasets"), s.writes("runs", "datasets"), s.lists(s.store)}},
 	}
 	for _, gate := range gates {
 		specs = append(specs, spec{id: "Gate" + gate.id, folder: "gates/" + gate.folder, does: "Judges " + gate.does, seconds: 300, memoryMB: 2048,
@@ -95,7 +94,7 @@ func (s *Sluice) specs() []spec {
 	key := map[string]*string{contract.EnvKeyID: s.signingKey.AttrArn()}
 	return append(specs,
 		spec{id: "Decide", folder: "decide", does: "Binds plan, model and verdicts into a signed decision", seconds: 60, memoryMB: 512, environment: key,
-			grants: []statement{s.reads("configs", "runs", "models"), s.writes("runs"), s.lists(s.store), allow("kms:Sign", "kms:GetPublicKey").on(*s.signingKey.AttrArn())}},
+			grants: []statement{s.reads("configs", "runs", "models"), s.writes("runs"), s.lists(s.store), allow("kms:Sign", "kms:Verify", "kms:GetPublicKey").on(*s.signingKey.AttrArn())}},
 		spec{id: "Register", folder: "register", does: "Gives a decided model its version number", seconds: 60, memoryMB: 512, environment: key,
 			grants: []statement{s.reads("runs", "models"), s.writes("models", "runs"), s.lists(s.store), verify}},
 		spec{id: "Shift", folder: "shift", does: "Prepares the candidate and moves traffic to it, step by step", seconds: 120, memoryMB: 256, environment: endpoint, grants: shifts},

@@ -1,0 +1,117 @@
+// Command evaluator is a Batch job: it serves the run's model as production
+// will, and keeps what comes back for the gates. SLUICE_PLAN is the plan's S3
+// URI and SLUICE_SERVER_PROGRAM the model server's program (by default
+// /usr/local/bin/server, or "server" beside this program). Exit codes: 0 done,
+// 64 the plan or the model is wrong, 75 try again.
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/sluice-ml/sluice/shared/aws/runstore"
+	"github.com/sluice-ml/sluice/shared/aws/s3store"
+	"github.com/sluice-ml/sluice/shared/contract"
+	"github.com/sluice-ml/sluice/shared/fault"
+	"github.com/sluice-ml/sluice/shared/job"
+	"github.com/sluice-ml/sluice/shared/predictions"
+	"github.com/sluice-ml/sluice/shared/scoring"
+	"github.com/sluice-ml/sluice/shared/settings"
+)
+
+func main() { os.Exit(job.Run("evaluator", run)) }
+
+func run(ctx context.Context) error {
+	env := settings.Env(os.LookupEnv)
+	planURI := env.Require(contract.EnvPlan)
+	program := env.Optional("SLUICE_SERVER_PROGRAM", defaultProgram())
+	if err := env.Err(); err != nil {
+		return err
+	}
+	store, err := s3store.FromEnvironment(ctx)
+	if err != nil {
+		return err
+	}
+	r, err := runstore.Open(ctx, store, planURI)
+	if err != nil {
+		return err
+	}
+	evaluator := &scoring.Evaluator{Program: scoring.Program{Path: program}, Now: time.Now, Out: os.Stdout}
+	result, err := evaluate(ctx, r, evaluator)
+	if err != nil {
+		return err
+	}
+	return write(ctx, r, result)
+}
+
+// defaultProgram is where the image has the server, or the neighbour of this
+// program.
+func defaultProgram() string {
+	const installed = "/usr/local/bin/server"
+	if _, err := os.Stat(installed); err == nil {
+		return installed
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return installed
+	}
+	return filepath.Join(filepath.Dir(self), "server")
+}
+
+func evaluate(ctx context.Context, r *runstore.Run, evaluator *scoring.Evaluator) (*scoring.Result, error) {
+	config, err := r.Config(ctx)
+	if err != nil {
+		return nil, err
+	}
+	candidate, err := r.Get(ctx, contract.FileModel)
+	if err != nil {
+		return nil, err
+	}
+	var champion []byte
+	if c := r.Plan.Champion; c != nil {
+		if champion, err = r.Artifact(ctx, c.Artifact); err != nil {
+			return nil, err
+		}
+		if err := scoring.CheckDigest(champion, c.Digest); err != nil {
+			return nil, err
+		}
+	}
+	set, err := r.Rows(ctx, config)
+	if err != nil {
+		return nil, err
+	}
+	fmt.Printf("run %s of model %s: %d rows\n", r.Plan.Run, r.Plan.Model, len(set.ID))
+	return evaluator.Evaluate(ctx, config, set, r.Plan.Seed, candidate, champion)
+}
+
+func write(ctx context.Context, r *runstore.Run, result *scoring.Result) error {
+	var scored, perturbed bytes.Buffer
+	if err := predictions.Write(&scored, result.Predictions); err != nil {
+		return err
+	}
+	if err := predictions.WritePerturbed(&perturbed, result.Predictions.RowID, result.Perturbed); err != nil {
+		return err
+	}
+	latency, err := json.MarshalIndent(result.Latency, "", "  ")
+	if err != nil {
+		return fault.New(fault.Internal, "write "+contract.FileLatency, "%w", err)
+	}
+	for _, file := range []struct {
+		name string
+		data []byte
+	}{
+		{contract.FilePerturbed, perturbed.Bytes()}, {contract.FileLatency, append(latency, '\n')},
+		{contract.FilePredictions, scored.Bytes()},
+	} {
+		if err := r.Put(ctx, file.name, file.data); err != nil {
+			return err
+		}
+		fmt.Printf("wrote %s, %d bytes\n", file.name, len(file.data))
+	}
+	return nil
+}

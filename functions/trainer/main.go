@@ -1,0 +1,59 @@
+// Command trainer is the reference trainer, a Batch job: it learns from the
+// commit that the plan at SLUICE_PLAN names and writes the run's model. Exit
+// codes: 0 done, 64 configuration or data are wrong, 75 try again.
+package main
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"runtime"
+
+	"github.com/sluice-ml/sluice/shared/aws/runstore"
+	"github.com/sluice-ml/sluice/shared/aws/s3store"
+	"github.com/sluice-ml/sluice/shared/contract"
+	"github.com/sluice-ml/sluice/shared/fault"
+	"github.com/sluice-ml/sluice/shared/job"
+	"github.com/sluice-ml/sluice/shared/settings"
+	"github.com/sluice-ml/sluice/shared/training"
+	"github.com/sluice-ml/sluice/shared/xgboost"
+)
+
+func main() { os.Exit(job.Run("trainer", run)) }
+
+func run(ctx context.Context) error {
+	env := settings.Env(os.LookupEnv)
+	planURI := env.Require(contract.EnvPlan)
+	if err := env.Err(); err != nil {
+		return err
+	}
+	library, err := xgboost.Open()
+	if err != nil {
+		return fault.New(fault.Internal, "start", "%w", err)
+	}
+	store, err := s3store.FromEnvironment(ctx)
+	if err != nil {
+		return err
+	}
+	r, err := runstore.Open(ctx, store, planURI)
+	if err != nil {
+		return err
+	}
+	if done, err := training.Done(ctx, r); err != nil {
+		return err
+	} else if done {
+		fmt.Printf("run %s has its model: nothing to do\n", r.Plan.Run)
+		return nil
+	}
+	config, err := r.Config(ctx)
+	if err != nil {
+		return err
+	}
+	set, err := r.Rows(ctx, config)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("run %s of model %s, XGBoost %s\n", r.Plan.Run, r.Plan.Model, library.Version())
+	trainer := training.Trainer{Library: library, Store: r, CPUs: runtime.GOMAXPROCS(0), Out: os.Stdout}
+	return trainer.Train(ctx, r.Plan, config, set)
+}

@@ -1,0 +1,169 @@
+package scoring
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"time"
+
+	"github.com/sluice-ml/sluice/shared/contract"
+	"github.com/sluice-ml/sluice/shared/fault"
+	"github.com/sluice-ml/sluice/shared/model"
+	"github.com/sluice-ml/sluice/shared/predictions"
+	"github.com/sluice-ml/sluice/shared/rows"
+	"github.com/sluice-ml/sluice/shared/split"
+	"github.com/sluice-ml/sluice/shared/trainconfig"
+)
+
+// Evaluator measures a candidate.
+type Evaluator struct {
+	Program Program
+	Now     func() time.Time
+	Out     io.Writer // progress, a line at a time
+}
+
+// Result is what the gates judge.
+type Result struct {
+	Predictions predictions.Set
+	Perturbed   []predictions.Perturbed
+	Latency     contract.Latency
+}
+
+// Evaluate serves the candidate and measures it on the set's test rows. champion
+// is the serving version's artefact, nil when there is none; its scores stay
+// out when it needs a column that the data no longer has. The error is of kind
+// Invalid when rows or artefact are wrong, and retryable when the server did
+// not answer or ctx was done.
+func (e *Evaluator) Evaluate(ctx context.Context, config *trainconfig.Config, set *rows.Set, seed int64, candidate, champion []byte) (*Result, error) {
+	which := set.On(split.Test)
+	if len(which) == 0 {
+		return nil, fault.New(fault.Invalid, "split the rows", "no row is a test row").WithHint("raise data.split.test, or add rows")
+	}
+	result := &Result{}
+	var err error
+	if result.Predictions, err = truth(config, set, which); err != nil {
+		return nil, err
+	}
+	if err := e.candidate(ctx, config, set, which, seed, candidate, result); err != nil {
+		return nil, e.why(ctx, err)
+	}
+	if champion != nil {
+		if result.Predictions.Champion, err = e.champion(ctx, set, which, champion); err != nil {
+			return nil, e.why(ctx, err)
+		}
+	}
+	return result, result.Predictions.Check()
+}
+
+// why is err, or that ctx was done.
+func (e *Evaluator) why(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return interrupted(ctx)
+	}
+	return err
+}
+
+func interrupted(ctx context.Context) error {
+	return fault.New(fault.Unavailable, "evaluate", "interrupted: %w", context.Cause(ctx)).WithHint("try again")
+}
+
+// truth is the test rows' ids, labels and protected attributes.
+func truth(config *trainconfig.Config, set *rows.Set, which []int) (predictions.Set, error) {
+	p := predictions.Set{Attributes: map[string][]string{}}
+	for _, row := range which {
+		p.RowID = append(p.RowID, set.ID[row])
+		p.Label = append(p.Label, set.Label[row])
+	}
+	for _, name := range config.Evaluation.Fairness.ProtectedAttributes {
+		column, ok := set.Table.Column(name)
+		if !ok {
+			return p, fault.New(fault.Invalid, "read protected attributes", "there is no column %q among %q", name, set.Table.Names()).
+				WithHint("correct evaluation.fairness.protected_attributes")
+		}
+		values := make([]string, len(which))
+		for i, row := range which {
+			values[i] = column.Content(row)
+		}
+		p.Attributes[name] = values
+	}
+	return p, nil
+}
+
+// candidate fills in everything that the candidate's server says.
+func (e *Evaluator) candidate(ctx context.Context, config *trainconfig.Config, set *rows.Set, which []int, seed int64, artifact []byte, result *Result) error {
+	in, s, err := e.serve(ctx, set, which, artifact)
+	if err != nil {
+		return err
+	}
+	defer s.stop()
+	if result.Predictions.Score, err = in.score(ctx, s, noise{}); err != nil {
+		return err
+	}
+	fmt.Fprintf(e.Out, "scored %d test rows\n", len(which))
+	robustness := config.Evaluation.Robustness
+	for level, scale := range robustness.Noise {
+		for draw := range robustness.Draws {
+			scores, err := in.score(ctx, s, newNoise(seed, level, draw, scale))
+			if err != nil {
+				return err
+			}
+			result.Perturbed = append(result.Perturbed, predictions.Perturbed{Noise: scale, Draw: draw, Score: scores})
+		}
+		fmt.Fprintf(e.Out, "scored %d copies with noise of %v standard deviations\n", robustness.Draws, scale)
+	}
+	if result.Latency, err = in.latency(ctx, s, e.Now); err != nil {
+		return err
+	}
+	fmt.Fprintf(e.Out, "%d single rows: p50 %.2f ms, p99 %.2f ms, %d errors\n",
+		result.Latency.Requests, result.Latency.P50MS, result.Latency.P99MS, result.Latency.Errors)
+	return nil
+}
+
+func (e *Evaluator) serve(ctx context.Context, set *rows.Set, which []int, artifact []byte) (*instances, *server, error) {
+	opened, err := model.Unpack(artifact)
+	if err != nil {
+		return nil, nil, err
+	}
+	in, err := newInstances(opened.Schema, set, which)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, err := e.Program.start(ctx, artifact)
+	return in, s, err
+}
+
+// champion gives the champion's scores, or nil when the data does not have
+// what it needs.
+func (e *Evaluator) champion(ctx context.Context, set *rows.Set, which []int, artifact []byte) ([]float64, error) {
+	opened, err := model.Unpack(artifact)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := newInstances(opened.Schema, set, which); err != nil {
+		fmt.Fprintf(e.Out, "the champion is not compared: %v\n", err)
+		return nil, nil
+	}
+	in, s, err := e.serve(ctx, set, which, artifact)
+	if err != nil {
+		return nil, err
+	}
+	defer s.stop()
+	scores, err := in.score(ctx, s, noise{})
+	if err == nil {
+		fmt.Fprintf(e.Out, "scored the same rows with the champion\n")
+	}
+	return scores, err
+}
+
+// CheckDigest makes sure that an artefact is the one that was registered. The
+// error is of kind Invalid.
+func CheckDigest(artifact []byte, digest string) error {
+	sum := sha256.Sum256(artifact)
+	if got := "sha256:" + hex.EncodeToString(sum[:]); got != digest {
+		return fault.New(fault.Invalid, "read the champion's artefact", "its digest is %s and %s was registered", got, digest).
+			WithHint("somebody replaced the file; roll back to a version that is whole")
+	}
+	return nil
+}
