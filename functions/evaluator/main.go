@@ -14,7 +14,7 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/sluice-ml/sluice/shared/aws/runstore"
+	"github.com/sluice-ml/sluice/shared/aws/jobstore"
 	"github.com/sluice-ml/sluice/shared/aws/s3store"
 	"github.com/sluice-ml/sluice/shared/contract"
 	"github.com/sluice-ml/sluice/shared/fault"
@@ -37,7 +37,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r, err := runstore.Open(ctx, store, planURI)
+	r, err := jobstore.Open(ctx, store, planURI)
 	if err != nil {
 		return err
 	}
@@ -63,7 +63,7 @@ func defaultProgram() string {
 	return filepath.Join(filepath.Dir(self), "server")
 }
 
-func evaluate(ctx context.Context, r *runstore.Run, evaluator *scoring.Evaluator) (*scoring.Result, error) {
+func evaluate(ctx context.Context, r *jobstore.Run, evaluator *scoring.Evaluator) (*scoring.Result, error) {
 	config, err := r.Config(ctx)
 	if err != nil {
 		return nil, err
@@ -89,7 +89,7 @@ func evaluate(ctx context.Context, r *runstore.Run, evaluator *scoring.Evaluator
 	return evaluator.Evaluate(ctx, config, set, r.Plan.Seed, candidate, champion)
 }
 
-func write(ctx context.Context, r *runstore.Run, result *scoring.Result) error {
+func write(ctx context.Context, r *jobstore.Run, result *scoring.Result) error {
 	var scored, perturbed bytes.Buffer
 	if err := predictions.Write(&scored, result.Predictions); err != nil {
 		return err

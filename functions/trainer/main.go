@@ -9,7 +9,7 @@ import (
 	"os"
 	"runtime"
 
-	"github.com/sluice-ml/sluice/shared/aws/runstore"
+	"github.com/sluice-ml/sluice/shared/aws/jobstore"
 	"github.com/sluice-ml/sluice/shared/aws/s3store"
 	"github.com/sluice-ml/sluice/shared/contract"
 	"github.com/sluice-ml/sluice/shared/fault"
@@ -35,7 +35,7 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r, err := runstore.Open(ctx, store, planURI)
+	r, err := jobstore.Open(ctx, store, planURI)
 	if err != nil {
 		return err
 	}

@@ -1,27 +1,16 @@
-<<<<<<< HEAD
 // Package runstore opens a run: its sealed plan, its configuration, and the
 // files under its prefix in the store bucket.
-=======
-// Package runstore is a run as the jobs see it: its plan, what the plan names,
-// and the files under the run's prefix in the store bucket.
->>>>>>> ml
 package runstore
 
 import (
 	"bytes"
 	"context"
-<<<<<<< HEAD
 	"errors"
 	"strings"
-=======
-	"io"
-	"path"
->>>>>>> ml
 
 	"github.com/sluice-ml/sluice/shared/aws/s3store"
 	"github.com/sluice-ml/sluice/shared/contract"
 	"github.com/sluice-ml/sluice/shared/fault"
-<<<<<<< HEAD
 	"github.com/sluice-ml/sluice/shared/trainconfig"
 )
 
@@ -123,108 +112,4 @@ func (r *Run) Reader(ctx context.Context, name string) (*bytes.Reader, error) {
 		return nil, err
 	}
 	return bytes.NewReader(data), nil
-=======
-	"github.com/sluice-ml/sluice/shared/rows"
-	"github.com/sluice-ml/sluice/shared/trainconfig"
-)
-
-// Store is what a Run needs of S3; *s3store.Store is one.
-type Store interface {
-	Get(ctx context.Context, bucket, key, versionID string) ([]byte, s3store.ObjectInfo, error)
-	GetURI(ctx context.Context, uri string) ([]byte, s3store.ObjectInfo, error)
-	GetJSON(ctx context.Context, uri string, into any) error
-	Head(ctx context.Context, bucket, key, versionID string) (s3store.ObjectInfo, error)
-	Put(ctx context.Context, bucket, key string, body []byte) (s3store.ObjectInfo, error)
-	PutOnce(ctx context.Context, bucket, key string, body []byte) (s3store.ObjectInfo, error)
-}
-
-// Run is one run's files. It is a training.Store.
-type Run struct {
-	store  Store
-	bucket string
-	prefix string
-	Plan   contract.Plan
-}
-
-// Open reads the plan at an S3 URI. The error is of kind Invalid when it is no
-// plan, or not sealed yet, or not where its run keeps it.
-func Open(ctx context.Context, store Store, planURI string) (*Run, error) {
-	bucket, key, _, err := s3store.ParseURI(planURI)
-	if err != nil {
-		return nil, err
-	}
-	r := &Run{store: store, bucket: bucket, prefix: path.Dir(key)}
-	if err := store.GetJSON(ctx, planURI, &r.Plan); err != nil {
-		return nil, err
-	}
-	if want := contract.RunKey(r.Plan.Model, r.Plan.Run); want != r.prefix {
-		return nil, fault.New(fault.Invalid, "read "+planURI, "it is the plan of %s", want)
-	}
-	if r.Plan.Hash == "" {
-		return nil, fault.New(fault.Invalid, "read "+planURI, "it is not sealed").WithHint("run ingest first")
-	}
-	return r, nil
-}
-
-// Config reads the plan's configuration.
-func (r *Run) Config(ctx context.Context) (*trainconfig.Config, error) {
-	body, _, err := r.store.GetURI(ctx, r.Plan.Config)
-	if err != nil {
-		return nil, err
-	}
-	return trainconfig.Parse(r.Plan.Config, body)
-}
-
-// Rows reads every row of the plan's commit, each object by its version.
-func (r *Run) Rows(ctx context.Context, config *trainconfig.Config) (*rows.Set, error) {
-	var objects contract.DatasetObjects
-	if err := r.store.GetJSON(ctx, r.Plan.Dataset.Objects, &objects); err != nil {
-		return nil, err
-	}
-	if objects.Commit != r.Plan.Dataset.Commit {
-		return nil, fault.New(fault.Invalid, "read "+r.Plan.Dataset.Objects, "it lists commit %q and the plan names %q", objects.Commit, r.Plan.Dataset.Commit)
-	}
-	return rows.Read(ctx, r.open, objects, config.Data, r.Plan.Seed)
-}
-
-func (r *Run) open(ctx context.Context, bucket, key, versionID string) (io.ReaderAt, int64, error) {
-	body, _, err := r.store.Get(ctx, bucket, key, versionID)
-	if err != nil {
-		return nil, 0, err
-	}
-	return bytes.NewReader(body), int64(len(body)), nil
-}
-
-// Artifact reads model.tar.gz of this run, or of another by its S3 URI.
-func (r *Run) Artifact(ctx context.Context, uri string) ([]byte, error) {
-	body, _, err := r.store.GetURI(ctx, uri)
-	return body, err
-}
-
-// Get implements training.Store.
-func (r *Run) Get(ctx context.Context, name string) ([]byte, error) {
-	body, _, err := r.store.Get(ctx, r.bucket, path.Join(r.prefix, name), "")
-	return body, err
-}
-
-// Put implements training.Store.
-func (r *Run) Put(ctx context.Context, name string, data []byte) error {
-	_, err := r.store.Put(ctx, r.bucket, path.Join(r.prefix, name), data)
-	return err
-}
-
-// Create implements training.Store.
-func (r *Run) Create(ctx context.Context, name string, data []byte) error {
-	_, err := r.store.PutOnce(ctx, r.bucket, path.Join(r.prefix, name), data)
-	return err
-}
-
-// Has implements training.Store.
-func (r *Run) Has(ctx context.Context, name string) (bool, error) {
-	_, err := r.store.Head(ctx, r.bucket, path.Join(r.prefix, name), "")
-	if fault.Is(err, fault.NotFound) {
-		return false, nil
-	}
-	return err == nil, err
->>>>>>> ml
 }
