@@ -1,0 +1,181 @@
+package cloudwatch
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
+
+	"github.com/fxamacker/cbor/v2"
+
+	"github.com/sluice-ml/sluice/infra/local/wire"
+)
+
+// RPC v2 CBOR: POST /service/<service>/operation/<operation>, body and answer
+// are CBOR maps, a timestamp is tag 1 (seconds since 1970, here as a float).
+// https://smithy.io/2.0/additional-specs/protocols/smithy-rpc-v2.html
+
+type cborOperation func(ctx context.Context, body []byte) (any, error)
+
+type codec struct {
+	decode cbor.DecMode
+	encode cbor.EncMode
+}
+
+var codecs = sync.OnceValue(func() codec {
+	decode, err := cbor.DecOptions{
+		DupMapKey:         cbor.DupMapKeyEnforcedAPF,
+		ExtraReturnErrors: cbor.ExtraDecErrorUnknownField,
+		FieldNameMatching: cbor.FieldNameMatchingCaseSensitive,
+		MaxArrayElements:  1 << 17,
+		MaxNestedLevels:   16,
+	}.DecMode()
+	if err != nil {
+		panic(err) // the options above are constants
+	}
+	encode, err := cbor.EncOptions{
+		Time:          cbor.TimeUnixMicro,
+		TimeTag:       cbor.EncTagRequired,
+		NilContainers: cbor.NilContainerAsEmpty,
+	}.EncMode()
+	if err != nil {
+		panic(err)
+	}
+	return codec{decode, encode}
+})
+
+// decodeCBOR reads a request strictly: a member that is not implemented is
+// refused by name.
+func decodeCBOR(body []byte, into any) error {
+	if len(body) == 0 {
+		return nil
+	}
+	if err := codecs().decode.Unmarshal(body, into); err != nil {
+		return refused("the local stack cannot honour this request: %v%s", err, unknownMembers(body, err))
+	}
+	return nil
+}
+
+// unknownMembers adds the members' names, which the decoder's error gives as an
+// index only.
+func unknownMembers(body []byte, err error) string {
+	if _, unknown := err.(*cbor.UnknownFieldError); !unknown {
+		return ""
+	}
+	var members map[string]cbor.RawMessage
+	if cbor.Unmarshal(body, &members) != nil {
+		return ""
+	}
+	names := make([]string, 0, len(members))
+	for name := range members {
+		names = append(names, name)
+	}
+	return "; one of, or a member of, " + strings.Join(names, ", ")
+}
+
+func op[In, Out any](f func(context.Context, *In) (*Out, error)) cborOperation {
+	return func(ctx context.Context, body []byte) (any, error) {
+		var in In
+		if err := decodeCBOR(body, &in); err != nil {
+			return nil, err
+		}
+		return f(ctx, &in)
+	}
+}
+
+func cborHandler(operations map[string]cborOperation) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		out, err := serveCBOR(r, operations)
+		if err != nil {
+			writeCBORError(w, err)
+			return
+		}
+		writeCBOR(w, http.StatusOK, out)
+	})
+}
+
+func serveCBOR(r *http.Request, operations map[string]cborOperation) (any, error) {
+	if protocol := r.Header.Get("Smithy-Protocol"); protocol != "rpc-v2-cbor" {
+		return nil, refused("the local stack's CloudWatch speaks smithy-protocol rpc-v2-cbor, not %q", protocol)
+	}
+	_, name, found := strings.Cut(r.URL.Path, "/operation/")
+	operation, ok := operations[name]
+	if !found || !ok {
+		return nil, wire.Errorf("UnknownOperationException", "the local stack's CloudWatch does not serve operation %q", name)
+	}
+	body, err := readBody(r)
+	if err != nil {
+		return nil, wire.Errorf("SerializationException", "read the request: %v", err)
+	}
+	return operation(r.Context(), body)
+}
+
+// readBody undoes the gzip that the SDK applies to large requests.
+func readBody(r *http.Request) ([]byte, error) {
+	var source io.Reader = r.Body
+	switch encoding := r.Header.Get("Content-Encoding"); encoding {
+	case "", "identity":
+	case "gzip":
+		unzipped, err := gzip.NewReader(r.Body)
+		if err != nil {
+			return nil, err
+		}
+		source = unzipped
+	default:
+		return nil, fmt.Errorf("content encoding %q is not supported", encoding)
+	}
+	body, err := io.ReadAll(io.LimitReader(source, wire.MaxBody+1))
+	if err == nil && len(body) > wire.MaxBody {
+		err = fmt.Errorf("the body is larger than %d bytes", wire.MaxBody)
+	}
+	return body, err
+}
+
+func writeCBOR(w http.ResponseWriter, status int, v any) {
+	var body bytes.Buffer
+	if err := codecs().encode.NewEncoder(&body).Encode(v); err != nil {
+		writeCBORError(w, fmt.Errorf("encode the response: %w", err))
+		return
+	}
+	w.Header().Set("Content-Type", "application/cbor")
+	w.Header().Set("Smithy-Protocol", "rpc-v2-cbor")
+	w.Header().Set("X-Amzn-RequestId", wire.RequestID())
+	w.WriteHeader(status)
+	_, _ = w.Write(body.Bytes())
+}
+
+// shapes maps an error code to the name of its Smithy shape, where the two
+// differ: the service was a Query service once and keeps those codes.
+var shapes = map[string]string{
+	"InvalidParameterValue":       "InvalidParameterValueException",
+	"InvalidParameterCombination": "InvalidParameterCombinationException",
+	"MissingParameter":            "MissingRequiredParameterException",
+	"LimitExceeded":               "LimitExceededFault",
+	"InternalFailure":             "InternalServiceFault",
+}
+
+func writeCBORError(w http.ResponseWriter, err error) {
+	e := wire.AsError(err)
+	status, fault := e.Status, "Sender"
+	if status == 0 {
+		status = http.StatusBadRequest
+	}
+	if status >= http.StatusInternalServerError {
+		fault = "Receiver"
+	}
+	shape := e.Code
+	if s, ok := shapes[e.Code]; ok {
+		shape = s
+	}
+	w.Header().Set("X-Amzn-Query-Error", e.Code+";"+fault)
+	writeCBOR(w, status, map[string]string{"__type": "com.amazonaws.cloudwatch#" + shape, "message": e.Message})
+}
+
+// refused is the error of a parameter that is wrong or not supported here.
+func refused(format string, args ...any) error {
+	return wire.Errorf("InvalidParameterValue", format, args...)
+}
