@@ -23,7 +23,7 @@ func classify(op string, err error) error {
 	switch code := api.ErrorCode(); {
 	case strings.Contains(message, "Cannot update in-progress endpoint"), code == "ResourceInUse":
 		return fault.New(fault.Busy, op, "%w", err).WithHint("the endpoint is changing; the same call works when it is done")
-	case strings.Contains(message, "Could not find"), code == "ResourceNotFound":
+	case strings.Contains(message, "Could not find"), strings.Contains(message, " not found"), code == "ResourceNotFound":
 		return fault.New(fault.NotFound, op, "%w", err)
 	case code == "ConflictException":
 		return fault.New(fault.Conflict, op, "%w", err)
