@@ -98,3 +98,9 @@ func infer(name string, cells []string) (Column, int) {
 	}
 	return c, -1
 }
+
+// ParseNumber reads a finite decimal number, and says whether s is one.
+func ParseNumber(s string) (float64, bool) {
+	v, form := parseNumber(s)
+	return v, form == formNumber
+}

@@ -1,15 +1,21 @@
 package table
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"math"
 
 	"github.com/sluice-ml/sluice/shared/parquet"
 )
 
 func readParquet(r *source, name string, size int64, opts Options) (*Table, error) {
-	read, err := parquet.Read(r.ctx, r, size, parquet.Limits{MaxCells: opts.MaxCells, MaxBytes: opts.MaxBytes})
+	in, err := r.whole(size)
+	if err != nil {
+		return nil, err
+	}
+	read, err := parquet.Read(r.ctx, in, size, parquet.Limits{MaxCells: opts.MaxCells, MaxBytes: opts.MaxBytes})
 	if err != nil {
 		return nil, err
 	}
@@ -31,6 +37,19 @@ func readParquet(r *source, name string, size int64, opts Options) (*Table, erro
 		}
 	}
 	return newTable(name, columns, rows), nil
+}
+
+// whole reads a file that is not large at once: the Parquet reader jumps about
+// in small reads, each of which may be a request over the network.
+func (s *source) whole(size int64) (io.ReaderAt, error) {
+	if size > 16*readAhead {
+		return s, nil
+	}
+	data := make([]byte, size)
+	if n, err := s.ReadAt(data, 0); int64(n) < size {
+		return nil, fmt.Errorf("only %d of %d bytes are there: %w", n, size, err)
+	}
+	return bytes.NewReader(data), nil
 }
 
 func parquetColumn(c *parquet.Column) (Column, error) {

@@ -1,6 +1,7 @@
 package table
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"context"
@@ -32,6 +33,9 @@ func (o Options) withDefaults() Options {
 func Formats() []string {
 	return []string{".csv", ".csv.gz", ".parquet", ".jsonl", ".jsonl.gz", ".ndjson", ".ndjson.gz"}
 }
+
+// readAhead is how much is read from the storage at once, in bytes.
+const readAhead = 8 << 20
 
 // Known says whether Read can read an object of this name.
 func Known(name string) bool {
@@ -110,7 +114,8 @@ func (s *source) ReadAt(p []byte, off int64) (int, error) {
 
 // text is the content, decompressed and bounded, without a byte order mark.
 func (s *source) text(size int64, zipped bool, opts Options) (io.Reader, error) {
-	var in io.Reader = io.NewSectionReader(s, 0, size)
+	// One read below may be one request over the network: make them large.
+	var in io.Reader = bufio.NewReaderSize(io.NewSectionReader(s, 0, size), int(min(size, readAhead)))
 	if zipped {
 		z, err := gzip.NewReader(in)
 		if err != nil {

@@ -1,0 +1,233 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sluice-ml/sluice/shared/aws/runstore"
+	"github.com/sluice-ml/sluice/shared/aws/s3store"
+	"github.com/sluice-ml/sluice/shared/contract"
+	"github.com/sluice-ml/sluice/shared/dataset"
+	"github.com/sluice-ml/sluice/shared/fault"
+	"github.com/sluice-ml/sluice/shared/profile"
+)
+
+// mostReasons bounds what goes back to the state machine.
+const mostReasons = 20
+
+type handler struct {
+	store  *s3store.Store
+	bucket string
+}
+
+// handle judges and, on a pass, publishes: profile, report, the commit's
+// profile, then the branch. A try that died anywhere is redone from the start
+// with the same outcome.
+func (h handler) handle(ctx context.Context, in contract.StepInput) (contract.ValidateResult, error) {
+	run, err := runstore.Open(ctx, h.store, h.bucket, in)
+	if err != nil {
+		return contract.ValidateResult{}, err
+	}
+	v := &validation{handler: h, run: run, repository: dataset.New(h.store.Refs(h.bucket, contract.DatasetPrefix(in.Model)))}
+	report, err := v.judge(ctx)
+	if err != nil {
+		return contract.ValidateResult{}, err
+	}
+	uri, err := run.WriteJSON(ctx, contract.FileValidation, report)
+	if err != nil {
+		return contract.ValidateResult{}, err
+	}
+	if report.Verdict == profile.Pass {
+		if err := v.publish(ctx); err != nil {
+			return contract.ValidateResult{}, err
+		}
+	}
+	return contract.ValidateResult{Verdict: report.Verdict, Reasons: report.Reasons, Report: uri, Rows: report.Rows}, nil
+}
+
+type validation struct {
+	handler
+	run        *runstore.Run
+	repository *dataset.Repository
+	parts      []profile.Part
+	whole      profile.Profile
+}
+
+func (v *validation) judge(ctx context.Context) (profile.Report, error) {
+	plan := v.run.Plan
+	report := profile.Report{Model: plan.Model, Run: plan.Run, Commit: plan.Dataset.Commit, Verdict: profile.Pass,
+		Reasons: []string{}, Added: []string{}, Findings: []profile.Finding{}}
+	var err error
+	if v.parts, err = readParts(ctx, v.run); err != nil {
+		return report, err
+	}
+	if report.Base, report.Added, err = v.added(ctx); err != nil {
+		return report, err
+	}
+	report.Findings = unreadable(v.parts)
+	for _, part := range v.parts {
+		report.Objects += len(part.Objects)
+	}
+	if merged := merged(v.parts); len(merged) > 0 {
+		if v.whole, err = profile.Merge(merged...); err != nil {
+			return report, err
+		}
+		report.Rows = v.whole.Rows
+		findings, err := v.check(ctx, report)
+		if err != nil {
+			return report, err
+		}
+		report.Findings = append(report.Findings, findings...)
+		if _, err := v.run.WriteJSON(ctx, contract.FileProfile, v.whole); err != nil {
+			return report, err
+		}
+	}
+	if len(profile.Failed(report.Findings)) > 0 {
+		report.Verdict, report.Reasons = profile.Fail, profile.Reasons(report.Findings, mostReasons)
+	}
+	return report, nil
+}
+
+// unreadable makes a finding of every object that is no table.
+func unreadable(parts []profile.Part) []profile.Finding {
+	findings := []profile.Finding{}
+	for _, part := range parts {
+		for _, o := range part.Objects {
+			if o.Problem != "" {
+				findings = append(findings, profile.Finding{Scope: o.Key, Measure: "readable", Limit: 1, Verdict: profile.Fail, Text: o.Problem})
+			}
+		}
+	}
+	return findings
+}
+
+func merged(parts []profile.Part) []profile.Profile {
+	var out []profile.Profile
+	for _, part := range parts {
+		if part.Merged != nil {
+			out = append(out, *part.Merged)
+		}
+	}
+	return out
+}
+
+func (v *validation) check(ctx context.Context, report profile.Report) ([]profile.Finding, error) {
+	previous, err := v.previous(ctx, report.Base)
+	if err != nil {
+		return nil, err
+	}
+	scopes := []profile.Scope{{Name: "the dataset", Profile: v.whole}}
+	objects, err := v.objectScopes(ctx, report.Added)
+	if err != nil {
+		return nil, err
+	}
+	if len(objects) > 0 && report.Base != "" {
+		profiles := make([]profile.Profile, len(objects))
+		for i, scope := range objects {
+			profiles[i] = scope.Profile
+		}
+		added, err := profile.Merge(profiles...)
+		if err != nil {
+			return nil, err
+		}
+		scopes = append(scopes, profile.Scope{Name: "the added objects", Profile: added, Kind: profile.Added})
+	}
+	if len(objects) > 1 {
+		scopes = append(scopes, objects...)
+	}
+	single := map[string]bool{}
+	for _, scope := range objects {
+		single[scope.Name] = true
+	}
+	findings := profile.Check(v.run.Config, previous, scopes...)
+	return slices.DeleteFunc(findings, func(f profile.Finding) bool {
+		return single[f.Scope] && f.Verdict == profile.Pass // thousands, and nobody reads them
+	}), nil
+}
+
+// added lists what the run's commit changed since the one before it, not since
+// the branch's head: a retry may find the head moved here already.
+func (v *validation) added(ctx context.Context) (base string, keys []string, err error) {
+	commit, err := v.repository.Resolve(ctx, v.run.Plan.Dataset.Commit)
+	if err != nil {
+		return "", nil, err
+	}
+	keys = []string{}
+	if len(commit.Parents) == 0 {
+		entries, err := v.repository.Entries(ctx, commit.ID, "")
+		for _, e := range entries {
+			keys = append(keys, e.Key)
+		}
+		return "", keys, err
+	}
+	changes, err := v.repository.Diff(ctx, commit.Parents[0], commit.ID)
+	for _, c := range changes {
+		if c.New != nil {
+			keys = append(keys, c.Key)
+		}
+	}
+	return commit.Parents[0], keys, err
+}
+
+// objectScopes reads the profiles of the added objects that could be read.
+func (v *validation) objectScopes(ctx context.Context, keys []string) ([]profile.Scope, error) {
+	var scopes []profile.Scope
+	for _, part := range v.parts {
+		for _, o := range part.Objects {
+			if _, added := slices.BinarySearch(keys, o.Key); !added || o.Problem != "" {
+				continue
+			}
+			data, _, err := v.store.GetURI(ctx, o.Profile)
+			if err != nil {
+				return nil, err
+			}
+			p, err := profile.Decode(data)
+			if err != nil {
+				return nil, err
+			}
+			scopes = append(scopes, profile.Scope{Name: o.Key, Profile: p, Kind: profile.Object})
+		}
+	}
+	return scopes, nil
+}
+
+// previous is the profile of the commit before; nil when there is none, or none
+// that this build can read.
+func (v *validation) previous(ctx context.Context, base string) (*profile.Profile, error) {
+	if base == "" {
+		return nil, nil
+	}
+	data, _, err := v.store.Get(ctx, v.bucket, profile.CommitKey(v.run.Plan.Model, base), "")
+	if fault.Is(err, fault.NotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	p, err := profile.Decode(data)
+	if fault.Is(err, fault.Invalid) {
+		return nil, nil
+	}
+	return &p, err
+}
+
+// publish keeps the commit's profile for the next run and moves the branch that
+// the data was meant for. Runs on a tag or an old commit publish nothing.
+func (v *validation) publish(ctx context.Context) error {
+	plan := v.run.Plan
+	body, err := json.Marshal(v.whole)
+	if err != nil {
+		return fault.Wrap(fault.Internal, "encode a profile", err)
+	}
+	if _, err := v.store.Put(ctx, v.bucket, profile.CommitKey(plan.Model, plan.Dataset.Commit), append(body, '\n')); err != nil {
+		return err
+	}
+	if !strings.HasPrefix(plan.Dataset.Branch, "incoming/") {
+		return nil
+	}
+	_, err = v.repository.FastForward(ctx, plan.Dataset.Ref, plan.Dataset.Commit)
+	return fault.Wrap(fault.Unavailable, fmt.Sprintf("publish commit %.12s", plan.Dataset.Commit), err)
+}

@@ -1,0 +1,132 @@
+package evaluation
+
+import "math"
+
+// ROCAUC is the area under the ROC curve: the chance that a positive row scores
+// above a negative one, ties counting half (Hanley and McNeil 1982). Errors are
+// faults of kind Invalid.
+func ROCAUC(s Sample) (float64, error) {
+	if err := s.twoClasses(); err != nil {
+		return 0, err
+	}
+	return rank(s).auc(s.weight), nil
+}
+
+func (r ranking) auc(weight func(int) float64) float64 {
+	var area, tp, fp float64
+	r.each(weight, func(_, t, f float64) {
+		area += (f - fp) * (t + tp) / 2
+		tp, fp = t, f
+	})
+	return area / (tp * fp)
+}
+
+// PartialAUC is the area up to the false positive rate maxFPR, scaled so that
+// chance gives 0.5 and a perfect model 1 (McClish 1989), as scikit-learn's
+// roc_auc_score(max_fpr=…).
+func PartialAUC(s Sample, maxFPR float64) (float64, error) {
+	if !(maxFPR > 0 && maxFPR <= 1) {
+		return 0, invalid("a greatest false positive rate of %v is not above 0 and at most 1", maxFPR)
+	}
+	if maxFPR == 1 {
+		return ROCAUC(s)
+	}
+	curve, err := ROC(s)
+	if err != nil {
+		return 0, err
+	}
+	area := 0.0
+	for i := 1; i < len(curve.X); i++ {
+		x0, y0, x1, y1 := curve.X[i-1], curve.Y[i-1], curve.X[i], curve.Y[i]
+		if x1 > maxFPR {
+			y1 = y0 + (y1-y0)*(maxFPR-x0)/(x1-x0)
+			area += (maxFPR - x0) * (y0 + y1) / 2
+			break
+		}
+		area += (x1 - x0) * (y0 + y1) / 2
+	}
+	least := maxFPR * maxFPR / 2
+	return (1 + (area-least)/(maxFPR-least)) / 2, nil
+}
+
+// AveragePrecision is the step sum Σ (Rᵢ − Rᵢ₋₁) Pᵢ over falling thresholds,
+// called pr_auc in configurations.
+func AveragePrecision(s Sample) (float64, error) {
+	if err := s.twoClasses(); err != nil {
+		return 0, err
+	}
+	return rank(s).averagePrecision(s.weight), nil
+}
+
+func (r ranking) averagePrecision(weight func(int) float64) float64 {
+	var sum, before float64
+	r.each(weight, func(_, tp, fp float64) {
+		if tp > before {
+			sum += (tp - before) * tp / (tp + fp)
+		}
+		before = tp
+	})
+	return sum / before
+}
+
+// Curve is points of a curve with the threshold at each.
+type Curve struct {
+	X, Y      []float64
+	Threshold []float64 // +Inf at a ROC curve's first point
+}
+
+// ROC is the false positive rate (X) and true positive rate (Y) from (0, 0) to
+// (1, 1), without the points that lie on a straight line between others: the
+// area stays as it is.
+func ROC(s Sample) (Curve, error) {
+	if err := s.twoClasses(); err != nil {
+		return Curve{}, err
+	}
+	positive, negative := s.Totals()
+	c := Curve{X: []float64{0}, Y: []float64{0}, Threshold: []float64{math.Inf(1)}}
+	rank(s).each(s.weight, func(score, tp, fp float64) {
+		c.X, c.Y, c.Threshold = append(c.X, fp), append(c.Y, tp), append(c.Threshold, score)
+	})
+	c = c.withoutCollinear()
+	for i := range c.X {
+		c.X[i] /= negative
+		c.Y[i] /= positive
+	}
+	return c, nil
+}
+
+func (c Curve) withoutCollinear() Curve {
+	out := Curve{}
+	for i := range c.X {
+		n := len(out.X)
+		if n >= 2 && i > 0 && collinear(out.X[n-2], out.Y[n-2], out.X[n-1], out.Y[n-1], c.X[i], c.Y[i]) {
+			out.X[n-1], out.Y[n-1], out.Threshold[n-1] = c.X[i], c.Y[i], c.Threshold[i]
+			continue
+		}
+		out.X, out.Y, out.Threshold = append(out.X, c.X[i]), append(out.Y, c.Y[i]), append(out.Threshold, c.Threshold[i])
+	}
+	return out
+}
+
+func collinear(x0, y0, x1, y1, x2, y2 float64) bool {
+	return (x1-x0)*(y2-y0) == (x2-x0)*(y1-y0)
+}
+
+// PrecisionRecall is recall (X, rising) and precision (Y) at every threshold,
+// without the thresholds at which recall does not rise: the step sum of
+// AveragePrecision stays as it is.
+func PrecisionRecall(s Sample) (Curve, error) {
+	if err := s.twoClasses(); err != nil {
+		return Curve{}, err
+	}
+	positive, _ := s.Totals()
+	var c Curve
+	before := 0.0
+	rank(s).each(s.weight, func(score, tp, fp float64) {
+		if tp > before {
+			c.X, c.Y, c.Threshold = append(c.X, tp/positive), append(c.Y, tp/(tp+fp)), append(c.Threshold, score)
+		}
+		before = tp
+	})
+	return c, nil
+}
