@@ -1,0 +1,170 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"strings"
+
+	"github.com/sluice-ml/sluice/shared/aws/s3store"
+	"github.com/sluice-ml/sluice/shared/canonical"
+	"github.com/sluice-ml/sluice/shared/contract"
+	"github.com/sluice-ml/sluice/shared/dataset"
+	"github.com/sluice-ml/sluice/shared/fault"
+)
+
+// partObjects is how many objects one profile job reads.
+const partObjects = 16
+
+// fileObjects holds contract.DatasetObjects under the run's prefix.
+const fileObjects = "objects.json"
+
+type handler struct {
+	store  *s3store.Store
+	bucket string
+}
+
+// handle commits the run's uploads and seals its plan. A plan that is sealed
+// already stays as it is.
+func (h handler) handle(ctx context.Context, in contract.StepInput) (contract.IngestResult, error) {
+	body, info, err := h.store.GetURI(ctx, in.Plan)
+	if err != nil {
+		return contract.IngestResult{}, err
+	}
+	var plan contract.Plan
+	if err := json.Unmarshal(body, &plan); err != nil {
+		return contract.IngestResult{}, fault.New(fault.Invalid, "read "+in.Plan, "%w", err)
+	}
+	if plan.Model != in.Model || plan.Run != in.Run {
+		return contract.IngestResult{}, fault.New(fault.Invalid, "ingest run "+in.Run, "%s is the plan of run %q of %q", in.Plan, plan.Run, plan.Model)
+	}
+	if plan.Hash == "" {
+		if plan, err = h.seal(ctx, in.Plan, plan, info.ETag); err != nil {
+			return contract.IngestResult{}, err
+		}
+	}
+	return contract.IngestResult{Plan: in.Plan, PlanHash: plan.Hash, Commit: plan.Dataset.Commit, Count: plan.Dataset.Count,
+		Bytes: plan.Dataset.Bytes, Parts: parts(plan.Dataset.Count)}, nil
+}
+
+// seal fills in the dataset and the hash. When another attempt of the same step
+// sealed the plan first, that one counts.
+func (h handler) seal(ctx context.Context, uri string, plan contract.Plan, etag string) (contract.Plan, error) {
+	repository := dataset.New(h.store.Refs(h.bucket, contract.DatasetPrefix(plan.Model)))
+	commit, err := h.commit(ctx, repository, plan)
+	if err != nil {
+		return plan, err
+	}
+	if err := h.describe(ctx, repository, &plan, commit); err != nil {
+		return plan, err
+	}
+	if plan.Hash, err = hash(plan); err != nil {
+		return plan, err
+	}
+	body, err := json.MarshalIndent(plan, "", "  ")
+	if err != nil {
+		return plan, fault.New(fault.Internal, "encode the plan", "%w", err)
+	}
+	_, err = h.store.PutIfMatch(ctx, h.bucket, contract.RunKey(plan.Model, plan.Run, contract.FilePlan), append(body, '\n'), etag)
+	if fault.Is(err, fault.Conflict) {
+		var sealed contract.Plan
+		if getErr := h.store.GetJSON(ctx, uri, &sealed); getErr != nil || sealed.Hash == "" {
+			return plan, err
+		}
+		return sealed, nil
+	}
+	return plan, err
+}
+
+// commit puts the run's uploads on its own branch, from main's head, and gives
+// the commit to learn from: that one, or the ref that the configuration pins.
+func (h handler) commit(ctx context.Context, repository *dataset.Repository, plan contract.Plan) (dataset.Commit, error) {
+	base, err := repository.Head(ctx, dataset.Main)
+	first := fault.Is(err, fault.NotFound)
+	if err != nil && !first {
+		return dataset.Commit{}, err
+	}
+	entries, err := h.uploads(ctx, plan, first)
+	if err != nil {
+		return dataset.Commit{}, err
+	}
+	incoming := "incoming/" + plan.Run
+	made, err := repository.Commit(ctx, dataset.Request{Branch: incoming, Base: base.ID, Changes: dataset.Changes{Puts: entries},
+		Message: "run " + plan.Run + " (" + plan.Cause.Kind + " " + plan.Cause.ID + ")", Author: "sluice", Time: plan.Created})
+	if err != nil || plan.Dataset.Branch == incoming {
+		return made, err
+	}
+	return repository.Resolve(ctx, plan.Dataset.Ref)
+}
+
+// uploads pins the versions of the run's request. A run without any, of a
+// dataset without any, takes what lies in the lake.
+func (h handler) uploads(ctx context.Context, plan contract.Plan, first bool) ([]dataset.Entry, error) {
+	var request contract.Request
+	if err := h.store.GetJSON(ctx, plan.Request, &request); err != nil {
+		return nil, err
+	}
+	lake := h.store.Lake(plan.Dataset.Bucket)
+	versions := request.Objects
+	if len(versions) == 0 && first {
+		latest, err := lake.Latest(ctx, contract.RawPrefix(plan.Model))
+		if err != nil {
+			return nil, err
+		}
+		versions = counted(latest, contract.RawPrefix(plan.Model))
+		if len(versions) == 0 {
+			return nil, fault.New(fault.NotFound, "ingest run "+plan.Run, "there is no data yet").
+				WithHint("upload files to %s", contract.URI(plan.Dataset.Bucket, contract.RawPrefix(plan.Model)))
+		}
+	}
+	return dataset.Pin(ctx, lake, versions)
+}
+
+// counted leaves out what admit ignores: folders, and keys that start with _.
+func counted(entries []dataset.Entry, prefix string) []contract.ObjectVersion {
+	var versions []contract.ObjectVersion
+	for _, e := range entries {
+		name := strings.TrimPrefix(e.Key, prefix)
+		if name == "" || strings.HasPrefix(name, "_") || (strings.HasSuffix(name, "/") && e.Size == 0) {
+			continue
+		}
+		versions = append(versions, contract.ObjectVersion{Key: e.Key, VersionID: e.VersionID, ETag: e.ETag, Size: e.Size})
+	}
+	return versions
+}
+
+// describe writes the list of the commit's objects and sums it up in the plan.
+func (h handler) describe(ctx context.Context, repository *dataset.Repository, plan *contract.Plan, commit dataset.Commit) error {
+	entries, err := repository.Entries(ctx, commit.ID, plan.Dataset.Prefix)
+	if err != nil {
+		return err
+	}
+	if len(entries) == 0 {
+		return fault.New(fault.Invalid, "ingest run "+plan.Run, "commit %s has no objects under %s", commit.ID, plan.Dataset.Prefix).
+			WithHint("check data.path and data.version in the configuration")
+	}
+	list := contract.DatasetObjects{Commit: commit.ID, Bucket: plan.Dataset.Bucket}
+	plan.Dataset.Bytes = 0
+	for _, e := range entries {
+		list.Objects = append(list.Objects, contract.ObjectVersion{Key: e.Key, VersionID: e.VersionID, ETag: e.ETag, Size: e.Size})
+		plan.Dataset.Bytes += e.Size
+	}
+	plan.Dataset.Commit, plan.Dataset.Count = commit.ID, len(entries)
+	plan.Dataset.Objects, err = h.store.PutJSON(ctx, h.bucket, contract.RunKey(plan.Model, plan.Run, fileObjects), list)
+	return err
+}
+
+// hash names the work: SHA-256 over the canonical JSON of what decides the bits.
+func hash(p contract.Plan) (string, error) {
+	sum, err := canonical.Hash(map[string]any{"model": p.Model, "config_hash": p.ConfigHash, "commit": p.Dataset.Commit,
+		"prefix": p.Dataset.Prefix, "seed": p.Seed, "trainer_image": p.TrainerImage, "server_image": p.ServerImage})
+	return "sha256:" + sum, err
+}
+
+// parts cuts count objects into slices of partObjects.
+func parts(count int) []contract.Part {
+	var parts []contract.Part
+	for first := 0; first < count; first += partObjects {
+		parts = append(parts, contract.Part{Index: len(parts), First: first, Count: min(partObjects, count-first)})
+	}
+	return parts
+}

@@ -1,0 +1,125 @@
+package decision
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"fmt"
+
+	"github.com/sluice-ml/sluice/shared/fault"
+)
+
+// PayloadType says what the envelope holds.
+const PayloadType = "application/vnd.sluice.decision.v1+json"
+
+// Envelope is a signed decision as it is stored: a DSSE envelope
+// (github.com/secure-systems-lab/dsse, envelope.md), whose byte members are
+// base64 in JSON.
+type Envelope struct {
+	PayloadType string      `json:"payloadType"`
+	Payload     []byte      `json:"payload"`
+	Signatures  []Signature `json:"signatures"`
+}
+
+// Signature is one signer's.
+type Signature struct {
+	KeyID string `json:"keyid"`
+	Sig   []byte `json:"sig"`
+}
+
+// Signer signs SHA-256 digests with one key.
+type Signer interface {
+	Sign(ctx context.Context, digest []byte) (keyID string, signature []byte, err error)
+}
+
+// Verifier checks signatures over SHA-256 digests by one key that it trusts,
+// whatever keyid an envelope claims.
+type Verifier interface {
+	// Verify returns nil when the signature is the trusted key's, a Denied fault
+	// when it is not.
+	Verify(ctx context.Context, digest, signature []byte) error
+}
+
+// preAuthentication is the string that DSSE signs.
+func preAuthentication(payloadType string, payload []byte) []byte {
+	head := fmt.Sprintf("DSSEv1 %d %s %d ", len(payloadType), payloadType, len(payload))
+	return append([]byte(head), payload...)
+}
+
+func digest(e Envelope) []byte {
+	sum := sha256.Sum256(preAuthentication(e.PayloadType, e.Payload))
+	return sum[:]
+}
+
+// Sign puts a decision's canonical JSON into a signed envelope, encoded.
+func Sign(ctx context.Context, signer Signer, d Decision) ([]byte, error) {
+	if err := d.check(); err != nil {
+		return nil, err
+	}
+	payload, err := d.payload()
+	if err != nil {
+		return nil, err
+	}
+	e := Envelope{PayloadType: PayloadType, Payload: payload}
+	key, signature, err := signer.Sign(ctx, digest(e))
+	if err != nil {
+		return nil, err
+	}
+	e.Signatures = []Signature{{KeyID: key, Sig: signature}}
+	body, err := json.MarshalIndent(e, "", "  ")
+	if err != nil {
+		return nil, fault.New(fault.Internal, "encode a decision", "%w", err)
+	}
+	return append(body, '\n'), nil
+}
+
+// Open gives the decision in an encoded envelope after its signature was
+// checked. Invalid when it is not a decision, Denied when no signature is the
+// trusted key's.
+func Open(ctx context.Context, verifier Verifier, encoded []byte) (Decision, error) {
+	var e Envelope
+	if err := json.Unmarshal(encoded, &e); err != nil {
+		return Decision{}, fault.New(fault.Invalid, "read a decision", "%w", err)
+	}
+	if e.PayloadType != PayloadType {
+		return Decision{}, fault.New(fault.Invalid, "read a decision", "payloadType %q: want %q", e.PayloadType, PayloadType)
+	}
+	if err := e.verify(ctx, verifier); err != nil {
+		return Decision{}, err
+	}
+	var d Decision
+	if err := json.Unmarshal(e.Payload, &d); err != nil {
+		return Decision{}, fault.New(fault.Invalid, "read a decision", "payload: %w", err)
+	}
+	return d, d.check()
+}
+
+func (e Envelope) verify(ctx context.Context, verifier Verifier) error {
+	sum := digest(e)
+	var last error = fault.New(fault.Denied, "check a signature", "there is none")
+	for _, s := range e.Signatures {
+		err := verifier.Verify(ctx, sum, s.Sig)
+		if err == nil {
+			return nil
+		}
+		if !fault.Is(err, fault.Denied) {
+			return err
+		}
+		last = err
+	}
+	return fault.New(fault.Denied, "check a decision", "none of its %d signatures counts: %w", len(e.Signatures), last).
+		WithHint("the decision was altered, or another key signed it; run the gates again")
+}
+
+// Require checks that a decision ships just this: the plan with that hash and
+// the artefact with that digest. Denied says what does not match.
+func (d Decision) Require(model, run, planHash, artifactDigest string) error {
+	for _, c := range []struct{ what, got, want string }{{"action", d.Action, Ship}, {"model", d.Model, model}, {"run", d.Run, run},
+		{"plan hash", d.PlanHash, planHash}, {"artefact digest", d.Digest, artifactDigest}} {
+		if c.got != c.want {
+			return fault.New(fault.Denied, "ship run "+run, "the decision's %s is %q, not %q", c.what, c.got, c.want).
+				WithHint("nothing ships without a decision of its own; run the lifecycle again")
+		}
+	}
+	return nil
+}
