@@ -161,6 +161,10 @@ func RolloutHistoryKey(model, rollout string) string {
 // capture/<endpoint>/<variant>/yyyy/mm/dd/hh/….jsonl, as SageMaker writes them.
 const CapturePrefix = "capture/"
 
+// SmokeInference starts the inference id of a smoke test's request, which is
+// captured like any other but is nobody's.
+const SmokeInference = "sluice-smoke-"
+
 // Names of the files under a run's prefix.
 const (
 	FileRequest     = "request.json"     // what admit collected

@@ -175,10 +175,12 @@ func (c *Controller) restore(ctx context.Context, s State, patience time.Duratio
 	if err == nil && !done {
 		err = fault.New(fault.Busy, "wait for the endpoint of "+s.Model, "it is still changing after %v", patience)
 	}
-	if err != nil {
-		return "", fault.Wrap(fault.Unavailable, "put the champion of "+s.Model+" back", err)
+	op := "put the champion of " + s.Model + " back"
+	if fault.Is(err, fault.NotFound) {
+		// NotFound from a rollback means that there was no rollout.
+		return "", fault.New(fault.Invalid, op, "%w", err)
 	}
-	return detail, nil
+	return detail, fault.Wrap(fault.Unavailable, op, err)
 }
 
 // restoreOnce looks, and asks for what is missing; detail is set when nothing is.

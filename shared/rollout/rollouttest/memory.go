@@ -162,7 +162,7 @@ func (m *Memory) Prepare(_ context.Context, p rollout.Placement) (string, error)
 	if !ok {
 		return "", fault.New(fault.Invalid, "prepare", "no champion in slot %s", p.Champion)
 	}
-	m.begin(e, config, []rollout.SlotView{champion, {Slot: p.Slot, Version: p.Artifact.Version, Wanted: max(1, champion.Wanted)}})
+	m.deploy(e, p, config, []rollout.SlotView{champion, {Slot: p.Slot, Version: p.Artifact.Version, Wanted: max(1, champion.Wanted)}})
 	return config, nil
 }
 
@@ -175,8 +175,17 @@ func (m *Memory) create(e *endpoint, p rollout.Placement, config string) (string
 	}
 	e = &endpoint{}
 	m.endpoints[p.Model] = e
-	m.begin(e, config, []rollout.SlotView{{Slot: p.Slot, Version: p.Artifact.Version, Desired: 100, Wanted: 1}})
+	m.deploy(e, p, config, []rollout.SlotView{{Slot: p.Slot, Version: p.Artifact.Version, Desired: 100, Wanted: 1}})
 	return config, nil
+}
+
+// deploy begins a change that brings an artefact, which behaves as its URI says.
+func (m *Memory) deploy(e *endpoint, p rollout.Placement, config string, slots []rollout.SlotView) {
+	m.begin(e, config, slots)
+	m.broken[p.Model+"/"+p.Slot] = p.Artifact.URI == string(Mute)
+	if p.Artifact.URI == string(Dead) {
+		e.pending.fails = true
+	}
 }
 
 // SetWeights implements rollout.Backend.

@@ -1,0 +1,39 @@
+// Command modelserver is a model container for the endpoint's tests. The file
+// behaviour in its model folder says what it does: good answers, dead never
+// starts, mute fails every request, odd answers what no model server answers.
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+func main() {
+	body, err := os.ReadFile(filepath.Join(os.Getenv("SM_MODEL_DIR"), "behaviour"))
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	behaviour := strings.TrimSpace(string(body))
+	if behaviour == "dead" {
+		os.Exit(3)
+	}
+	http.HandleFunc("GET /ping", func(http.ResponseWriter, *http.Request) {})
+	http.HandleFunc("POST /invocations", func(w http.ResponseWriter, r *http.Request) {
+		switch behaviour {
+		case "mute":
+			http.Error(w, `{"error":"broken"}`, http.StatusInternalServerError)
+		case "strict":
+			http.Error(w, `{"error":"feature age is missing"}`, http.StatusBadRequest)
+		case "odd":
+			fmt.Fprintln(w, `{"predictions":[{"score":1.5}]}`)
+		default:
+			fmt.Fprintln(w, `{"predictions":[{"score":0.25}]}`)
+		}
+	})
+	fmt.Fprintln(os.Stderr, http.ListenAndServe("127.0.0.1:"+os.Getenv("SAGEMAKER_BIND_TO_PORT"), nil))
+	os.Exit(1)
+}
