@@ -12,11 +12,19 @@ const MaxDefinition = 1 << 20
 // maxSeconds is the largest timeout or wait that a definition may hold.
 const maxSeconds = 99_999_999
 
+// TaskDefinition is what can be known of a Task before it runs.
+type TaskDefinition struct {
+	Resource string
+	// Fields are the names of the members of Parameters or Arguments; nil when
+	// they are only known at run time.
+	Fields []string
+}
+
 // Parse compiles a definition and checks all that AWS checks when a state
-// machine is created. check, if not nil, is asked about every Task's resource
-// and its error refuses the definition at that place. The error is a
+// machine is created. check, if not nil, is asked about every Task and its
+// error refuses the definition at the Task's resource. The error is a
 // *DefinitionError.
-func Parse(definition []byte, check func(resource string) error) (*Machine, error) {
+func Parse(definition []byte, check func(TaskDefinition) error) (*Machine, error) {
 	p := &parser{check: check, names: map[string]string{}}
 	if len(definition) > MaxDefinition {
 		p.report("/", "The definition is longer than %d bytes", MaxDefinition)

@@ -172,9 +172,26 @@ func (p *parser) resource(f *fields, resource string) {
 	if p.check == nil {
 		return
 	}
-	if err := p.check(resource); err != nil {
+	if err := p.check(TaskDefinition{resource, f.argumentNames()}); err != nil {
 		f.report("Resource", "%s", err)
 	}
+}
+
+// argumentNames are the names of the members of Parameters or Arguments.
+func (f *fields) argumentNames() []string {
+	for _, name := range []string{"Parameters", "Arguments"} {
+		v, _ := f.o.Get(name)
+		o, ok := v.(object)
+		if !ok {
+			continue
+		}
+		names := []string{}
+		for _, k := range o.Keys() {
+			names = append(names, variableName(k))
+		}
+		return names
+	}
+	return nil
 }
 
 // quantity reads a number that is literal, a …Path, or a JSONata expression.

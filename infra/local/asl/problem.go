@@ -35,7 +35,7 @@ func (e *DefinitionError) Error() string {
 // parser collects what is wrong with a definition while it compiles it.
 type parser struct {
 	problems []Problem
-	check    func(resource string) error
+	check    func(TaskDefinition) error
 	names    map[string]string // state name → pointer
 }
 

@@ -1,0 +1,193 @@
+package states
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	stdsync "sync"
+	"time"
+
+	"github.com/sluice-ml/sluice/infra/local/asl"
+)
+
+// execution is one run of a state machine.
+type execution struct {
+	started
+	dir string
+	arn string
+
+	mu      stdsync.Mutex
+	status  asl.Status
+	output  string
+	failure *string // error
+	cause   *string
+	stop    time.Time
+	history []asl.Event // while it runs; afterwards it is read from the file
+	run     *asl.Execution
+	file    *os.File
+	writing error // the first error of the journal
+	ended   chan struct{}
+}
+
+// settle takes the status from the last event.
+func (e *execution) settle(events []asl.Event) {
+	e.status = asl.Running
+	if len(events) == 0 {
+		return
+	}
+	last := events[len(events)-1]
+	status, ok := map[string]asl.Status{
+		"ExecutionSucceeded": asl.Succeeded, "ExecutionFailed": asl.Failed,
+		"ExecutionAborted": asl.Aborted, "ExecutionTimedOut": asl.TimedOut,
+	}[last.Type]
+	if !ok {
+		return
+	}
+	e.status, e.stop = status, last.Time
+	if d := last.Details; d != nil {
+		e.failure, e.cause = d.Error, d.Cause
+		if d.Output != nil {
+			e.output = *d.Output
+		}
+	}
+	e.history = nil
+	close(e.ended)
+}
+
+// dormant: it was running when the journal was last used, and is not yet again.
+func (e *execution) dormant() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.status == asl.Running && e.run == nil
+}
+
+// record appends an event to the history and its file. An event that cannot
+// be written stops nothing now, but the execution's end reports it.
+func (e *execution) record(event asl.Event) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.history = append(e.history, event)
+	text, err := event.MarshalJSON()
+	if err == nil {
+		_, err = e.file.Write(append(text, '\n'))
+	}
+	if err != nil && e.writing == nil {
+		e.writing = err
+	}
+}
+
+func (e *execution) save(c asl.Checkpoint) {
+	if err := writeFile(filepath.Join(e.dir, "checkpoint.json"), c); err != nil {
+		e.mu.Lock()
+		defer e.mu.Unlock()
+		if e.writing == nil {
+			e.writing = err
+		}
+	}
+}
+
+// events is the history up to now.
+func (e *execution) events() ([]asl.Event, error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.history != nil || e.status == asl.Running {
+		return e.history, nil
+	}
+	events, _, err := readEvents(e.dir)
+	return events, err
+}
+
+// Description is an execution as DescribeExecution gives it. Output is JSON.
+type Description struct {
+	ARN, Name  string
+	Machine    string // the machine's name
+	MachineARN string
+	Status     asl.Status
+	Start      time.Time
+	Stop       time.Time // zero while it runs
+	Input      string
+	Output     string
+	Error      string
+	Cause      string
+}
+
+func (s *Service) describe(e *execution) Description {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	d := Description{
+		ARN: e.arn, Name: e.Name, Machine: e.Machine, MachineARN: s.machineARN(e.Machine),
+		Status: e.status, Start: e.Start, Stop: e.stop, Input: e.Input, Output: e.output,
+	}
+	if e.failure != nil {
+		d.Error = *e.failure
+	}
+	if e.cause != nil {
+		d.Cause = *e.cause
+	}
+	return d
+}
+
+// launch runs the execution in the background, from its checkpoint if it has
+// one. The caller has put it in the service's table.
+func (s *Service) launch(e *execution) error {
+	definition, err := s.journal.definition(e.Definition)
+	if err != nil {
+		return err
+	}
+	parsed, err := asl.Parse([]byte(definition), nil)
+	if err != nil {
+		return err
+	}
+	checkpoint, events, err := resumable(e.dir)
+	if err != nil {
+		return err
+	}
+	e.history = events
+	if e.file, err = os.OpenFile(filepath.Join(e.dir, eventsFile), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644); err != nil {
+		return err
+	}
+	run, err := s.engine.Prepare(asl.Spec{
+		Machine: parsed, ARN: e.arn, Name: e.Name, RoleARN: e.RoleARN, Input: e.Input, Start: e.Start,
+		MachineARN: s.machineARN(e.Machine), MachineName: e.Machine,
+		Checkpoint: checkpoint, Event: e.record, Save: e.save,
+	})
+	if err != nil {
+		_ = e.file.Close()
+		return fmt.Errorf("resume execution %s: %w", e.arn, err)
+	}
+	e.mu.Lock()
+	e.run = run
+	e.mu.Unlock()
+	s.running.Add(1)
+	go s.finish(e, run)
+	return nil
+}
+
+// finish runs the execution and settles it. An interrupted one stays RUNNING
+// in the journal.
+func (s *Service) finish(e *execution, run *asl.Execution) {
+	defer s.running.Done()
+	result, err := run.Run(s.ctx)
+	e.mu.Lock()
+	closing := e.file.Close()
+	if e.writing == nil {
+		e.writing = closing
+	}
+	if err != nil {
+		e.mu.Unlock()
+		return
+	}
+	e.status, e.output, e.failure, e.cause = result.Status, result.Output, result.Error, result.Cause
+	e.stop = e.history[len(e.history)-1].Time
+	e.history, e.run = nil, nil
+	if e.writing != nil {
+		e.status, e.output = asl.Failed, ""
+		name, cause := asl.ErrRuntime, "the local stack could not write the execution's journal: "+e.writing.Error()
+		e.failure, e.cause = &name, &cause
+	}
+	close(e.ended)
+	e.mu.Unlock()
+	if s.options.StatusChanged != nil {
+		s.options.StatusChanged(s.describe(e))
+	}
+}

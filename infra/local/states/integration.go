@@ -1,0 +1,244 @@
+package states
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/sluice-ml/sluice/infra/local/asl"
+	"github.com/sluice-ml/sluice/infra/local/wire"
+)
+
+// pattern is how a task waits, the suffix of its resource.
+type pattern string
+
+const (
+	request  pattern = ""
+	sync     pattern = ".sync"
+	sync2    pattern = ".sync:2"
+	callback pattern = ".waitForTaskToken"
+)
+
+// integration is a resource taken apart: arn:aws:states:::lambda:invoke is
+// service lambda and operation invoke. A Lambda function's own ARN has service
+// "function".
+type integration struct {
+	service, operation string
+	sdk                bool // aws-sdk:<service>:<operation>
+	pattern            pattern
+	function           string
+}
+
+func parseResource(resource string) (integration, error) {
+	parts := strings.SplitN(resource, ":", 6)
+	if len(parts) < 6 {
+		return integration{}, fmt.Errorf("the resource %q is not an ARN", resource)
+	}
+	if parts[2] == "lambda" && strings.HasPrefix(parts[5], "function:") {
+		return integration{service: "function", function: resource}, nil
+	}
+	if parts[2] != "states" || parts[3] != "" || parts[4] != "" {
+		return integration{}, fmt.Errorf("the local stack does not run the resource %q", resource)
+	}
+	name := parts[5]
+	i := integration{}
+	for _, p := range []pattern{sync2, sync, callback} {
+		if rest, ok := strings.CutSuffix(name, string(p)); ok {
+			name, i.pattern = rest, p
+			break
+		}
+	}
+	if rest, ok := strings.CutPrefix(name, "aws-sdk:"); ok {
+		name, i.sdk = rest, true
+	}
+	var ok bool
+	if i.service, i.operation, ok = strings.Cut(name, ":"); !ok || i.operation == "" || strings.Contains(i.operation, ":") {
+		return integration{}, fmt.Errorf("the local stack does not run the resource %q", resource)
+	}
+	return i, nil
+}
+
+// supported are the optimized integrations, with the patterns and parameters
+// of each; nil parameters are checked by the service that is called.
+var supported = map[string]struct {
+	patterns   []pattern
+	parameters []string
+	required   []string
+}{
+	"lambda:invoke": {[]pattern{request, callback},
+		[]string{"FunctionName", "Payload", "InvocationType", "Qualifier"}, []string{"FunctionName"}},
+	"states:startExecution": {[]pattern{request, sync, sync2, callback},
+		[]string{"StateMachineArn", "Name", "Input", "TraceHeader"}, []string{"StateMachineArn"}},
+	"batch:submitJob":  {[]pattern{request, sync}, nil, []string{"JobName", "JobQueue", "JobDefinition"}},
+	"sns:publish":      {[]pattern{request, callback}, nil, nil},
+	"events:putEvents": {[]pattern{request, callback}, nil, []string{"Entries"}},
+}
+
+// checkTask refuses a Task whose integration the service does not have.
+func (s *Service) checkTask(t asl.TaskDefinition) error {
+	i, err := parseResource(t.Resource)
+	if err != nil {
+		return err
+	}
+	switch {
+	case i.service == "function":
+		return s.port("Lambda", s.options.Lambda != nil)
+	case i.sdk && (i.pattern == sync || i.pattern == sync2):
+		return fmt.Errorf("the resource %q is not valid: AWS SDK integrations have no %s", t.Resource, i.pattern)
+	case i.sdk:
+		return s.port("SDK", s.options.SDK != nil)
+	}
+	known, ok := supported[i.service+":"+i.operation]
+	if !ok || !slices.Contains(known.patterns, i.pattern) {
+		return fmt.Errorf("the local stack does not run the resource %q", t.Resource)
+	}
+	if err := checkFields(t, known.parameters, known.required); err != nil {
+		return err
+	}
+	switch i.service {
+	case "lambda":
+		return s.port("Lambda", s.options.Lambda != nil)
+	case "batch":
+		return s.port("Batch", s.options.Batch != nil)
+	case "sns", "events":
+		return s.port("SDK", s.options.SDK != nil)
+	}
+	return nil
+}
+
+func checkFields(t asl.TaskDefinition, known, required []string) error {
+	if t.Fields == nil {
+		return nil
+	}
+	for _, f := range t.Fields {
+		if known != nil && !slices.Contains(known, f) {
+			return fmt.Errorf("The field %q is not supported by the local stack for %q", f, t.Resource)
+		}
+	}
+	for _, f := range required {
+		if !slices.Contains(t.Fields, f) {
+			return fmt.Errorf("The field %q is required but was missing", f)
+		}
+	}
+	return nil
+}
+
+func (s *Service) port(name string, there bool) error {
+	if !there {
+		return fmt.Errorf("this local stack has no %s to run the task", name)
+	}
+	return nil
+}
+
+// Do does one task: it is the service's side of asl.Tasks.
+func (s *Service) Do(ctx context.Context, call asl.TaskCall) (json.RawMessage, *asl.TaskError) {
+	s.tasks.Add(1)
+	defer s.tasks.Done()
+	i, err := parseResource(call.Resource)
+	if err != nil {
+		return nil, &asl.TaskError{Name: asl.ErrRuntime, Cause: err.Error()}
+	}
+	ctx = context.WithValue(ctx, attemptKey{}, call.Execution+"/"+call.Attempt)
+	if i.pattern == callback {
+		return s.doCallback(ctx, i, call)
+	}
+	return s.doTask(ctx, i, call)
+}
+
+func (s *Service) doTask(ctx context.Context, i integration, call asl.TaskCall) (json.RawMessage, *asl.TaskError) {
+	switch {
+	case i.service == "function":
+		return s.callFunction(ctx, i.function, call.Arguments)
+	case i.sdk:
+		return s.callSDK(ctx, i, call.Arguments)
+	case i.service == "lambda":
+		return s.invokeLambda(ctx, call.Arguments)
+	case i.service == "batch":
+		return s.runJob(ctx, i.pattern, call)
+	case i.service == "states":
+		return s.runExecution(ctx, i.pattern, call)
+	}
+	return s.callSDK(ctx, i, call.Arguments)
+}
+
+// doCallback makes the call, then waits for the token to come back.
+func (s *Service) doCallback(ctx context.Context, i integration, call asl.TaskCall) (json.RawMessage, *asl.TaskError) {
+	w := s.tokens.add(call.Token, call.Heartbeat)
+	defer s.tokens.drop(call.Token, w)
+	i.pattern = request
+	response, failed := s.doTask(ctx, i, call)
+	if failed != nil {
+		return nil, failed
+	}
+	call.Submitted(response)
+	select {
+	case <-ctx.Done():
+		return nil, cancelled(ctx)
+	case end := <-w.end:
+		return end.output, end.err
+	}
+}
+
+func cancelled(ctx context.Context) *asl.TaskError {
+	return &asl.TaskError{Name: asl.ErrTaskFailed, Cause: context.Cause(ctx).Error()}
+}
+
+// prefixes are the services' names in error names; other services' first
+// letter is raised.
+var prefixes = map[string]string{
+	"aws-sdk:cloudwatch": "CloudWatch", "aws-sdk:dynamodb": "DynamoDb", "aws-sdk:eventbridge": "EventBridge",
+	"aws-sdk:sagemaker": "SageMaker", "aws-sdk:secretsmanager": "SecretsManager",
+	"sns": "SNS", "events": "EventBridge", "states": "StepFunctions",
+}
+
+// serviceError names an error of a service as AWS does, e.g.
+// S3.NoSuchBucketException.
+func serviceError(i integration, err error) *asl.TaskError {
+	key := i.service
+	if i.sdk {
+		key = "aws-sdk:" + i.service
+	}
+	prefix, ok := prefixes[key]
+	if !ok {
+		prefix = strings.ToUpper(i.service[:1]) + i.service[1:]
+	}
+	e := wire.AsError(err)
+	code := e.Code
+	if !strings.HasSuffix(code, "Exception") {
+		code += "Exception"
+	}
+	return &asl.TaskError{Name: prefix + "." + code, Cause: errorText(prefix, e)}
+}
+
+// errorText writes an error as the AWS SDK for Java does.
+func errorText(service string, e *wire.Error) string {
+	status := e.Status
+	if status == 0 {
+		status = 400
+	}
+	return fmt.Sprintf("%s (Service: %s, Status Code: %d, Request ID: %s)", e.Message, service, status, wire.RequestID())
+}
+
+func (s *Service) callSDK(ctx context.Context, i integration, parameters json.RawMessage) (json.RawMessage, *asl.TaskError) {
+	out, err := s.options.SDK.Call(ctx, i.service, i.operation, parameters)
+	if err != nil {
+		return nil, serviceError(i, err)
+	}
+	if i.service == "events" && !i.sdk {
+		var result struct{ FailedEntryCount int }
+		if json.Unmarshal(out, &result) == nil && result.FailedEntryCount > 0 {
+			return nil, &asl.TaskError{Name: "EventBridge.FailedEntry", Cause: string(out)}
+		}
+	}
+	return out, nil
+}
+
+// errShutdown is the cause of contexts that end because the service closes:
+// what runs elsewhere is left running, to be found again.
+var errShutdown = errors.New("the local stack is shutting down")
+
+// closing says whether tasks end because the service does.
+func (s *Service) closing() bool { return s.ctx.Err() != nil }

@@ -1,0 +1,199 @@
+package states
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/sluice-ml/sluice/infra/local/asl"
+)
+
+// The journal, under Options.Dir:
+//
+//	machines/<name>.json                        a state machine
+//	definitions/<sha256>.json                   a definition, by its digest
+//	executions/<machine>/<name>/start.json      what started the execution
+//	executions/<machine>/<name>/events.jsonl    its history, one event a line
+//	executions/<machine>/<name>/checkpoint.json where it resumes
+//
+// events.jsonl is only ever appended to, and cut back to the checkpoint when
+// the execution resumes; every other file is replaced as a whole. The last
+// event says how the execution stands.
+type journal struct{ dir string }
+
+// started is start.json.
+type started struct {
+	Name       string    `json:"name"`
+	Machine    string    `json:"machine"`
+	RoleARN    string    `json:"roleArn"`
+	Input      string    `json:"input"`
+	Start      time.Time `json:"start"`
+	Definition string    `json:"definition"` // its digest: the machine may change meanwhile
+	// StartedBy names the task attempt that started a child execution.
+	StartedBy string `json:"startedBy,omitempty"`
+}
+
+// fileName makes any name a safe file name, reversibly.
+func fileName(name string) string {
+	escaped := url.PathEscape(name)
+	if strings.HasPrefix(escaped, ".") {
+		escaped = "%2E" + escaped[1:]
+	}
+	return escaped
+}
+
+func (j journal) machinePath(name string) string {
+	return filepath.Join(j.dir, "machines", fileName(name)+".json")
+}
+
+func (j journal) executionDir(machine, name string) string {
+	return filepath.Join(j.dir, "executions", fileName(machine), fileName(name))
+}
+
+// writeFile replaces a file as a whole.
+func writeFile(path string, v any) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return replaceFile(path, text)
+}
+
+func replaceFile(path string, text []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return err
+	}
+	next := path + ".next"
+	if err := os.WriteFile(next, text, 0o644); err != nil {
+		return err
+	}
+	return os.Rename(next, path)
+}
+
+func readFile(path string, into any) error {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(text, into); err != nil {
+		return fmt.Errorf("read %s: %w", path, err)
+	}
+	return nil
+}
+
+// keepDefinition stores a definition and gives its digest.
+func (j journal) keepDefinition(definition string) (string, error) {
+	sum := sha256.Sum256([]byte(definition))
+	digest := hex.EncodeToString(sum[:])
+	path := filepath.Join(j.dir, "definitions", digest+".json")
+	if _, err := os.Stat(path); err == nil {
+		return digest, nil
+	}
+	return digest, replaceFile(path, []byte(definition))
+}
+
+func (j journal) definition(digest string) (string, error) {
+	text, err := os.ReadFile(filepath.Join(j.dir, "definitions", digest+".json"))
+	return string(text), err
+}
+
+// machines reads every state machine.
+func (j journal) machines() ([]machine, error) {
+	paths, err := filepath.Glob(filepath.Join(j.dir, "machines", "*.json"))
+	if err != nil {
+		return nil, err
+	}
+	var out []machine
+	for _, path := range paths {
+		var m machine
+		if err := readFile(path, &m); err != nil {
+			return nil, err
+		}
+		out = append(out, m)
+	}
+	return out, nil
+}
+
+// executions reads every execution. A folder whose start.json is not there
+// yet belongs to an execution that was never acknowledged; it is no execution.
+func (j journal) executions() ([]*execution, error) {
+	paths, err := filepath.Glob(filepath.Join(j.dir, "executions", "*", "*", "start.json"))
+	if err != nil {
+		return nil, err
+	}
+	var out []*execution
+	for _, path := range paths {
+		e := &execution{dir: filepath.Dir(path), ended: make(chan struct{})}
+		if err := readFile(path, &e.started); err != nil {
+			return nil, err
+		}
+		events, _, err := readEvents(e.dir)
+		if err != nil {
+			return nil, err
+		}
+		e.settle(events)
+		out = append(out, e)
+	}
+	return out, nil
+}
+
+const eventsFile = "events.jsonl"
+
+// readEvents reads a history and how many bytes of its file it fills. A line
+// that is torn, as a kill leaves it, ends the history.
+func readEvents(dir string) (events []asl.Event, ends []int64, err error) {
+	text, err := os.ReadFile(filepath.Join(dir, eventsFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, nil
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	var offset int64
+	for {
+		line, rest, whole := bytes.Cut(text, []byte("\n"))
+		var e asl.Event
+		if !whole || json.Unmarshal(line, &e) != nil || e.ID != int64(len(events)+1) {
+			return events, ends, nil
+		}
+		offset += int64(len(line)) + 1
+		events, ends = append(events, e), append(ends, offset)
+		text = rest
+	}
+}
+
+// resumable reads the checkpoint and cuts the history back to it. Without a
+// checkpoint, or with one that is ahead of the history, there is nothing to
+// resume from and the execution starts over.
+func resumable(dir string) (*asl.Checkpoint, []asl.Event, error) {
+	events, ends, err := readEvents(dir)
+	if err != nil {
+		return nil, nil, err
+	}
+	var c *asl.Checkpoint
+	if err := readFile(filepath.Join(dir, "checkpoint.json"), &c); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, err
+	}
+	if c != nil && c.LastEvent > int64(len(events)) {
+		c = nil
+	}
+	var keep, size int64
+	if c != nil && c.LastEvent > 0 {
+		keep = c.LastEvent
+		size = ends[keep-1]
+	}
+	path := filepath.Join(dir, eventsFile)
+	if err := os.Truncate(path, size); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, nil, err
+	}
+	return c, events[:keep], nil
+}
