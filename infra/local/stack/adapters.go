@@ -3,10 +3,18 @@ package stack
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"io"
 	"log/slog"
+	"os"
 
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/sluice-ml/sluice/infra/local/assembly"
 	"github.com/sluice-ml/sluice/infra/local/cloudwatch"
 	"github.com/sluice-ml/sluice/infra/local/events"
+	"github.com/sluice-ml/sluice/infra/local/lambda"
+	"github.com/sluice-ml/sluice/infra/local/states"
 )
 
 // alarmEvents puts CloudWatch's events on the bus.
@@ -54,4 +62,82 @@ func (w logWriter) Write(p []byte) (int, error) {
 		w.log.Warn(string(bytes.TrimRight(line, "\n")), "service", w.service)
 	}
 	return len(p), nil
+}
+
+// functions lets state machines invoke functions.
+type functions struct{ lambda *lambda.Service }
+
+func (f functions) Invoke(ctx context.Context, function string, payload []byte) (states.InvokeResult, error) {
+	result, err := f.lambda.Invoke(ctx, function, payload)
+	return states.InvokeResult{Payload: result.Payload, FunctionError: result.FunctionError, ExecutedVersion: result.Version}, err
+}
+
+// objects lets SageMaker read artefacts and write what it captured.
+type objects struct{ client *s3.Client }
+
+func (o objects) Get(ctx context.Context, bucket, key string) (io.ReadCloser, error) {
+	out, err := o.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key})
+	if err != nil {
+		return nil, err
+	}
+	return out.Body, nil
+}
+
+func (o objects) Put(ctx context.Context, bucket, key string, body []byte) error {
+	_, err := o.client.PutObject(ctx, &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: bytes.NewReader(body)})
+	return err
+}
+
+// readAsset reads a state machine's definition.
+func readAsset(assets *assembly.Assets) states.FetchAsset {
+	return func(_ context.Context, _, key string) ([]byte, error) {
+		path, err := assets.File(key)
+		if err != nil {
+			return nil, err
+		}
+		return os.ReadFile(path)
+	}
+}
+
+// executionEvents puts the status changes of executions on the bus.
+type executionEvents struct {
+	bus *events.Bus
+	log *slog.Logger
+}
+
+type executionDetail struct {
+	ExecutionARN string  `json:"executionArn"`
+	MachineARN   string  `json:"stateMachineArn"`
+	Name         string  `json:"name"`
+	Status       string  `json:"status"`
+	StartDate    int64   `json:"startDate"` // milliseconds since 1970
+	StopDate     *int64  `json:"stopDate"`
+	Input        string  `json:"input"`
+	Output       *string `json:"output"`
+	Error        *string `json:"error"`
+	Cause        *string `json:"cause"`
+}
+
+func (x executionEvents) changed(d states.Description) {
+	detail := executionDetail{ExecutionARN: d.ARN, MachineARN: d.MachineARN, Name: d.Name, Status: string(d.Status),
+		StartDate: d.Start.UnixMilli(), Input: d.Input, Output: optional(d.Output), Error: optional(d.Error), Cause: optional(d.Cause)}
+	if !d.Stop.IsZero() {
+		stop := d.Stop.UnixMilli()
+		detail.StopDate = &stop
+	}
+	raw, err := json.Marshal(detail)
+	if err == nil {
+		err = x.bus.Publish(context.Background(), events.Event{Source: "aws.states", DetailType: "Step Functions Execution Status Change",
+			Resources: []string{d.ARN}, Detail: raw})
+	}
+	if err != nil {
+		x.log.Error("an execution's status change could not be published", "execution", d.ARN, "error", err)
+	}
+}
+
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
 }
