@@ -69,8 +69,3 @@ func FuzzDecodeEvent(f *testing.F) {
 		require.Len(t, e.Outbox, 2)
 	})
 }
-
-func FuzzIsEMF(f *testing.F) {
-	f.Add(`{"_aws":{"CloudWatchMetrics":[{}]}}`)
-	f.Fuzz(func(t *testing.T, line string) { isEMF(line) })
-}

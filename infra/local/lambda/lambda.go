@@ -38,10 +38,11 @@ import (
 // Timer gives a channel that fires once after d, and a function that stops it.
 type Timer func(d time.Duration) (fired <-chan time.Time, stop func() bool)
 
-// Metrics takes the embedded-metric-format documents that functions print.
+// Metrics takes the embedded metrics that functions print.
 type Metrics interface {
-	// PutEMF takes one JSON document with its "_aws" member.
-	PutEMF(ctx context.Context, document []byte) error
+	// PutEMF takes one line of output. found says whether it is a document of
+	// the embedded metric format; an error says what is wrong with one that is.
+	PutEMF(line []byte) (found bool, err error)
 }
 
 // Destinations delivers the records of asynchronous invocations.

@@ -3,6 +3,7 @@ package lambda_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log"
 	"os"
@@ -430,9 +431,12 @@ func TestPayloadLimits(t *testing.T) {
 
 type metrics chan string
 
-func (m metrics) PutEMF(_ context.Context, document []byte) error {
-	m <- string(document)
-	return nil
+func (m metrics) PutEMF(line []byte) (bool, error) {
+	if strings.Contains(string(line), "bad") {
+		return true, errors.New("no namespace")
+	}
+	m <- string(line)
+	return true, nil
 }
 
 func TestEmbeddedMetricsReachThePort(t *testing.T) {
@@ -440,12 +444,13 @@ func TestEmbeddedMetricsReachThePort(t *testing.T) {
 	w := open(t, t.TempDir(), func(o *lambda.Options) { o.Metrics = m })
 	w.function(t, "")
 	document := `{"_aws":{"Timestamp":1,"CloudWatchMetrics":[{"Namespace":"Sluice","Dimensions":[["Model"]],"Metrics":[{"Name":"Drift"}]}]},"Model":"m","Drift":0.1}`
-	event, err := json.Marshal(map[string]string{"Do": "print", "Text": document + "\n" + `{"_aws":{}}` + "\n{}"})
+	event, err := json.Marshal(map[string]string{"Do": "print", "Text": document + "\n" + `{"_aws":"bad"}` + "\n{}\nplain \"_aws\""})
 	require.NoError(t, err)
 	w.invoke(t, string(event))
 	require.Equal(t, document, <-m)
 	require.Empty(t, m)
 	require.Contains(t, w.lines(t, "f"), document)
+	require.Contains(t, w.lines(t, "f"), "the local stack could not take this embedded metric: no namespace")
 }
 
 func TestJSONLogFormat(t *testing.T) {

@@ -1,7 +1,6 @@
 package lambda
 
 import (
-	"context"
 	"crypto/rand"
 	"encoding/hex"
 	"fmt"
@@ -77,10 +76,11 @@ func (b *sandbox) printed(line string, log sink) {
 	b.mutex.Unlock()
 	t.add(line)
 	log(b.stream, b.options.Now(), line)
-	if b.options.Metrics != nil && isEMF(line) {
-		if err := b.options.Metrics.PutEMF(context.Background(), []byte(line)); err != nil {
-			log(b.stream, b.options.Now(), "the local stack could not take this embedded metric: "+err.Error())
-		}
+	if b.options.Metrics == nil || !mayBeEMF(line) {
+		return
+	}
+	if _, err := b.options.Metrics.PutEMF([]byte(line)); err != nil {
+		log(b.stream, b.options.Now(), "the local stack could not take this embedded metric: "+err.Error())
 	}
 }
 
