@@ -162,11 +162,11 @@ func fnArrayRange(_ *random, args []any) (any, error) {
 	if by == 0 {
 		return nil, errors.New("the step must not be 0")
 	}
-	if count := (last-first)/by + 1; count > maxArrayRange {
+	if count := (float64(last)-float64(first))/float64(by) + 1; count > maxArrayRange {
 		return nil, fmt.Errorf("the range has more than %d elements", maxArrayRange)
 	}
 	out := []any{}
-	for n := first; by > 0 && n <= last || by < 0 && n >= last; n += by {
+	for n := first; len(out) <= maxArrayRange && (by > 0 && n <= last || by < 0 && n >= last); n += by {
 		out = append(out, num(n))
 	}
 	return out, nil

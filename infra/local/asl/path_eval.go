@@ -11,14 +11,20 @@ func (e *pathMissing) Error() string { return e.why }
 // value or a *pathMissing; any other path gives an array, empty when nothing
 // matches.
 func (p *path) sel(root any) (any, error) {
+	return p.within(&walker{root: root}, root)
+}
+
+// within is sel as a part of another path's evaluation, whose steps it shares.
+func (p *path) within(w *walker, root any) (any, error) {
 	if !p.definite {
-		w := &walker{root: root, found: []any{}}
-		w.walk(root, p.segments)
-		if w.steps > maxPathSteps {
+		inner := &walker{root: w.root, found: []any{}, steps: w.steps}
+		inner.walk(root, p.segments)
+		if w.steps = inner.steps; w.steps > maxPathSteps {
 			return nil, &pathMissing{fmt.Sprintf("the path visits more than %d values", maxPathSteps)}
 		}
-		return w.found, nil
+		return inner.found, nil
 	}
+	w.steps++
 	v := root
 	for i, s := range p.segments {
 		next, ok := step(v, s)
@@ -111,7 +117,7 @@ func (w *walker) walk(v any, segments []segment) {
 	case segDescend:
 		w.descend(v, rest)
 	default:
-		for _, c := range s.children(w.root, v) {
+		for _, c := range w.children(s, v) {
 			w.walk(c, rest)
 		}
 	}
@@ -140,7 +146,8 @@ func elements(v any) []any {
 	return nil
 }
 
-func (s segment) children(root, v any) []any {
+// children are what a segment that is no name, index or descent selects.
+func (w *walker) children(s segment, v any) []any {
 	switch s.kind {
 	case segWildcard:
 		return elements(v)
@@ -155,7 +162,10 @@ func (s segment) children(root, v any) []any {
 		}
 		var out []any
 		for _, c := range candidates {
-			if truth(s.filter.test(root, c)) {
+			if w.steps++; w.steps > maxPathSteps {
+				break
+			}
+			if truth(s.filter.test(w, c)) {
 				out = append(out, c)
 			}
 		}

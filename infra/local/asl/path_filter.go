@@ -10,7 +10,7 @@ import (
 // filterExpr is the inside of [?( … )].
 type filterExpr interface {
 	// test gives the expression's value for a candidate; nil when it has none.
-	test(root, candidate any) any
+	test(w *walker, candidate any) any
 }
 
 type (
@@ -27,14 +27,14 @@ type (
 	}
 )
 
-func (f filterLiteral) test(_, _ any) any { return f.value }
+func (f filterLiteral) test(*walker, any) any { return f.value }
 
-func (f filterPath) test(root, candidate any) any {
+func (f filterPath) test(w *walker, candidate any) any {
 	base := candidate
 	if f.fromRoot {
-		base = root
+		base = w.root
 	}
-	v, err := f.path.sel(base)
+	v, err := f.path.within(w, base)
 	if err != nil {
 		return nil
 	}
@@ -44,7 +44,7 @@ func (f filterPath) test(root, candidate any) any {
 	return v
 }
 
-func (f filterNot) test(root, c any) any { return !truth(f.inner.test(root, c)) }
+func (f filterNot) test(w *walker, c any) any { return !truth(f.inner.test(w, c)) }
 
 // truth: a path that selects something holds; a boolean result is itself.
 func truth(v any) bool {
@@ -54,16 +54,16 @@ func truth(v any) bool {
 	return v != nil
 }
 
-func (f filterOp) test(root, c any) any {
+func (f filterOp) test(w *walker, c any) any {
 	switch f.op {
 	case "&&":
-		return f.holds(f.left, root, c) && f.holds(f.right, root, c)
+		return f.holds(f.left, w, c) && f.holds(f.right, w, c)
 	case "||":
-		return f.holds(f.left, root, c) || f.holds(f.right, root, c)
+		return f.holds(f.left, w, c) || f.holds(f.right, w, c)
 	}
-	left, right := f.left.test(root, c), any(nil)
+	left, right := f.left.test(w, c), any(nil)
 	if f.right != nil {
-		right = f.right.test(root, c)
+		right = f.right.test(w, c)
 	}
 	switch f.op {
 	case "==":
@@ -82,8 +82,8 @@ func (f filterOp) test(root, c any) any {
 }
 
 // holds: a bare path in a logical expression tests existence, not its value.
-func (f filterOp) holds(e filterExpr, root, c any) bool {
-	v := e.test(root, c)
+func (f filterOp) holds(e filterExpr, w *walker, c any) bool {
+	v := e.test(w, c)
 	if _, bare := e.(filterPath); bare {
 		return v != nil
 	}
@@ -132,7 +132,7 @@ func (p *pathParser) filter() (segment, error) {
 // existence is a bare path as a whole filter: it holds when it selects.
 type existence struct{ path filterPath }
 
-func (e existence) test(root, c any) any { return e.path.test(root, c) != nil }
+func (e existence) test(w *walker, c any) any { return e.path.test(w, c) != nil }
 
 func (p *pathParser) expect(token string) error {
 	p.space()
