@@ -11,10 +11,12 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/sluice-ml/sluice/infra/local/assembly"
+	"github.com/sluice-ml/sluice/infra/local/batch"
 	"github.com/sluice-ml/sluice/infra/local/cloudwatch"
 	"github.com/sluice-ml/sluice/infra/local/events"
 	"github.com/sluice-ml/sluice/infra/local/lambda"
 	"github.com/sluice-ml/sluice/infra/local/states"
+	"github.com/sluice-ml/sluice/infra/local/wire"
 )
 
 // alarmEvents puts CloudWatch's events on the bus.
@@ -43,14 +45,6 @@ func (d destinations) Deliver(ctx context.Context, target string, body []byte, a
 	return d.router.deliver(ctx, target, body, attributes)
 }
 
-// embeddedMetrics stores the metrics that functions print.
-type embeddedMetrics struct{ cloudwatch *cloudwatch.Service }
-
-func (m embeddedMetrics) PutEMF(_ context.Context, document []byte) error {
-	_, err := m.cloudwatch.PutEMF(document)
-	return err
-}
-
 // logWriter gives a service that writes lines a place in the log.
 type logWriter struct {
 	log     *slog.Logger
@@ -70,6 +64,57 @@ type functions struct{ lambda *lambda.Service }
 func (f functions) Invoke(ctx context.Context, function string, payload []byte) (states.InvokeResult, error) {
 	result, err := f.lambda.Invoke(ctx, function, payload)
 	return states.InvokeResult{Payload: result.Payload, FunctionError: result.FunctionError, ExecutedVersion: result.Version}, err
+}
+
+// jobs lets state machines run jobs. An attempt of a task that is done again
+// after a restart finds the job it had submitted.
+type jobs struct{ batch *batch.Service }
+
+func (j jobs) Submit(ctx context.Context, parameters json.RawMessage) (string, error) {
+	var in batch.SubmitInput // its members are PascalCase here, which decodes the same
+	if err := wire.DecodeStrict(parameters, &in); err != nil {
+		return "", err
+	}
+	out, err := j.batch.SubmitOnce(ctx, states.Attempt(ctx), in)
+	return out.JobID, err
+}
+
+func (j jobs) Wait(ctx context.Context, jobID string) (json.RawMessage, bool, error) {
+	detail, err := j.batch.Wait(ctx, jobID)
+	if err != nil {
+		return nil, false, err
+	}
+	result, err := detail.TaskResult()
+	return result, detail.Failed(), err
+}
+
+func (j jobs) Terminate(_ context.Context, jobID, reason string) {
+	_ = j.batch.Terminate(jobID, reason) // a job that is not there needs no end
+}
+
+// jobEvents puts the state changes of jobs on the bus.
+type jobEvents struct {
+	bus *events.Bus
+	log *slog.Logger
+}
+
+func (e jobEvents) Put(ctx context.Context, source, detailType string, detail any) {
+	raw, err := json.Marshal(detail)
+	if err == nil {
+		err = e.bus.Publish(ctx, events.Event{Source: source, DetailType: detailType, Resources: jobARN(raw), Detail: raw})
+	}
+	if err != nil {
+		e.log.Error("a job's state change could not be published", "error", err)
+	}
+}
+
+// jobARN gives the resources of a job's event.
+func jobARN(detail []byte) []string {
+	var job struct{ JobArn string }
+	if err := json.Unmarshal(detail, &job); err != nil || job.JobArn == "" {
+		return nil
+	}
+	return []string{job.JobArn}
 }
 
 // objects lets SageMaker read artefacts and write what it captured.

@@ -24,6 +24,7 @@ func (s *Services) handlers() map[string]http.Handler {
 		"logs":       s.Logs.Handler(),
 		"monitoring": s.CloudWatch.Handler(),
 		"states":     s.States.Handler(),
+		"batch":      s.Batch.Handler(),
 		"sagemaker":  s.SageMaker.API(),
 	}
 }
@@ -34,6 +35,7 @@ func (s *Stack) admin() http.Handler {
 	mux.HandleFunc("GET "+adminPrefix+"health", s.health)
 	mux.HandleFunc("GET "+adminPrefix+"resources", s.resources)
 	mux.HandleFunc("GET "+adminPrefix+"usage", s.usage)
+	mux.HandleFunc("POST "+adminPrefix+"jobs/{id}/reclaim", s.reclaim)
 	mux.Handle(adminPrefix+"faults", s.services.SageMaker.Admin())
 	mux.Handle(adminPrefix+"faults/", s.services.SageMaker.Admin())
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -66,7 +68,16 @@ func (s *Stack) resources(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (s *Stack) usage(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, map[string]any{"lambda": s.services.Lambda.Usage(), "sagemaker": s.services.SageMaker.Usage()})
+	writeJSON(w, map[string]any{"lambda": s.services.Lambda.Usage(), "batch": s.services.Batch.Usage(), "sagemaker": s.services.SageMaker.Usage()})
+}
+
+// reclaim takes a running job's host away, as a Spot reclaim does.
+func (s *Stack) reclaim(w http.ResponseWriter, r *http.Request) {
+	if err := s.services.Batch.Reclaim(r.PathValue("id")); err != nil {
+		wire.WriteJSONError(w, r, err)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
 }
 
 func writeJSON(w http.ResponseWriter, v any) {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/sluice-ml/sluice/infra/local/assembly"
+	"github.com/sluice-ml/sluice/infra/local/batch"
 	"github.com/sluice-ml/sluice/infra/local/cloudwatch"
 	"github.com/sluice-ml/sluice/infra/local/events"
 	"github.com/sluice-ml/sluice/infra/local/iam"
@@ -29,6 +30,7 @@ type Services struct {
 	Logs       *logs.Service
 	CloudWatch *cloudwatch.Service
 	Lambda     *lambda.Service
+	Batch      *batch.Service
 	SageMaker  *sagemaker.Service
 	States     *states.Service
 
@@ -50,7 +52,7 @@ func openServices(ctx context.Context, o Options, template *assembly.Template, e
 	s := &Services{IAM: iam.New(assembly.AccountID, template.Name)}
 	open := opening{Options: o, template: template, endpoint: endpoint, router: &router{services: s}, s: s}
 	for _, step := range []func(context.Context) error{
-		open.logs, open.cloudwatch, open.events, open.scheduler, open.s3, open.lambda, open.sagemaker, open.states,
+		open.logs, open.cloudwatch, open.events, open.scheduler, open.s3, open.lambda, open.batch, open.sagemaker, open.states,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, s.close())
@@ -112,9 +114,28 @@ func (o *opening) lambda(context.Context) (err error) {
 	o.s.Lambda, err = lambda.Open(lambda.Options{Dir: o.dir("lambda"), Region: o.template.Region, Account: assembly.AccountID,
 		Endpoint: o.endpoint, AccessKeyID: AccessKeyID, SecretKey: SecretAccessKey,
 		Code: func(_, key string) (string, error) { return o.template.Assets.Folder(key, cache) },
-		Logs: o.s.Logs, Metrics: embeddedMetrics{o.s.CloudWatch}, Destinations: destinations{o.router}, Now: o.Now})
+		Logs: o.s.Logs, Metrics: o.s.CloudWatch, Destinations: destinations{o.router}, Now: o.Now})
 	if err == nil {
 		o.closing(o.s.Lambda.Close)
+	}
+	return err
+}
+
+// virtualGPUs is how many GPUs jobs may ask for together. They are counted, not
+// given: programs run on the CPU, and one at a time is what a machine can take.
+const virtualGPUs = 1
+
+func (o *opening) batch(context.Context) (err error) {
+	environment := map[string]string{"AWS_ENDPOINT_URL": o.endpoint, "AWS_REGION": o.template.Region, "AWS_DEFAULT_REGION": o.template.Region,
+		"AWS_ACCESS_KEY_ID": AccessKeyID, "AWS_SECRET_ACCESS_KEY": SecretAccessKey}
+	if o.LibraryPath != "" {
+		environment["LD_LIBRARY_PATH"] = o.LibraryPath
+	}
+	o.s.Batch, err = batch.Open(batch.Options{Dir: o.dir("batch"), Region: o.template.Region, Account: assembly.AccountID,
+		Host: batch.Host{GPUs: virtualGPUs}, Image: o.images().find, Environment: environment, Logs: o.s.Logs,
+		Events: jobEvents{o.s.Events, o.Log}, Now: o.Now})
+	if err == nil {
+		o.closing(o.s.Batch.Close)
 	}
 	return err
 }
@@ -130,7 +151,7 @@ func (o *opening) sagemaker(context.Context) (err error) {
 
 func (o *opening) states(context.Context) (err error) {
 	o.s.States, err = states.Open(states.Options{Dir: o.dir("states"), Region: o.template.Region, Account: assembly.AccountID,
-		Lambda: functions{o.s.Lambda}, StatusChanged: executionEvents{o.s.Events, o.Log}.changed})
+		Lambda: functions{o.s.Lambda}, Batch: jobs{o.s.Batch}, StatusChanged: executionEvents{o.s.Events, o.Log}.changed})
 	return err
 }
 
@@ -142,7 +163,7 @@ func (s *Services) creators(assets *assembly.Assets) map[string]assembly.Creator
 		states.ResourceType:        s.States.Creator(readAsset(assets)),
 	}
 	for _, some := range []map[string]assembly.Creator{
-		s.S3.Creators(), s.IAM.Creators(), s.Logs.Creators(), s.CloudWatch.Creators(), s.Lambda.Creators(), s.SageMaker.Creators(),
+		s.S3.Creators(), s.IAM.Creators(), s.Logs.Creators(), s.CloudWatch.Creators(), s.Lambda.Creators(), s.Batch.Creators(), s.SageMaker.Creators(),
 	} {
 		maps.Copy(all, some)
 	}
@@ -157,6 +178,7 @@ func (s *Services) recover(ctx context.Context, log *slog.Logger) error {
 		log.Error("some endpoints do not answer yet", "error", err)
 	}
 	s.Lambda.Recover()
+	s.Batch.Recover()
 	if err := s.S3.Recover(ctx); err != nil {
 		return err
 	}
