@@ -2,8 +2,10 @@ package assembly
 
 import (
 	"archive/zip"
+	"context"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -114,4 +116,30 @@ func TestHostileZipsAreRefused(t *testing.T) {
 	require.ErrorContains(t, err, "leads out of the archive")
 	_, err = os.Stat(filepath.Join(dir, "evil"))
 	require.ErrorIs(t, err, os.ErrNotExist)
+}
+
+// testdata/cdk was synthesized by aws-cdk-lib 2.265.0: a bucket with a policy, a
+// function, a state machine and a rule from one to the other.
+func TestAStackThatCDKMade(t *testing.T) {
+	a, err := Open(filepath.Join("testdata", "cdk"))
+	require.NoError(t, err)
+	require.Equal(t, []string{"Demo"}, a.Stacks())
+	demo, err := a.Stack("Demo")
+	require.NoError(t, err)
+	r := &recorder{properties: map[string]map[string]any{}}
+	creators := map[string]Creator{}
+	for _, kind := range demo.Types() {
+		creators[kind] = r.create
+	}
+	d, err := Deploy(context.Background(), demo, creators)
+	require.NoError(t, err)
+	require.Len(t, d.Resources, 10)
+	require.Less(t, slices.Index(r.order, "EchoServiceRoleDefaultPolicy6F0ACA5F"), slices.Index(r.order, "Echo11F3FB29"))
+	rule := r.properties["Uploads4F6EB0FD"]
+	require.Equal(t, map[string]any{"bucket": map[string]any{"name": []any{"ref-Lake5F1B88EA"}}},
+		rule["EventPattern"].(map[string]any)["detail"])
+	code := r.properties["Echo11F3FB29"]["Code"].(map[string]any)
+	require.Equal(t, "cdk-hnb659fds-assets-000000000000-us-east-1", code["S3Bucket"])
+	_, err = demo.Assets.File(code["S3Key"].(string))
+	require.ErrorContains(t, err, "synthesize the CDK app again", "the asset is known, and is not kept with the test")
 }

@@ -3,10 +3,20 @@ package stack
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"io"
 	"log/slog"
+	"os"
 
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+
+	"github.com/sluice-ml/sluice/infra/local/assembly"
+	"github.com/sluice-ml/sluice/infra/local/batch"
 	"github.com/sluice-ml/sluice/infra/local/cloudwatch"
 	"github.com/sluice-ml/sluice/infra/local/events"
+	"github.com/sluice-ml/sluice/infra/local/lambda"
+	"github.com/sluice-ml/sluice/infra/local/states"
+	"github.com/sluice-ml/sluice/infra/local/wire"
 )
 
 // alarmEvents puts CloudWatch's events on the bus.
@@ -35,14 +45,6 @@ func (d destinations) Deliver(ctx context.Context, target string, body []byte, a
 	return d.router.deliver(ctx, target, body, attributes)
 }
 
-// embeddedMetrics stores the metrics that functions print.
-type embeddedMetrics struct{ cloudwatch *cloudwatch.Service }
-
-func (m embeddedMetrics) PutEMF(_ context.Context, document []byte) error {
-	_, err := m.cloudwatch.PutEMF(document)
-	return err
-}
-
 // logWriter gives a service that writes lines a place in the log.
 type logWriter struct {
 	log     *slog.Logger
@@ -54,4 +56,133 @@ func (w logWriter) Write(p []byte) (int, error) {
 		w.log.Warn(string(bytes.TrimRight(line, "\n")), "service", w.service)
 	}
 	return len(p), nil
+}
+
+// functions lets state machines invoke functions.
+type functions struct{ lambda *lambda.Service }
+
+func (f functions) Invoke(ctx context.Context, function string, payload []byte) (states.InvokeResult, error) {
+	result, err := f.lambda.Invoke(ctx, function, payload)
+	return states.InvokeResult{Payload: result.Payload, FunctionError: result.FunctionError, ExecutedVersion: result.Version}, err
+}
+
+// jobs lets state machines run jobs. An attempt of a task that is done again
+// after a restart finds the job it had submitted.
+type jobs struct{ batch *batch.Service }
+
+func (j jobs) Submit(ctx context.Context, parameters json.RawMessage) (string, error) {
+	var in batch.SubmitInput // its members are PascalCase here, which decodes the same
+	if err := wire.DecodeStrict(parameters, &in); err != nil {
+		return "", err
+	}
+	out, err := j.batch.SubmitOnce(ctx, states.Attempt(ctx), in)
+	return out.JobID, err
+}
+
+func (j jobs) Wait(ctx context.Context, jobID string) (json.RawMessage, bool, error) {
+	detail, err := j.batch.Wait(ctx, jobID)
+	if err != nil {
+		return nil, false, err
+	}
+	result, err := detail.TaskResult()
+	return result, detail.Failed(), err
+}
+
+func (j jobs) Terminate(_ context.Context, jobID, reason string) {
+	_ = j.batch.Terminate(jobID, reason) // a job that is not there needs no end
+}
+
+// jobEvents puts the state changes of jobs on the bus.
+type jobEvents struct {
+	bus *events.Bus
+	log *slog.Logger
+}
+
+func (e jobEvents) Put(ctx context.Context, source, detailType string, detail any) {
+	raw, err := json.Marshal(detail)
+	if err == nil {
+		err = e.bus.Publish(ctx, events.Event{Source: source, DetailType: detailType, Resources: jobARN(raw), Detail: raw})
+	}
+	if err != nil {
+		e.log.Error("a job's state change could not be published", "error", err)
+	}
+}
+
+// jobARN gives the resources of a job's event.
+func jobARN(detail []byte) []string {
+	var job struct{ JobArn string }
+	if err := json.Unmarshal(detail, &job); err != nil || job.JobArn == "" {
+		return nil
+	}
+	return []string{job.JobArn}
+}
+
+// objects lets SageMaker read artefacts and write what it captured.
+type objects struct{ client *s3.Client }
+
+func (o objects) Get(ctx context.Context, bucket, key string) (io.ReadCloser, error) {
+	out, err := o.client.GetObject(ctx, &s3.GetObjectInput{Bucket: &bucket, Key: &key})
+	if err != nil {
+		return nil, err
+	}
+	return out.Body, nil
+}
+
+func (o objects) Put(ctx context.Context, bucket, key string, body []byte) error {
+	_, err := o.client.PutObject(ctx, &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: bytes.NewReader(body)})
+	return err
+}
+
+// readAsset reads a state machine's definition.
+func readAsset(assets *assembly.Assets) states.FetchAsset {
+	return func(_ context.Context, _, key string) ([]byte, error) {
+		path, err := assets.File(key)
+		if err != nil {
+			return nil, err
+		}
+		return os.ReadFile(path)
+	}
+}
+
+// executionEvents puts the status changes of executions on the bus.
+type executionEvents struct {
+	bus *events.Bus
+	log *slog.Logger
+}
+
+type executionDetail struct {
+	ExecutionARN string  `json:"executionArn"`
+	MachineARN   string  `json:"stateMachineArn"`
+	Name         string  `json:"name"`
+	Status       string  `json:"status"`
+	StartDate    int64   `json:"startDate"` // milliseconds since 1970
+	StopDate     *int64  `json:"stopDate"`
+	Input        string  `json:"input"`
+	Output       *string `json:"output"`
+	Error        *string `json:"error"`
+	Cause        *string `json:"cause"`
+}
+
+func (x executionEvents) changed(d states.Description) {
+	detail := executionDetail{ExecutionARN: d.ARN, MachineARN: d.MachineARN, Name: d.Name, Status: string(d.Status),
+		StartDate: d.Start.UnixMilli(), Input: d.Input, Output: optional(d.Output), Error: optional(d.Error), Cause: optional(d.Cause)}
+	if !d.Stop.IsZero() {
+		stop := d.Stop.UnixMilli()
+		detail.StopDate = &stop
+	}
+	raw, err := json.Marshal(detail)
+	if err == nil {
+		err = x.bus.Publish(context.Background(), events.Event{Source: "aws.states", DetailType: "Step Functions Execution Status Change",
+			Resources: []string{d.ARN}, Detail: raw})
+	}
+	if err != nil {
+		x.log.Error("an execution's status change could not be published", "execution", d.ARN, "error", err)
+	}
+}
+
+func optional(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
 }

@@ -11,7 +11,7 @@ import (
 const adminPrefix = "/_sluice/"
 
 func (s *Stack) frontDoor() http.Handler {
-	return &frontDoor{services: s.services.handlers(), runtime: s.services.runtime(), admin: s.admin()}
+	return &frontDoor{services: s.services.handlers(), runtime: s.services.SageMaker.Runtime(), admin: s.admin()}
 }
 
 // handlers serves the services, by the name that requests are signed for.
@@ -23,10 +23,11 @@ func (s *Services) handlers() map[string]http.Handler {
 		"scheduler":  s.Scheduler.Handler(),
 		"logs":       s.Logs.Handler(),
 		"monitoring": s.CloudWatch.Handler(),
+		"states":     s.States.Handler(),
+		"batch":      s.Batch.Handler(),
+		"sagemaker":  s.SageMaker.API(),
 	}
 }
-
-func (s *Services) runtime() http.Handler { return nil }
 
 // admin serves the admin API. A browser page has no business here.
 func (s *Stack) admin() http.Handler {
@@ -34,6 +35,9 @@ func (s *Stack) admin() http.Handler {
 	mux.HandleFunc("GET "+adminPrefix+"health", s.health)
 	mux.HandleFunc("GET "+adminPrefix+"resources", s.resources)
 	mux.HandleFunc("GET "+adminPrefix+"usage", s.usage)
+	mux.HandleFunc("POST "+adminPrefix+"jobs/{id}/reclaim", s.reclaim)
+	mux.Handle(adminPrefix+"faults", s.services.SageMaker.Admin())
+	mux.Handle(adminPrefix+"faults/", s.services.SageMaker.Admin())
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Origin") != "" {
 			wire.WriteJSONError(w, r, &wire.Error{Code: "AccessDenied", Status: http.StatusForbidden, Message: "the admin API does not answer web pages"})
@@ -64,7 +68,16 @@ func (s *Stack) resources(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (s *Stack) usage(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, map[string]any{"lambda": s.services.Lambda.Usage()})
+	writeJSON(w, map[string]any{"lambda": s.services.Lambda.Usage(), "batch": s.services.Batch.Usage(), "sagemaker": s.services.SageMaker.Usage()})
+}
+
+// reclaim takes a running job's host away, as a Spot reclaim does.
+func (s *Stack) reclaim(w http.ResponseWriter, r *http.Request) {
+	if err := s.services.Batch.Reclaim(r.PathValue("id")); err != nil {
+		wire.WriteJSONError(w, r, err)
+		return
+	}
+	w.WriteHeader(http.StatusNoContent)
 }
 
 func writeJSON(w http.ResponseWriter, v any) {

@@ -2,10 +2,13 @@ package stack
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"strings"
 
 	"github.com/sluice-ml/sluice/infra/local/events/delivery"
+	"github.com/sluice-ml/sluice/infra/local/states"
 	"github.com/sluice-ml/sluice/infra/local/wire"
 )
 
@@ -35,8 +38,10 @@ func (r *router) accepts(target string) error {
 	switch {
 	case parsed.service == "lambda" && strings.HasPrefix(parsed.resource, "function:"):
 		return nil
+	case parsed.service == "states" && strings.HasPrefix(parsed.resource, "stateMachine:"):
+		return nil
 	}
-	return fmt.Errorf("the local stack cannot deliver to %s; it delivers to Lambda functions", target)
+	return fmt.Errorf("the local stack cannot deliver to %s; it delivers to Lambda functions and state machines", target)
 }
 
 // Deliver hands the payload to the target. Errors that no retry can cure are
@@ -45,7 +50,26 @@ func (r *router) Deliver(ctx context.Context, target string, payload []byte, _ s
 	if err := r.accepts(target); err != nil {
 		return wire.Errorf("InvalidTarget", "%v", err)
 	}
+	if parsed, _ := parseARN(target); parsed.service == "states" {
+		return r.start(context.WithoutCancel(ctx), target, payload)
+	}
 	return r.invoke(ctx, target, payload)
+}
+
+// start starts an execution. Its name comes from the delivery's id, so that a
+// repeated delivery starts nothing twice.
+func (r *router) start(ctx context.Context, machine string, payload []byte) error {
+	deliveryID := delivery.ID(ctx)
+	sum := sha256.Sum256([]byte(deliveryID))
+	name := hex.EncodeToString(sum[:16])
+	if event, _, found := strings.Cut(deliveryID, "/"); found && len(event) == 36 {
+		name = event + "_" + name
+	}
+	_, err := r.services.States.Start(ctx, states.StartRequest{MachineARN: machine, Name: name, Input: string(payload)})
+	if err != nil && wire.AsError(err).Code == "ExecutionAlreadyExists" {
+		return nil
+	}
+	return err
 }
 
 // invoke queues an event for a function. A rule needs the function's permission,

@@ -3,18 +3,22 @@ package stack
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"maps"
 	"path/filepath"
 	"time"
 
 	"github.com/sluice-ml/sluice/infra/local/assembly"
+	"github.com/sluice-ml/sluice/infra/local/batch"
 	"github.com/sluice-ml/sluice/infra/local/cloudwatch"
 	"github.com/sluice-ml/sluice/infra/local/events"
 	"github.com/sluice-ml/sluice/infra/local/iam"
 	"github.com/sluice-ml/sluice/infra/local/lambda"
 	"github.com/sluice-ml/sluice/infra/local/logs"
 	"github.com/sluice-ml/sluice/infra/local/s3"
+	"github.com/sluice-ml/sluice/infra/local/sagemaker"
 	"github.com/sluice-ml/sluice/infra/local/scheduler"
+	"github.com/sluice-ml/sluice/infra/local/states"
 )
 
 // Services are the local services of one stack.
@@ -26,6 +30,9 @@ type Services struct {
 	Logs       *logs.Service
 	CloudWatch *cloudwatch.Service
 	Lambda     *lambda.Service
+	Batch      *batch.Service
+	SageMaker  *sagemaker.Service
+	States     *states.Service
 
 	closers []func() error // in the order of opening
 }
@@ -45,7 +52,7 @@ func openServices(ctx context.Context, o Options, template *assembly.Template, e
 	s := &Services{IAM: iam.New(assembly.AccountID, template.Name)}
 	open := opening{Options: o, template: template, endpoint: endpoint, router: &router{services: s}, s: s}
 	for _, step := range []func(context.Context) error{
-		open.logs, open.cloudwatch, open.events, open.scheduler, open.s3, open.lambda,
+		open.logs, open.cloudwatch, open.events, open.scheduler, open.s3, open.lambda, open.batch, open.sagemaker, open.states,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, s.close())
@@ -107,41 +114,93 @@ func (o *opening) lambda(context.Context) (err error) {
 	o.s.Lambda, err = lambda.Open(lambda.Options{Dir: o.dir("lambda"), Region: o.template.Region, Account: assembly.AccountID,
 		Endpoint: o.endpoint, AccessKeyID: AccessKeyID, SecretKey: SecretAccessKey,
 		Code: func(_, key string) (string, error) { return o.template.Assets.Folder(key, cache) },
-		Logs: o.s.Logs, Metrics: embeddedMetrics{o.s.CloudWatch}, Destinations: destinations{o.router}, Now: o.Now})
+		Logs: o.s.Logs, Metrics: o.s.CloudWatch, Destinations: destinations{o.router}, Now: o.Now})
 	if err == nil {
 		o.closing(o.s.Lambda.Close)
 	}
 	return err
 }
 
+// virtualGPUs is how many GPUs jobs may ask for together. They are counted, not
+// given: programs run on the CPU, and one at a time is what a machine can take.
+const virtualGPUs = 1
+
+func (o *opening) batch(context.Context) (err error) {
+	environment := map[string]string{"AWS_ENDPOINT_URL": o.endpoint, "AWS_REGION": o.template.Region, "AWS_DEFAULT_REGION": o.template.Region,
+		"AWS_ACCESS_KEY_ID": AccessKeyID, "AWS_SECRET_ACCESS_KEY": SecretAccessKey}
+	if o.LibraryPath != "" {
+		environment["LD_LIBRARY_PATH"] = o.LibraryPath
+	}
+	o.s.Batch, err = batch.Open(batch.Options{Dir: o.dir("batch"), Region: o.template.Region, Account: assembly.AccountID,
+		Host: batch.Host{GPUs: virtualGPUs}, Image: o.images().find, Environment: environment, Logs: o.s.Logs,
+		Events: jobEvents{o.s.Events, o.Log}, Now: o.Now})
+	if err == nil {
+		o.closing(o.s.Batch.Close)
+	}
+	return err
+}
+
+func (o *opening) sagemaker(context.Context) (err error) {
+	o.s.SageMaker, err = sagemaker.Open(sagemaker.Config{Dir: o.dir("sagemaker"), Region: o.template.Region, Account: assembly.AccountID,
+		Now: o.Now, ResolveImage: o.images().server, Objects: objects{o.s.S3.Client()}, Metrics: o.s.CloudWatch, Log: logWriter{o.Log, "sagemaker"}})
+	if err == nil {
+		o.closing(func() error { return o.s.SageMaker.Close(context.Background()) })
+	}
+	return err
+}
+
+func (o *opening) states(context.Context) (err error) {
+	o.s.States, err = states.Open(states.Options{Dir: o.dir("states"), Region: o.template.Region, Account: assembly.AccountID,
+		Lambda: functions{o.s.Lambda}, Batch: jobs{o.s.Batch}, StatusChanged: executionEvents{o.s.Events, o.Log}.changed})
+	return err
+}
+
 // creators gives the Creator of every resource type that the services know.
-func (s *Services) creators() map[string]assembly.Creator {
+func (s *Services) creators(assets *assembly.Assets) map[string]assembly.Creator {
 	all := map[string]assembly.Creator{
 		"AWS::Events::Rule":        s.Events.CreateRule,
 		"AWS::Scheduler::Schedule": s.Scheduler.CreateSchedule,
+		states.ResourceType:        s.States.Creator(readAsset(assets)),
 	}
 	for _, some := range []map[string]assembly.Creator{
-		s.S3.Creators(), s.IAM.Creators(), s.Logs.Creators(), s.CloudWatch.Creators(), s.Lambda.Creators(),
+		s.S3.Creators(), s.IAM.Creators(), s.Logs.Creators(), s.CloudWatch.Creators(), s.Lambda.Creators(), s.Batch.Creators(), s.SageMaker.Creators(),
 	} {
 		maps.Copy(all, some)
 	}
 	return all
 }
 
-// recover takes up what the process before left, once the template is deployed.
-func (s *Services) recover(ctx context.Context) error {
+// recover takes up what the process before left, once the template is deployed:
+// servers first, then work that needs them. What cannot be taken up is logged;
+// it must not keep the rest down.
+func (s *Services) recover(ctx context.Context, log *slog.Logger) error {
+	if err := s.SageMaker.Recover(ctx); err != nil {
+		log.Error("some endpoints do not answer yet", "error", err)
+	}
 	s.Lambda.Recover()
-	return s.S3.Recover(ctx)
+	s.Batch.Recover()
+	if err := s.S3.Recover(ctx); err != nil {
+		return err
+	}
+	if err := s.States.Recover(ctx); err != nil {
+		log.Error("some executions cannot be resumed", "error", err)
+	}
+	return nil
 }
 
-// tick does the periodic work.
+// tick does the periodic work. Metrics are published before alarms are judged.
 func (s *Services) tick(ctx context.Context, now time.Time) error {
-	return errors.Join(s.CloudWatch.Evaluate(ctx, now), s.Events.Tick(ctx), s.Scheduler.Tick(ctx), s.S3.Tick(ctx))
+	return errors.Join(s.SageMaker.Flush(ctx, now), s.CloudWatch.Evaluate(ctx, now),
+		s.Events.Tick(ctx), s.Scheduler.Tick(ctx), s.S3.Tick(ctx))
 }
 
-// quiesce stops what starts work of its own, so that nothing fails for lack of
-// the services that close after it.
-func (s *Services) quiesce() {}
+// quiesce interrupts the executions, so that none fails for lack of the services
+// that close after it. They carry on at the next start.
+func (s *Services) quiesce() {
+	if s.States != nil {
+		s.States.Close()
+	}
+}
 
 // close closes the services, last opened first.
 func (s *Services) close() error {

@@ -66,14 +66,14 @@ func (s *Stack) up(ctx context.Context) error {
 	if s.services, err = openServices(ctx, s.options, s.template, s.URL()); err != nil {
 		return err
 	}
-	if s.deployment, err = assembly.Deploy(ctx, s.template, s.services.creators()); err != nil {
+	if s.deployment, err = assembly.Deploy(ctx, s.template, s.services.creators(s.template.Assets)); err != nil {
 		return err
 	}
 	// Connections that came meanwhile wait; from here they are answered. What is
 	// recovered may call back.
 	s.server = &http.Server{Handler: s.frontDoor(), ReadHeaderTimeout: 30 * time.Second}
 	go func() { _ = s.server.Serve(s.listener) }()
-	if err := s.services.recover(ctx); err != nil {
+	if err := s.services.recover(ctx, s.options.Log); err != nil {
 		return err
 	}
 	running, stop := context.WithCancel(context.Background())

@@ -20,6 +20,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
+	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 	"github.com/stretchr/testify/require"
 )
 
@@ -143,12 +145,26 @@ func await(t *testing.T, client *s3.Client, bucket, key string) string {
 	return content
 }
 
-func TestAnUploadReachesAFunctionAndSurvivesAKill(t *testing.T) {
+// executions lists the executions of the test's machine by status.
+func executions(t *testing.T, p *stackProcess) map[types.ExecutionStatus]int {
+	t.Helper()
+	client := sfn.New(sfn.Options{Region: "us-east-1", BaseEndpoint: aws.String(p.url), Credentials: credentials.NewStaticCredentialsProvider(AccessKeyID, SecretAccessKey, "")})
+	list, err := client.ListExecutions(context.Background(), &sfn.ListExecutionsInput{StateMachineArn: aws.String(p.outputs["MachineArn"])})
+	require.NoError(t, err)
+	count := map[types.ExecutionStatus]int{}
+	for _, execution := range list.Executions {
+		count[execution.Status]++
+	}
+	return count
+}
+
+func TestAnUploadReachesFunctionAndMachineAndSurvivesAKill(t *testing.T) {
 	assembly, dir := buildAssembly(t), filepath.Join(t.TempDir(), "stack")
 	p := startStack(t, assembly, dir)
 	lake, store := p.outputs["LakeName"], p.outputs["StoreName"]
 	put(t, p.s3(), lake, "raw/m/one.csv", "hello")
 	require.Equal(t, "5 bytes", await(t, p.s3(), store, "rule/raw/m/one.csv"))
+	require.Equal(t, "5 bytes", await(t, p.s3(), store, "machine/raw/m/one.csv"))
 
 	for round := range 3 { // killed right after the answer: the event must not be lost
 		key := fmt.Sprintf("raw/m/killed-%d.csv", round)
@@ -157,7 +173,10 @@ func TestAnUploadReachesAFunctionAndSurvivesAKill(t *testing.T) {
 		p = startStack(t, assembly, dir)
 		require.Equal(t, lake, p.outputs["LakeName"])
 		require.Equal(t, "8 bytes", await(t, p.s3(), store, "rule/"+key))
+		require.Equal(t, "8 bytes", await(t, p.s3(), store, "machine/"+key))
 	}
+	require.Eventually(t, func() bool { return executions(t, p)[types.ExecutionStatusSucceeded] == 4 }, time.Minute, 20*time.Millisecond)
+	require.Len(t, executions(t, p), 1, "one execution for each upload, however often its event came")
 	require.Equal(t, "5 bytes", await(t, p.s3(), store, "rule/raw/m/one.csv"))
 
 	var health Health
