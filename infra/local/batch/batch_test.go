@@ -34,6 +34,10 @@ CMD ["print", "the image's own"]
 
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
+		if built := os.Getenv("BATCH_TEST_CONTEXT"); built != "" {
+			contextDir = built // of the test that started this process
+			return m.Run()
+		}
 		dir, err := os.MkdirTemp("", "batch-test-")
 		if err != nil {
 			log.Fatal(err)
@@ -178,6 +182,13 @@ func (w *world) printed(t *testing.T, d batch.JobDetail) string {
 	return strings.Join(lines, "\n")
 }
 
+// running waits until a job's program has been started, which its state tells
+// a moment later than its first deed.
+func (w *world) running(t *testing.T, id string) {
+	t.Helper()
+	require.Eventually(t, func() bool { return w.status(t, id) == batch.Running }, time.Minute, time.Millisecond)
+}
+
 func exists(t *testing.T, file string) {
 	t.Helper()
 	require.Eventually(t, func() bool { _, err := os.Stat(file); return err == nil }, time.Minute, time.Millisecond)
@@ -319,6 +330,7 @@ func TestTerminateAndCancel(t *testing.T) {
 	for _, name := range []string{"a", "b", "c"} {
 		exists(t, filepath.Join(dir, name))
 	}
+	w.running(t, hold[0])
 	queued := w.submit(t, "queued", "exit 0", "")
 	require.Equal(t, batch.Runnable, w.status(t, queued), "six vCPUs are taken: there is no room")
 	require.NoError(t, w.Cancel(hold[0], "changed my mind"))
@@ -477,15 +489,16 @@ func TestJobsSurviveAKill(t *testing.T) {
 	if dir := os.Getenv("BATCH_TEST_VICTIM"); dir != "" {
 		w := open(t, dir, small)
 		w.standard(t, retry)
-		w.submit(t, "running", "resume "+dir+"/there", "")
+		id := w.submit(t, "running", "resume "+dir+"/there", "")
 		w.submit(t, "waiting", "exit 0", "")
 		exists(t, dir+"/there")
+		w.running(t, id)
 		touch(t, dir+"/ready")
 		select {} // until it is killed
 	}
 	dir := t.TempDir()
 	victim := exec.Command(os.Args[0], "-test.run=^TestJobsSurviveAKill$")
-	victim.Env = append(os.Environ(), "BATCH_TEST_VICTIM="+dir)
+	victim.Env = append(os.Environ(), "BATCH_TEST_VICTIM="+dir, "BATCH_TEST_CONTEXT="+contextDir)
 	require.NoError(t, victim.Start())
 	exists(t, dir+"/ready")
 	text, err := os.ReadFile(dir + "/there")
@@ -521,7 +534,7 @@ func TestATerminationSurvivesAStop(t *testing.T) {
 	w := open(t, dir)
 	w.standard(t, `,"RetryStrategy":{"Attempts":2}`)
 	id := w.submit(t, "j", "until "+dir+"/there "+dir+"/never", "")
-	exists(t, dir+"/there")
+	w.running(t, id)
 	require.NoError(t, w.Close())
 	require.Equal(t, batch.Running, w.status(t, id))
 	again := open(t, dir)
