@@ -34,6 +34,10 @@ CMD ["print", "the image's own"]
 
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
+		if built := os.Getenv("BATCH_TEST_CONTEXT"); built != "" {
+			contextDir = built // of the test that started this process
+			return m.Run()
+		}
 		dir, err := os.MkdirTemp("", "batch-test-")
 		if err != nil {
 			log.Fatal(err)
@@ -485,7 +489,7 @@ func TestJobsSurviveAKill(t *testing.T) {
 	}
 	dir := t.TempDir()
 	victim := exec.Command(os.Args[0], "-test.run=^TestJobsSurviveAKill$")
-	victim.Env = append(os.Environ(), "BATCH_TEST_VICTIM="+dir)
+	victim.Env = append(os.Environ(), "BATCH_TEST_VICTIM="+dir, "BATCH_TEST_CONTEXT="+contextDir)
 	require.NoError(t, victim.Start())
 	exists(t, dir+"/ready")
 	text, err := os.ReadFile(dir + "/there")

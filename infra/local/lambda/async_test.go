@@ -202,7 +202,7 @@ func TestEventsSurviveAKill(t *testing.T) {
 		select {} // until it is killed
 	}
 	victim := exec.Command(os.Args[0], "-test.run=^TestEventsSurviveAKill$")
-	victim.Env = append(os.Environ(), "LAMBDA_TEST_VICTIM="+dir)
+	victim.Env = append(os.Environ(), "LAMBDA_TEST_VICTIM="+dir, "LAMBDA_TEST_BINARIES="+binaries)
 	require.NoError(t, victim.Start())
 	exists(t, dir+"/there")
 	child := childOf(t, victim.Process.Pid)

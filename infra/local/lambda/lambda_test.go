@@ -25,6 +25,10 @@ var binaries string
 
 func TestMain(m *testing.M) {
 	os.Exit(func() int {
+		if built := os.Getenv("LAMBDA_TEST_BINARIES"); built != "" {
+			binaries = built // of the test that started this process
+			return m.Run()
+		}
 		dir, err := os.MkdirTemp("", "lambda-test-")
 		if err != nil {
 			log.Fatal(err)

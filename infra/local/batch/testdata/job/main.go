@@ -35,7 +35,7 @@ func main() {
 			return
 		}
 		touch(rest[0])
-		select {}
+		time.Sleep(time.Hour) // until it is stopped
 	case "drain": // touches a file; leaves with 75 when it is asked to
 		asked := make(chan os.Signal, 1)
 		signal.Notify(asked, syscall.SIGTERM)
@@ -58,7 +58,10 @@ func main() {
 }
 
 func touch(file string) {
-	if err := os.WriteFile(file, []byte(strconv.Itoa(os.Getpid())), 0o644); err != nil {
+	if err := os.WriteFile(file+".new", []byte(strconv.Itoa(os.Getpid())), 0o644); err != nil {
+		panic(err)
+	}
+	if err := os.Rename(file+".new", file); err != nil {
 		panic(err)
 	}
 }

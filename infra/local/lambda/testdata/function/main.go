@@ -46,7 +46,7 @@ func handle(ctx context.Context, e event) (any, error) {
 		os.Exit(e.Count)
 	case "hang":
 		touch(e.File)
-		select {}
+		time.Sleep(time.Hour) // until it is stopped
 	case "meet": // waits until as many as Count are here
 		touch(fmt.Sprintf("%s/%d", e.File, os.Getpid()))
 		for {
@@ -114,7 +114,7 @@ func main() {
 		case "exit":
 			os.Exit(4)
 		case "hang":
-			select {}
+			time.Sleep(time.Hour) // until it is stopped
 		}
 	}
 	lambda.Start(handle)
