@@ -197,14 +197,26 @@ func TestAnUploadReachesFunctionAndMachineAndSurvivesAKill(t *testing.T) {
 // A job that is running when the stack is killed is lost with its host, as a Spot
 // reclaim is: the job's retry strategy runs it again, and the execution that
 // waits for it never knows.
-func TestATrainingJobSurvivesAKill(t *testing.T) {
+func TestATrainingJobSurvivesTheEndOfTheStack(t *testing.T) {
+	for name, end := range map[string]func(*testing.T, *stackProcess){
+		"killed": func(t *testing.T, p *stackProcess) { p.kill(t) },
+		"shut down": func(t *testing.T, p *stackProcess) {
+			require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
+			require.NoError(t, p.cmd.Wait(), "an orderly shutdown exits with 0")
+		},
+	} {
+		t.Run(name, func(t *testing.T) { trainThrough(t, end) })
+	}
+}
+
+func trainThrough(t *testing.T, end func(*testing.T, *stackProcess)) {
 	assembly, dir, ctx := buildAssembly(t), filepath.Join(t.TempDir(), "stack"), context.Background()
 	p := startStack(t, assembly, dir)
 	store := p.outputs["StoreName"]
 	started, err := p.sfn().StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: aws.String(p.outputs["TrainerArn"]), Name: aws.String("one")})
 	require.NoError(t, err)
 	await(t, p.s3(), store, "train/begun-1")
-	p.kill(t)
+	end(t, p)
 	p = startStack(t, assembly, dir)
 	require.Equal(t, "trained in attempt 2", await(t, p.s3(), store, "train/model"))
 	var ended *sfn.DescribeExecutionOutput
