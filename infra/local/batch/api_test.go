@@ -61,6 +61,7 @@ func TestTheSDK(t *testing.T) {
 		ContainerOverrides: &types.ContainerOverrides{Command: []string{"until", filepath.Join(dir, "there"), filepath.Join(dir, "never")}}})
 	require.NoError(t, err)
 	exists(t, filepath.Join(dir, "there"))
+	w.running(t, *hold.JobId)
 	running, err := c.ListJobs(ctx, &sdk.ListJobsInput{JobQueue: aws.String("training")})
 	require.NoError(t, err)
 	require.Len(t, running.JobSummaryList, 1)

@@ -182,6 +182,13 @@ func (w *world) printed(t *testing.T, d batch.JobDetail) string {
 	return strings.Join(lines, "\n")
 }
 
+// running waits until a job's program has been started, which its state tells
+// a moment later than its first deed.
+func (w *world) running(t *testing.T, id string) {
+	t.Helper()
+	require.Eventually(t, func() bool { return w.status(t, id) == batch.Running }, time.Minute, time.Millisecond)
+}
+
 func exists(t *testing.T, file string) {
 	t.Helper()
 	require.Eventually(t, func() bool { _, err := os.Stat(file); return err == nil }, time.Minute, time.Millisecond)
@@ -323,6 +330,7 @@ func TestTerminateAndCancel(t *testing.T) {
 	for _, name := range []string{"a", "b", "c"} {
 		exists(t, filepath.Join(dir, name))
 	}
+	w.running(t, hold[0])
 	queued := w.submit(t, "queued", "exit 0", "")
 	require.Equal(t, batch.Runnable, w.status(t, queued), "six vCPUs are taken: there is no room")
 	require.NoError(t, w.Cancel(hold[0], "changed my mind"))
@@ -481,9 +489,10 @@ func TestJobsSurviveAKill(t *testing.T) {
 	if dir := os.Getenv("BATCH_TEST_VICTIM"); dir != "" {
 		w := open(t, dir, small)
 		w.standard(t, retry)
-		w.submit(t, "running", "resume "+dir+"/there", "")
+		id := w.submit(t, "running", "resume "+dir+"/there", "")
 		w.submit(t, "waiting", "exit 0", "")
 		exists(t, dir+"/there")
+		w.running(t, id)
 		touch(t, dir+"/ready")
 		select {} // until it is killed
 	}
@@ -525,7 +534,7 @@ func TestATerminationSurvivesAStop(t *testing.T) {
 	w := open(t, dir)
 	w.standard(t, `,"RetryStrategy":{"Attempts":2}`)
 	id := w.submit(t, "j", "until "+dir+"/there "+dir+"/never", "")
-	exists(t, dir+"/there")
+	w.running(t, id)
 	require.NoError(t, w.Close())
 	require.Equal(t, batch.Running, w.status(t, id))
 	again := open(t, dir)
