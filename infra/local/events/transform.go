@@ -172,7 +172,7 @@ func fill(template string, values map[string]any) ([]byte, error) {
 	var out []byte
 	quoted := false
 	for i := 0; i < len(template); i++ {
-		if found := placeholder.FindString(template[i:]); found != "" && strings.HasPrefix(template[i:], found) {
+		if found := placeholderAt(template[i:]); found != "" {
 			if value, ok := values[found[1:len(found)-1]]; ok {
 				text, err := render(value, quoted)
 				if err != nil {
@@ -193,6 +193,16 @@ func fill(template string, values map[string]any) ([]byte, error) {
 		out = append(out, template[i])
 	}
 	return out, nil
+}
+
+// placeholderAt gives the placeholder that s begins with, "" when it begins
+// with none.
+func placeholderAt(s string) string {
+	end := strings.IndexByte(s, '>')
+	if s[0] != '<' || end < 0 || placeholder.FindString(s[:end+1]) != s[:end+1] {
+		return ""
+	}
+	return s[:end+1]
 }
 
 func render(value any, quoted bool) ([]byte, error) {

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"net/http"
 
+	"github.com/sluice-ml/sluice/infra/local/assembly"
+	"github.com/sluice-ml/sluice/infra/local/sts"
 	"github.com/sluice-ml/sluice/infra/local/wire"
 )
 
@@ -26,6 +28,8 @@ func (s *Services) handlers() map[string]http.Handler {
 		"states":     s.States.Handler(),
 		"batch":      s.Batch.Handler(),
 		"sagemaker":  s.SageMaker.API(),
+		"kms":        s.KMS.Handler(),
+		"sts":        sts.Handler(assembly.AccountID),
 	}
 }
 

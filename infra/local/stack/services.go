@@ -13,6 +13,7 @@ import (
 	"github.com/sluice-ml/sluice/infra/local/cloudwatch"
 	"github.com/sluice-ml/sluice/infra/local/events"
 	"github.com/sluice-ml/sluice/infra/local/iam"
+	"github.com/sluice-ml/sluice/infra/local/kms"
 	"github.com/sluice-ml/sluice/infra/local/lambda"
 	"github.com/sluice-ml/sluice/infra/local/logs"
 	"github.com/sluice-ml/sluice/infra/local/s3"
@@ -27,6 +28,7 @@ type Services struct {
 	Events     *events.Bus
 	Scheduler  *scheduler.Service
 	IAM        *iam.Service
+	KMS        *kms.Service
 	Logs       *logs.Service
 	CloudWatch *cloudwatch.Service
 	Lambda     *lambda.Service
@@ -52,7 +54,7 @@ func openServices(ctx context.Context, o Options, template *assembly.Template, e
 	s := &Services{IAM: iam.New(assembly.AccountID, template.Name)}
 	open := opening{Options: o, template: template, endpoint: endpoint, router: &router{services: s}, s: s}
 	for _, step := range []func(context.Context) error{
-		open.logs, open.cloudwatch, open.events, open.scheduler, open.s3, open.lambda, open.batch, open.sagemaker, open.states,
+		open.kms, open.logs, open.cloudwatch, open.events, open.scheduler, open.s3, open.lambda, open.batch, open.sagemaker, open.states,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, s.close())
@@ -64,6 +66,11 @@ func openServices(ctx context.Context, o Options, template *assembly.Template, e
 func (o *opening) dir(name string) string { return filepath.Join(o.Dir, name) }
 
 func (o *opening) closing(closer func() error) { o.s.closers = append(o.s.closers, closer) }
+
+func (o *opening) kms(context.Context) (err error) {
+	o.s.KMS, err = kms.Open(kms.Config{Dir: o.dir("kms"), Region: o.template.Region, Account: assembly.AccountID, Now: o.Now})
+	return err
+}
 
 func (o *opening) logs(context.Context) (err error) {
 	o.s.Logs, err = logs.Open(logs.Options{Dir: o.dir("logs"), Region: o.template.Region, Account: assembly.AccountID, Now: o.Now})
@@ -163,7 +170,7 @@ func (s *Services) creators(assets *assembly.Assets) map[string]assembly.Creator
 		states.ResourceType:        s.States.Creator(readAsset(assets)),
 	}
 	for _, some := range []map[string]assembly.Creator{
-		s.S3.Creators(), s.IAM.Creators(), s.Logs.Creators(), s.CloudWatch.Creators(), s.Lambda.Creators(), s.Batch.Creators(), s.SageMaker.Creators(),
+		s.S3.Creators(), s.IAM.Creators(), s.KMS.Creators(), s.Logs.Creators(), s.CloudWatch.Creators(), s.Lambda.Creators(), s.Batch.Creators(), s.SageMaker.Creators(),
 	} {
 		maps.Copy(all, some)
 	}

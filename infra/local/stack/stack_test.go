@@ -95,6 +95,11 @@ func (p *stackProcess) kill(t *testing.T) {
 	_ = p.cmd.Wait()
 }
 
+func (p *stackProcess) sfn() *sfn.Client {
+	return sfn.New(sfn.Options{Region: "us-east-1", BaseEndpoint: aws.String(p.url),
+		Credentials: credentials.NewStaticCredentialsProvider(AccessKeyID, SecretAccessKey, "")})
+}
+
 func (p *stackProcess) s3() *s3.Client { return s3Client(p.url) }
 
 type testWriter struct{ t *testing.T }
@@ -114,11 +119,13 @@ func buildAssembly(t *testing.T) string {
 	t.Helper()
 	dir := t.TempDir()
 	require.NoError(t, os.CopyFS(dir, os.DirFS(filepath.Join(testdata, "assembly"))))
-	build := exec.Command("go", "build", "-o", filepath.Join(dir, "asset.0123456789abcdef", "bootstrap"), ".")
-	build.Dir = filepath.Join(testdata, "record")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	out, err := build.CombinedOutput()
-	require.NoError(t, err, string(out))
+	for program, source := range map[string]string{"asset.0123456789abcdef/bootstrap": "record", "asset.00112233/train": "train"} {
+		build := exec.Command("go", "build", "-o", filepath.Join(dir, program), ".")
+		build.Dir = filepath.Join(testdata, source)
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		out, err := build.CombinedOutput()
+		require.NoError(t, err, string(out))
+	}
 	return dir
 }
 
@@ -148,8 +155,7 @@ func await(t *testing.T, client *s3.Client, bucket, key string) string {
 // executions lists the executions of the test's machine by status.
 func executions(t *testing.T, p *stackProcess) map[types.ExecutionStatus]int {
 	t.Helper()
-	client := sfn.New(sfn.Options{Region: "us-east-1", BaseEndpoint: aws.String(p.url), Credentials: credentials.NewStaticCredentialsProvider(AccessKeyID, SecretAccessKey, "")})
-	list, err := client.ListExecutions(context.Background(), &sfn.ListExecutionsInput{StateMachineArn: aws.String(p.outputs["MachineArn"])})
+	list, err := p.sfn().ListExecutions(context.Background(), &sfn.ListExecutionsInput{StateMachineArn: aws.String(p.outputs["MachineArn"])})
 	require.NoError(t, err)
 	count := map[types.ExecutionStatus]int{}
 	for _, execution := range list.Executions {
@@ -186,6 +192,40 @@ func TestAnUploadReachesFunctionAndMachineAndSurvivesAKill(t *testing.T) {
 	require.NoError(t, json.NewDecoder(answer.Body).Decode(&health))
 	require.Equal(t, "ready", health.Status)
 	require.Equal(t, "Demo", health.Stack)
+}
+
+// A job that is running when the stack is killed is lost with its host, as a Spot
+// reclaim is: the job's retry strategy runs it again, and the execution that
+// waits for it never knows.
+func TestATrainingJobSurvivesTheEndOfTheStack(t *testing.T) {
+	for name, end := range map[string]func(*testing.T, *stackProcess){
+		"killed": func(t *testing.T, p *stackProcess) { p.kill(t) },
+		"shut down": func(t *testing.T, p *stackProcess) {
+			require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
+			require.NoError(t, p.cmd.Wait(), "an orderly shutdown exits with 0")
+		},
+	} {
+		t.Run(name, func(t *testing.T) { trainThrough(t, end) })
+	}
+}
+
+func trainThrough(t *testing.T, end func(*testing.T, *stackProcess)) {
+	assembly, dir, ctx := buildAssembly(t), filepath.Join(t.TempDir(), "stack"), context.Background()
+	p := startStack(t, assembly, dir)
+	store := p.outputs["StoreName"]
+	started, err := p.sfn().StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: aws.String(p.outputs["TrainerArn"]), Name: aws.String("one")})
+	require.NoError(t, err)
+	await(t, p.s3(), store, "train/begun-1")
+	end(t, p)
+	p = startStack(t, assembly, dir)
+	require.Equal(t, "trained in attempt 2", await(t, p.s3(), store, "train/model"))
+	var ended *sfn.DescribeExecutionOutput
+	require.Eventually(t, func() bool {
+		ended, err = p.sfn().DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: started.ExecutionArn})
+		return err == nil && ended.Status != types.ExecutionStatusRunning
+	}, time.Minute, 20*time.Millisecond)
+	require.Equal(t, types.ExecutionStatusSucceeded, ended.Status)
+	require.JSONEq(t, `{"status":"SUCCEEDED"}`, *ended.Output)
 }
 
 func TestUpRefusesWithoutLeavingAnythingRunning(t *testing.T) {

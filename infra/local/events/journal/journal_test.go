@@ -68,3 +68,20 @@ func TestTheFileIsCompacted(t *testing.T) {
 }
 
 func empty() map[string]int { return map[string]int{} }
+
+// FuzzOpen: a journal of any content opens or is refused, and what opens can be
+// written and opened again.
+func FuzzOpen(f *testing.F) {
+	f.Add([]byte("{\"id\":\"a\",\"entry\":{\"n\":1}}\n{\"id\":\"a\",\"removed\":true}\n{\"id\":"))
+	f.Add([]byte("\n"))
+	f.Fuzz(func(t *testing.T, content []byte) {
+		path := filepath.Join(t.TempDir(), "j")
+		require.NoError(t, os.WriteFile(path, content, 0o644))
+		j, err := Open[map[string]int](path)
+		if err != nil {
+			return
+		}
+		require.NoError(t, j.Put("new", map[string]int{"n": 7}))
+		require.Equal(t, j.Len(), open(t, path).Len())
+	})
+}
