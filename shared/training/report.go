@@ -2,6 +2,7 @@ package training
 
 import (
 	"bytes"
+	"fmt"
 	"math"
 	"runtime"
 	"slices"
@@ -46,7 +47,7 @@ type Environment struct {
 	Go         string            `json:"go"`
 	XGBoost    string            `json:"xgboost"`
 	Threads    int               `json:"threads"`
-	Device     string            `json:"device"`
+	Device     string            `json:"device"` // what trained, whatever was asked for
 	OS         string            `json:"os"`
 	Arch       string            `json:"arch"`
 	Image      string            `json:"image"`
@@ -61,11 +62,21 @@ func (t *run) environment() Environment {
 	}
 	for _, p := range t.params.native {
 		e.Params[p.Name] = p.Value
-		if p.Name == "device" {
-			e.Device = p.Value
-		}
+	}
+	if asked, ok := e.Params["device"]; ok && t.library.CUDA() {
+		e.Device = asked
 	}
 	return e
+}
+
+// tellDevice says so where a GPU is asked for and the library has no use for
+// one: XGBoost then trains on the CPU.
+func (t *run) tellDevice() {
+	for _, p := range t.params.native {
+		if p.Name == "device" && p.Value != "cpu" && !t.library.CUDA() {
+			fmt.Fprintf(t.out, "device %s: libxgboost %s is built without CUDA, so training runs on the CPU\n", p.Value, t.library.Path())
+		}
+	}
 }
 
 // measure gives the area under the ROC curve (ties count half, after Mann and

@@ -100,6 +100,7 @@ func (r *run) prepare(ctx context.Context, cpus int) (*matrix, error) {
 		return nil, err
 	}
 	r.params.useThreads(r.start.Threads)
+	r.tellDevice()
 	return encode(r.set, r.schema, which)
 }
 

@@ -199,6 +199,24 @@ func TestTheSamePlanGivesTheSameBytes(t *testing.T) {
 	require.NotEqual(t, first.files[contract.FileModel], again.files[contract.FileModel])
 }
 
+func TestADeviceThatIsNotThereIsTold(t *testing.T) {
+	config := parse(t, strings.Replace(quickConfig, "n_jobs: 2", "n_jobs: 2, device: cuda", 1))
+	set := load(t, config, rowstest.Adult(t, "holdout.csv.gz"))
+	store := newMemory()
+	trainer := trainer(t, store)
+	if trainer.Library.CUDA() {
+		t.Skip("this libxgboost is built with CUDA, and whether there is a GPU is not known")
+	}
+	var out bytes.Buffer
+	trainer.Out = &out
+	require.NoError(t, trainer.Train(t.Context(), plan(config), config, set))
+	require.Contains(t, out.String(), "device cuda: libxgboost")
+	var environment Environment
+	require.NoError(t, json.Unmarshal(store.files[contract.FileEnvironment], &environment))
+	require.Equal(t, "cpu", environment.Device)
+	require.Equal(t, "cuda", environment.Params["device"])
+}
+
 func TestFoldsFileHasEveryTrainingRow(t *testing.T) {
 	config := parse(t, quickConfig)
 	set := load(t, config, rowstest.Adult(t, "holdout.csv.gz"))

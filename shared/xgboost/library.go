@@ -9,6 +9,7 @@
 package xgboost
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -33,8 +34,10 @@ var systemNames = [...]string{"libxgboost.so", "libxgboost.so.0", "libxgboost.dy
 type Library struct {
 	path    string
 	version [3]int
+	cuda    bool
 
 	lastError     func() string
+	buildInfo     func(out *unsafe.Pointer) int32
 	versionOf     func(major, minor, patch *int32)
 	matrixNew     func(array, config string, out *uintptr) int32
 	matrixInfo    func(matrix uintptr, field, array string) int32
@@ -86,13 +89,17 @@ func OpenFile(path string) (*Library, error) {
 		}
 		purego.RegisterFunc(target, address)
 	}
-	return l, l.checkVersion()
+	if err := l.checkVersion(); err != nil {
+		return nil, err
+	}
+	return l, l.readBuild()
 }
 
 func (l *Library) functions() map[string]any {
 	return map[string]any{
 		"XGBGetLastError":               &l.lastError,
 		"XGBoostVersion":                &l.versionOf,
+		"XGBuildInfo":                   &l.buildInfo,
 		"XGDMatrixCreateFromDense":      &l.matrixNew,
 		"XGDMatrixSetInfoFromInterface": &l.matrixInfo,
 		"XGDMatrixSetStrFeatureInfo":    &l.matrixTypes,
@@ -119,6 +126,25 @@ func (l *Library) checkVersion() error {
 	}
 	return nil
 }
+
+func (l *Library) readBuild() error {
+	var out unsafe.Pointer
+	if err := l.call("read the build information", func() int32 { return l.buildInfo(&out) }); err != nil {
+		return err
+	}
+	var build struct {
+		CUDA bool `json:"USE_CUDA"`
+	}
+	if err := json.Unmarshal([]byte(goText(out)), &build); err != nil {
+		return fmt.Errorf("XGBoost: read the build information: %w", err)
+	}
+	l.cuda = build.CUDA
+	return nil
+}
+
+// CUDA says whether the library can train on a GPU. One that cannot takes
+// device=cuda all the same, warns, and trains on the CPU.
+func (l *Library) CUDA() bool { return l.cuda }
 
 // Version is the library's, e.g. "3.2.0".
 func (l *Library) Version() string {

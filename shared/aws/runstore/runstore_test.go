@@ -1,0 +1,92 @@
+package runstore_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sluice-ml/sluice/shared/aws/runstore"
+	"github.com/sluice-ml/sluice/shared/aws/s3store"
+	"github.com/sluice-ml/sluice/shared/aws/s3store/s3test"
+	"github.com/sluice-ml/sluice/shared/contract"
+	"github.com/sluice-ml/sluice/shared/fault"
+	"github.com/sluice-ml/sluice/shared/trainconfig"
+	"github.com/sluice-ml/sluice/shared/training"
+)
+
+var (
+	_ runstore.Store = (*s3store.Store)(nil)
+	_ training.Store = (*runstore.Run)(nil)
+)
+
+func TestMain(m *testing.M) { s3test.Main(m) }
+
+func TestOpenRefusesPlansThatAreNotTheRuns(t *testing.T) {
+	store, bucket := s3store.New(s3test.Client(t)), s3test.Bucket(t)
+	open := func(key string, plan any) error {
+		uri, err := store.PutJSON(t.Context(), bucket, key, plan)
+		require.NoError(t, err)
+		_, err = runstore.Open(t.Context(), store, uri)
+		return err
+	}
+	require.NoError(t, open("runs/m/r1/plan.json", contract.Plan{Model: "m", Run: "r1", Hash: "h"}))
+	require.ErrorContains(t, open("runs/m/r2/plan.json", contract.Plan{Model: "m", Run: "r1", Hash: "h"}), "it is the plan of runs/m/r1")
+	require.ErrorContains(t, open("runs/m/r1/plan.json", contract.Plan{Model: "m", Run: "r1"}), "it is not sealed")
+	require.True(t, fault.Is(open("runs/m/r1/plan.json", []int{1}), fault.Invalid))
+	_, err := runstore.Open(t.Context(), store, "plan.json")
+	require.True(t, fault.Is(err, fault.Invalid))
+	_, err = runstore.Open(t.Context(), store, contract.URI(bucket, "runs/m/r9/plan.json"))
+	require.True(t, fault.Is(err, fault.NotFound))
+}
+
+func TestFilesOfARun(t *testing.T) {
+	ctx := t.Context()
+	store, bucket := s3store.New(s3test.Client(t)), s3test.Bucket(t)
+	uri, err := store.PutJSON(ctx, bucket, "runs/m/r1/plan.json", contract.Plan{Model: "m", Run: "r1", Hash: "h"})
+	require.NoError(t, err)
+	r, err := runstore.Open(ctx, store, uri)
+	require.NoError(t, err)
+
+	has, err := r.Has(ctx, "a/b")
+	require.NoError(t, err)
+	require.False(t, has)
+	_, err = r.Get(ctx, "a/b")
+	require.True(t, fault.Is(err, fault.NotFound))
+	require.NoError(t, r.Put(ctx, "a/b", []byte("1")))
+	require.NoError(t, r.Put(ctx, "a/b", []byte("2")))
+	require.NoError(t, r.Create(ctx, "a/b", []byte("2")))
+	require.True(t, fault.Is(r.Create(ctx, "a/b", []byte("3")), fault.Conflict))
+	has, err = r.Has(ctx, "a/b")
+	require.NoError(t, err)
+	require.True(t, has)
+	data, err := r.Artifact(ctx, contract.URI(bucket, "runs/m/r1/a/b"))
+	require.NoError(t, err)
+	require.Equal(t, "2", string(data))
+}
+
+func TestRowsAreThoseOfThePlansCommit(t *testing.T) {
+	ctx := t.Context()
+	store, bucket := s3store.New(s3test.Client(t)), s3test.Bucket(t)
+	old, err := store.Put(ctx, bucket, "raw/m/a.csv", []byte("x,y\n1,yes\n2,no\n"))
+	require.NoError(t, err)
+	_, err = store.Put(ctx, bucket, "raw/m/a.csv", []byte("x,y\n9,no\n"))
+	require.NoError(t, err)
+	objects, err := store.PutJSON(ctx, bucket, "datasets/m/c1.json", contract.DatasetObjects{Commit: "c1", Bucket: bucket,
+		Objects: []contract.ObjectVersion{{Key: "raw/m/a.csv", VersionID: old.VersionID}}})
+	require.NoError(t, err)
+	config := &trainconfig.Config{Data: trainconfig.Data{Target: "y"}}
+	for commit, want := range map[string]string{"c1": "", "c2": `it lists commit "c1" and the plan names "c2"`} {
+		uri, err := store.PutJSON(ctx, bucket, "runs/m/r1/plan.json", contract.Plan{Model: "m", Run: "r1", Hash: "h",
+			Dataset: contract.Dataset{Commit: commit, Objects: objects}})
+		require.NoError(t, err)
+		r, err := runstore.Open(ctx, store, uri)
+		require.NoError(t, err)
+		set, err := r.Rows(ctx, config)
+		if want != "" {
+			require.ErrorContains(t, err, want)
+			continue
+		}
+		require.NoError(t, err)
+		require.Equal(t, []string{"raw/m/a.csv#0", "raw/m/a.csv#1"}, set.ID, "the pinned version is read")
+	}
+}
