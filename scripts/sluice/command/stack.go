@@ -1,7 +1,6 @@
 package command
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -181,12 +180,4 @@ func runProgram(c *cobra.Command, path string, args ...string) error {
 	program := exec.CommandContext(c.Context(), path, args...)
 	program.Stdin, program.Stdout, program.Stderr = c.InOrStdin(), c.OutOrStdout(), c.ErrOrStderr()
 	return program.Run()
-}
-
-// drill is the story's view of a stack that runs in this process.
-type drill struct{ *stack.Stack }
-
-func (d drill) ClearFaults(context.Context) error {
-	d.Services().SageMaker.ClearFaults()
-	return nil
 }
