@@ -64,7 +64,7 @@ deploy: build ## put it into the AWS account of your credentials (ENVIRONMENT=st
 ##@ What the targets above need
 xgboost: $(XGBOOST_LIB) ## fetch the XGBoost library once into the cache
 $(XGBOOST_LIB): scripts/fetch-xgboost.sh
-	scripts/fetch-xgboost.sh $(CACHE)/xgboost
+	scripts/fetch-xgboost.sh
 	touch $@
 
 $(CFN_LINT):
