@@ -105,7 +105,7 @@ func (a *account) Promote(_ context.Context, _ string, from, to int) error {
 func (a *account) Approved(_ context.Context, step contract.RolloutStep) (rollout.Approved, error) {
 	return rollout.Approved{Artifact: rollout.Artifact{Version: step.Version}, Policy: a.policy}, nil
 }
-func (a *account) Row(context.Context, string, string) (rollout.Row, error) {
+func (a *account) Row(context.Context, string, int) (rollout.Row, error) {
 	return rollout.Row{}, nil
 }
 func (a *account) Measure(_ context.Context, q rollout.Question) (rollout.Measurements, error) {

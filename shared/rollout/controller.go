@@ -66,8 +66,8 @@ type Catalog interface {
 	// Approved checks the signed decision and gives the version; Denied when
 	// nothing allows it to ship.
 	Approved(ctx context.Context, step contract.RolloutStep) (Approved, error)
-	// Row is a real row for a version's smoke test, as a request.
-	Row(ctx context.Context, model, run string) (Row, error)
+	// Row is a real row, as a request that a version answers.
+	Row(ctx context.Context, model string, version int) (Row, error)
 }
 
 // Question asks for the measurements of a bake.

@@ -225,7 +225,7 @@ func asDesired(view View, slot string, instances int) []Weight {
 // answers refuses to move traffic onto a champion that does not serve. A row
 // that cannot be read must not keep a rollback from happening.
 func (c *Controller) answers(ctx context.Context, s State) error {
-	row, err := c.Catalog.Row(ctx, s.Model, s.Run)
+	row, err := c.Catalog.Row(ctx, s.Model, s.Champion.Version)
 	if err != nil {
 		c.Log.Warn("no row to try the champion with", "model", s.Model, "error", err)
 		return nil

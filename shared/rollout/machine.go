@@ -272,6 +272,9 @@ func (m *machine) measured(o Measured) {
 		return
 	}
 	for _, alarm := range o.Measurements.Alarms {
+		if alarm.Since.Before(m.Started) {
+			continue // told when it went off, about another version
+		}
 		if m.sounded(alarm); m.Phase != Baking {
 			return
 		}

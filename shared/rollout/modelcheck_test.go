@@ -435,7 +435,9 @@ func perform(c *rollout.Controller, command contract.RolloutCommand, step contra
 func (w *world) fall(step contract.RolloutStep, cause error) (contract.RolloutCommand, error) {
 	w.log("caught %v", cause)
 	step.Reason = cause.Error()
-	return w.task(60, func(c *rollout.Controller) (contract.RolloutCommand, error) { return c.Rollback(context.Background(), step) })
+	return w.task(60, func(c *rollout.Controller) (contract.RolloutCommand, error) {
+		return c.Rollback(context.Background(), step)
+	})
 }
 
 func (w *world) finished(id string, command contract.RolloutCommand) {

@@ -242,7 +242,7 @@ func (c catalog) Approved(_ context.Context, step contract.RolloutStep) (a rollo
 	return a, err
 }
 
-func (c catalog) Row(context.Context, string, string) (rollout.Row, error) {
+func (c catalog) Row(context.Context, string, int) (rollout.Row, error) {
 	return rollout.Row{}, c.w.outside("row", func() error { return nil })
 }
 

@@ -100,7 +100,7 @@ func (c *Controller) Verify(ctx context.Context, step contract.RolloutStep) (con
 // read is no evidence against it. A slot that stays silent for the whole
 // patience has failed.
 func (c *Controller) smoke(ctx context.Context, s State) (failed, err error) {
-	row, err := c.Catalog.Row(ctx, s.Model, s.Run)
+	row, err := c.Catalog.Row(ctx, s.Model, s.Candidate.Version)
 	if err != nil {
 		return nil, err
 	}

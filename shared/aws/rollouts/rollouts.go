@@ -1,0 +1,114 @@
+// Package rollouts puts a rollout.Controller together from a function's
+// environment: the endpoints on SageMaker, the measurements in CloudWatch, the
+// records in the store bucket, and people on an SNS topic.
+package rollouts
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/aws-sdk-go-v2/service/sagemaker"
+	"github.com/aws/aws-sdk-go-v2/service/sagemakerruntime"
+	"github.com/aws/aws-sdk-go-v2/service/sns"
+
+	"github.com/sluice-ml/sluice/shared/aws/catalog"
+	"github.com/sluice-ml/sluice/shared/aws/endpoint"
+	"github.com/sluice-ml/sluice/shared/aws/kmssign"
+	"github.com/sluice-ml/sluice/shared/aws/metrics"
+	"github.com/sluice-ml/sluice/shared/aws/s3store"
+	"github.com/sluice-ml/sluice/shared/contract"
+	"github.com/sluice-ml/sluice/shared/fault"
+	"github.com/sluice-ml/sluice/shared/rollout"
+	"github.com/sluice-ml/sluice/shared/settings"
+)
+
+// Environment is the variables that rollout functions read.
+type Environment struct {
+	Name     string // "staging" or "production"
+	Store    string // bucket
+	Key      string // the decisions' KMS key
+	Topic    string // ARN
+	Period   time.Duration
+	Endpoint endpoint.Settings
+}
+
+// Read reads the variables through lookup; the error names all that are wrong.
+func Read(lookup func(string) (string, bool)) (Environment, error) {
+	env := settings.Env(lookup)
+	e := Environment{Name: env.Require(contract.EnvEnvironment), Store: env.Require(contract.EnvStore), Key: env.Require(contract.EnvKeyID),
+		Topic: env.Require(contract.EnvTopicARN), Period: env.Seconds(contract.EnvMetricPeriod, time.Minute)}
+	e.Endpoint = endpoint.Settings{Environment: e.Name, Role: env.Require(contract.EnvEndpointRole),
+		InstanceType: env.Require(contract.EnvInstanceType), InstanceCount: int32(env.Int(contract.EnvInstanceCount, 1, 1)),
+		MetricPeriod: int32(e.Period / time.Second), Capture: contract.URI(e.Store, "capture")}
+	return e, env.Err()
+}
+
+// FromEnvironment makes the controller of this process.
+func FromEnvironment(ctx context.Context) (*rollout.Controller, Environment, error) {
+	env, err := Read(os.LookupEnv)
+	if err != nil {
+		return nil, env, err
+	}
+	cfg, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return nil, env, fault.New(fault.Invalid, "read the AWS configuration", "%w", err)
+	}
+	backend, err := endpoint.New(sagemaker.NewFromConfig(cfg), sagemakerruntime.NewFromConfig(cfg), env.Endpoint)
+	if err != nil {
+		return nil, env, err
+	}
+	gauge, err := metrics.New(cloudwatch.NewFromConfig(cfg), env.Name, env.Period)
+	if err != nil {
+		return nil, env, err
+	}
+	store, err := s3store.FromEnvironment(ctx)
+	if err != nil {
+		return nil, env, err
+	}
+	key, err := kmssign.FromEnvironment(ctx, env.Key)
+	if err != nil {
+		return nil, env, err
+	}
+	records := rollout.Records{Store: store.Refs(env.Store, ""), Now: time.Now}
+	people := &People{Client: sns.NewFromConfig(cfg), Topic: env.Topic}
+	return &rollout.Controller{Backend: backend, States: records, Leases: records, Gauge: gauge, Tell: people.Tell,
+		Catalog: &catalog.Catalog{Store: store, Bucket: env.Store, Environment: env.Name, Verifier: key, Now: time.Now},
+		Now:     time.Now, Sleep: Sleep, Log: slog.New(slog.NewJSONHandler(os.Stdout, nil))}, env, nil
+}
+
+// Sleep waits, or ends with the context's error.
+func Sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Publisher is what is used of the SNS client.
+type Publisher interface {
+	Publish(context.Context, *sns.PublishInput, ...func(*sns.Options)) (*sns.PublishOutput, error)
+}
+
+// People are told through a topic.
+type People struct {
+	Client Publisher
+	Topic  string // ARN
+}
+
+// Tell publishes a text about a model. Unavailable: try again.
+func (p *People) Tell(ctx context.Context, model, text string) error {
+	_, err := p.Client.Publish(ctx, &sns.PublishInput{TopicArn: &p.Topic, Subject: aws.String("Sluice: " + model), Message: &text})
+	if err != nil {
+		return fault.New(fault.Unavailable, "tell people about "+model, "%w", err)
+	}
+	return nil
+}
