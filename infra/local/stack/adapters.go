@@ -31,11 +31,24 @@ func (a alarmEvents) PutEvent(ctx context.Context, e cloudwatch.Event) error {
 type alarmActions struct{ router *router }
 
 func (a alarmActions) PublishAlarm(ctx context.Context, topicARN, subject, message string) error {
-	return a.router.publish(ctx, topicARN, subject, message)
+	_, err := a.router.services.SNS.Publish(ctx, topicARN, subject, message, nil)
+	return err
 }
 
 func (a alarmActions) InvokeAlarm(ctx context.Context, functionARN string, payload []byte) error {
 	return a.router.invoke(ctx, functionARN, payload)
+}
+
+// subscribers delivers what topics publish.
+type subscribers struct{ router *router }
+
+func (s subscribers) InvokeSubscribed(ctx context.Context, functionARN string, event []byte) error {
+	return s.router.invoke(ctx, functionARN, event)
+}
+
+func (s subscribers) SendSubscribed(_ context.Context, queueARN, body string) error {
+	_, err := s.router.services.SQS.Send(queueARN, body, nil)
+	return err
 }
 
 // destinations takes the records of asynchronous invocations.

@@ -29,6 +29,8 @@ func (s *Services) handlers() map[string]http.Handler {
 		"batch":      s.Batch.Handler(),
 		"sagemaker":  s.SageMaker.API(),
 		"kms":        s.KMS.Handler(),
+		"sqs":        s.SQS.Handler(),
+		"sns":        s.SNS.Handler(),
 		"sts":        sts.Handler(assembly.AccountID),
 	}
 }

@@ -19,6 +19,8 @@ import (
 	"github.com/sluice-ml/sluice/infra/local/s3"
 	"github.com/sluice-ml/sluice/infra/local/sagemaker"
 	"github.com/sluice-ml/sluice/infra/local/scheduler"
+	"github.com/sluice-ml/sluice/infra/local/sns"
+	"github.com/sluice-ml/sluice/infra/local/sqs"
 	"github.com/sluice-ml/sluice/infra/local/states"
 )
 
@@ -29,6 +31,8 @@ type Services struct {
 	Scheduler  *scheduler.Service
 	IAM        *iam.Service
 	KMS        *kms.Service
+	SQS        *sqs.Service
+	SNS        *sns.Service
 	Logs       *logs.Service
 	CloudWatch *cloudwatch.Service
 	Lambda     *lambda.Service
@@ -54,7 +58,8 @@ func openServices(ctx context.Context, o Options, template *assembly.Template, e
 	s := &Services{IAM: iam.New(assembly.AccountID, template.Name)}
 	open := opening{Options: o, template: template, endpoint: endpoint, router: &router{services: s}, s: s}
 	for _, step := range []func(context.Context) error{
-		open.kms, open.logs, open.cloudwatch, open.events, open.scheduler, open.s3, open.lambda, open.batch, open.sagemaker, open.states,
+		open.kms, open.logs, open.sqs, open.sns, open.cloudwatch, open.events, open.scheduler,
+		open.s3, open.lambda, open.batch, open.sagemaker, open.states,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, s.close())
@@ -76,6 +81,20 @@ func (o *opening) logs(context.Context) (err error) {
 	o.s.Logs, err = logs.Open(logs.Options{Dir: o.dir("logs"), Region: o.template.Region, Account: assembly.AccountID, Now: o.Now})
 	if err == nil {
 		o.closing(o.s.Logs.Close)
+	}
+	return err
+}
+
+func (o *opening) sqs(context.Context) (err error) {
+	o.s.SQS, err = sqs.Open(sqs.Config{Dir: o.dir("sqs"), Region: o.template.Region, Account: assembly.AccountID, URL: o.endpoint, Now: o.Now})
+	return err
+}
+
+func (o *opening) sns(context.Context) (err error) {
+	o.s.SNS, err = sns.Open(sns.Config{Dir: o.dir("sns"), Region: o.template.Region, Account: assembly.AccountID, Now: o.Now,
+		Targets: subscribers{o.router}, Log: logWriter{o.Log, "sns"}})
+	if err == nil {
+		o.closing(o.s.SNS.Close)
 	}
 	return err
 }
@@ -170,7 +189,7 @@ func (s *Services) creators(assets *assembly.Assets) map[string]assembly.Creator
 		states.ResourceType:        s.States.Creator(readAsset(assets)),
 	}
 	for _, some := range []map[string]assembly.Creator{
-		s.S3.Creators(), s.IAM.Creators(), s.KMS.Creators(), s.Logs.Creators(), s.CloudWatch.Creators(), s.Lambda.Creators(), s.Batch.Creators(), s.SageMaker.Creators(),
+		s.S3.Creators(), s.IAM.Creators(), s.KMS.Creators(), s.SQS.Creators(), s.SNS.Creators(), s.Logs.Creators(), s.CloudWatch.Creators(), s.Lambda.Creators(), s.Batch.Creators(), s.SageMaker.Creators(),
 	} {
 		maps.Copy(all, some)
 	}

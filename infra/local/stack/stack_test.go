@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -38,10 +39,34 @@ func TestMain(m *testing.M) {
 	if testdata, err = filepath.Abs("testdata"); err != nil { // S3 changes the working directory
 		panic(err)
 	}
-	os.Exit(m.Run())
+	code := m.Run()
+	if dir, err := built(); err == nil {
+		_ = os.RemoveAll(dir)
+	}
+	os.Exit(code)
 }
 
 var testdata string
+
+// built is the test's assembly with its programs in place, made once.
+var built = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "sluice-stack-test-")
+	if err != nil {
+		return "", err
+	}
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join(testdata, "assembly"))); err != nil {
+		return dir, err
+	}
+	for program, source := range map[string]string{"asset.0123456789abcdef/bootstrap": "record", "asset.00112233/train": "train"} {
+		build := exec.Command("go", "build", "-o", filepath.Join(dir, program), ".")
+		build.Dir = filepath.Join(testdata, source)
+		build.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := build.CombinedOutput(); err != nil {
+			return dir, fmt.Errorf("build %s: %w\n%s", source, err, out)
+		}
+	}
+	return dir, nil
+})
 
 func child(dir string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM)
@@ -114,18 +139,10 @@ func s3Client(url string) *s3.Client {
 		Credentials: credentials.NewStaticCredentialsProvider(AccessKeyID, SecretAccessKey, "")})
 }
 
-// buildAssembly copies the test's assembly and builds its function into it.
 func buildAssembly(t *testing.T) string {
 	t.Helper()
-	dir := t.TempDir()
-	require.NoError(t, os.CopyFS(dir, os.DirFS(filepath.Join(testdata, "assembly"))))
-	for program, source := range map[string]string{"asset.0123456789abcdef/bootstrap": "record", "asset.00112233/train": "train"} {
-		build := exec.Command("go", "build", "-o", filepath.Join(dir, program), ".")
-		build.Dir = filepath.Join(testdata, source)
-		build.Env = append(os.Environ(), "CGO_ENABLED=0")
-		out, err := build.CombinedOutput()
-		require.NoError(t, err, string(out))
-	}
+	dir, err := built()
+	require.NoError(t, err)
 	return dir
 }
 

@@ -14,7 +14,7 @@ var batchJob = integration{service: "batch", operation: "submitJob"}
 // stack that is shut down leaves it to be found again.
 func (s *Service) runJob(ctx context.Context, p pattern, call asl.TaskCall) (json.RawMessage, *asl.TaskError) {
 	parameters := call.Arguments
-	if p == sync {
+	if p == patternSync {
 		var failed *asl.TaskError
 		if parameters, failed = managed(parameters); failed != nil {
 			return nil, failed
@@ -23,13 +23,13 @@ func (s *Service) runJob(ctx context.Context, p pattern, call asl.TaskCall) (jso
 	id, err := s.options.Batch.Submit(ctx, parameters)
 	if err != nil {
 		failed := serviceError(batchJob, err)
-		failed.SubmitFailed = p == sync
+		failed.SubmitFailed = p == patternSync
 		return nil, failed
 	}
 	var named struct{ JobName string }
 	_ = json.Unmarshal(parameters, &named)
 	submitted := encode(struct{ JobId, JobName string }{id, named.JobName})
-	if p == request {
+	if p == patternRequest {
 		return submitted, nil
 	}
 	call.Submitted(submitted)

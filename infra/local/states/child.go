@@ -36,11 +36,11 @@ func (s *Service) runExecution(ctx context.Context, p pattern, call asl.TaskCall
 	d, err := s.Start(ctx, StartRequest{MachineARN: in.StateMachineArn, Name: in.Name, Input: childInput(in.Input), startedBy: attempt})
 	if err != nil {
 		failed := serviceError(startExecution, err)
-		failed.SubmitFailed = p == sync || p == sync2
+		failed.SubmitFailed = p == patternSync || p == patternSync2
 		return nil, failed
 	}
 	response := startResponse(d)
-	if p == request {
+	if p == patternRequest {
 		return response, nil
 	}
 	call.Submitted(response)
@@ -51,7 +51,7 @@ func (s *Service) runExecution(ctx context.Context, p pattern, call asl.TaskCall
 		}
 		return nil, cancelled(ctx)
 	}
-	out := waitedFor(d, p == sync2)
+	out := waitedFor(d, p == patternSync2)
 	if d.Status != asl.Succeeded {
 		return nil, &asl.TaskError{Name: asl.ErrTaskFailed, Cause: string(waitedFor(d, false))}
 	}

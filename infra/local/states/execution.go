@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	stdsync "sync"
+	"sync"
 	"time"
 
 	"github.com/sluice-ml/sluice/infra/local/asl"
@@ -16,7 +16,7 @@ type execution struct {
 	dir string
 	arn string
 
-	mu      stdsync.Mutex
+	mu      sync.Mutex
 	status  asl.Status
 	output  string
 	failure *string // error

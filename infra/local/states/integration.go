@@ -16,10 +16,10 @@ import (
 type pattern string
 
 const (
-	request  pattern = ""
-	sync     pattern = ".sync"
-	sync2    pattern = ".sync:2"
-	callback pattern = ".waitForTaskToken"
+	patternRequest pattern = ""
+	patternSync    pattern = ".sync"
+	patternSync2   pattern = ".sync:2"
+	patternToken   pattern = ".waitForTaskToken"
 )
 
 // integration is a resource taken apart: arn:aws:states:::lambda:invoke is
@@ -45,7 +45,7 @@ func parseResource(resource string) (integration, error) {
 	}
 	name := parts[5]
 	i := integration{}
-	for _, p := range []pattern{sync2, sync, callback} {
+	for _, p := range []pattern{patternSync2, patternSync, patternToken} {
 		if rest, ok := strings.CutSuffix(name, string(p)); ok {
 			name, i.pattern = rest, p
 			break
@@ -68,13 +68,13 @@ var supported = map[string]struct {
 	parameters []string
 	required   []string
 }{
-	"lambda:invoke": {[]pattern{request, callback},
+	"lambda:invoke": {[]pattern{patternRequest, patternToken},
 		[]string{"FunctionName", "Payload", "InvocationType", "Qualifier"}, []string{"FunctionName"}},
-	"states:startExecution": {[]pattern{request, sync, sync2, callback},
+	"states:startExecution": {[]pattern{patternRequest, patternSync, patternSync2, patternToken},
 		[]string{"StateMachineArn", "Name", "Input", "TraceHeader"}, []string{"StateMachineArn"}},
-	"batch:submitJob":  {[]pattern{request, sync}, nil, []string{"JobName", "JobQueue", "JobDefinition"}},
-	"sns:publish":      {[]pattern{request, callback}, nil, nil},
-	"events:putEvents": {[]pattern{request, callback}, nil, []string{"Entries"}},
+	"batch:submitJob":  {[]pattern{patternRequest, patternSync}, nil, []string{"JobName", "JobQueue", "JobDefinition"}},
+	"sns:publish":      {[]pattern{patternRequest, patternToken}, nil, nil},
+	"events:putEvents": {[]pattern{patternRequest, patternToken}, nil, []string{"Entries"}},
 }
 
 // checkTask refuses a Task whose integration the service does not have.
@@ -86,7 +86,7 @@ func (s *Service) checkTask(t asl.TaskDefinition) error {
 	switch {
 	case i.service == "function":
 		return s.port("Lambda", s.options.Lambda != nil)
-	case i.sdk && (i.pattern == sync || i.pattern == sync2):
+	case i.sdk && (i.pattern == patternSync || i.pattern == patternSync2):
 		return fmt.Errorf("the resource %q is not valid: AWS SDK integrations have no %s", t.Resource, i.pattern)
 	case i.sdk:
 		return s.port("SDK", s.options.SDK != nil)
@@ -142,7 +142,7 @@ func (s *Service) Do(ctx context.Context, call asl.TaskCall) (json.RawMessage, *
 		return nil, &asl.TaskError{Name: asl.ErrRuntime, Cause: err.Error()}
 	}
 	ctx = context.WithValue(ctx, attemptKey{}, call.Execution+"/"+call.Attempt)
-	if i.pattern == callback {
+	if i.pattern == patternToken {
 		return s.doCallback(ctx, i, call)
 	}
 	return s.doTask(ctx, i, call)
@@ -168,7 +168,7 @@ func (s *Service) doTask(ctx context.Context, i integration, call asl.TaskCall) 
 func (s *Service) doCallback(ctx context.Context, i integration, call asl.TaskCall) (json.RawMessage, *asl.TaskError) {
 	w := s.tokens.add(call.Token, call.Heartbeat)
 	defer s.tokens.drop(call.Token, w)
-	i.pattern = request
+	i.pattern = patternRequest
 	response, failed := s.doTask(ctx, i, call)
 	if failed != nil {
 		return nil, failed

@@ -11,7 +11,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	stdsync "sync"
+	"sync"
 	"time"
 
 	"github.com/sluice-ml/sluice/infra/local/asl"
@@ -44,10 +44,10 @@ type Service struct {
 
 	ctx      context.Context
 	shutdown context.CancelCauseFunc
-	running  stdsync.WaitGroup // executions
-	tasks    stdsync.WaitGroup
+	running  sync.WaitGroup // executions
+	tasks    sync.WaitGroup
 
-	mu         stdsync.Mutex
+	mu         sync.Mutex
 	table      map[string]machine
 	executions map[string]*execution // by ARN
 }

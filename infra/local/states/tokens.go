@@ -2,7 +2,7 @@ package states
 
 import (
 	"encoding/json"
-	stdsync "sync"
+	"sync"
 
 	"github.com/sluice-ml/sluice/infra/local/asl"
 	"github.com/sluice-ml/sluice/infra/local/wire"
@@ -10,7 +10,7 @@ import (
 
 // tokens are the tasks that wait for SendTaskSuccess or SendTaskFailure.
 type tokens struct {
-	mu      stdsync.Mutex
+	mu      sync.Mutex
 	waiting map[string]*waiter
 }
 

@@ -54,21 +54,15 @@ type Delivery struct {
 	Next     time.Time `json:"next"`
 	Error    string    `json:"error,omitempty"` // of the last try
 	Dead     bool      `json:"dead,omitempty"`  // on its way to the dead-letter queue
+	Tries    int       `json:"tries,omitempty"` // when Dead: how often its target was tried
 }
 
 type deliveryKey struct{}
 
-// ID gives the id of the delivery that a Targets is called for, "" outside one.
-func ID(ctx context.Context) string {
-	d, _ := ctx.Value(deliveryKey{}).(Delivery)
-	return d.ID
-}
-
-// Source gives the ARN of the rule or schedule that a Targets is called for, ""
-// outside a delivery.
-func Source(ctx context.Context) string {
-	d, _ := ctx.Value(deliveryKey{}).(Delivery)
-	return d.Source
+// From gives the delivery that a Targets is called for. ok is false outside one.
+func From(ctx context.Context) (d Delivery, ok bool) {
+	d, ok = ctx.Value(deliveryKey{}).(Delivery)
+	return d, ok
 }
 
 // Queue delivers. It is safe for concurrent use.
@@ -201,7 +195,7 @@ func (q *Queue) attempt(d Delivery) error {
 // bury sends d to its dead-letter queue from the next tick on, with a fresh set
 // of tries.
 func (q *Queue) bury(d Delivery) {
-	d.Dead, d.Attempts, d.Retries, d.MaxAge = true, 0, MaxAttempts, MaxAge
+	d.Dead, d.Tries, d.Attempts, d.Retries, d.MaxAge = true, d.Attempts, 0, MaxAttempts, MaxAge
 	d.Accepted, d.Next = q.now(), q.now()
 	q.keep(d, q.journal.Put(d.ID, d))
 }

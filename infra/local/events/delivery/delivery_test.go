@@ -27,7 +27,8 @@ type target struct {
 func (f *target) Deliver(ctx context.Context, arn string, payload []byte, _ string) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.ids = append(f.ids, ID(ctx))
+	d, _ := From(ctx)
+	f.ids = append(f.ids, d.ID)
 	if f.fails != 0 && arn != "dlq" {
 		f.fails--
 		return f.err
