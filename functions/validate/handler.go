@@ -157,7 +157,7 @@ func (v *validation) added(ctx context.Context) (base string, keys []string, err
 	}
 	keys = []string{}
 	if len(commit.Parents) == 0 {
-		entries, err := v.repository.Entries(ctx, commit.ID, "")
+		entries, err := v.repository.Entries(ctx, commit.ID, v.run.Plan.Dataset.Prefix)
 		for _, e := range entries {
 			keys = append(keys, e.Key)
 		}
@@ -165,7 +165,7 @@ func (v *validation) added(ctx context.Context) (base string, keys []string, err
 	}
 	changes, err := v.repository.Diff(ctx, commit.Parents[0], commit.ID)
 	for _, c := range changes {
-		if c.New != nil {
+		if c.New != nil && strings.HasPrefix(c.Key, v.run.Plan.Dataset.Prefix) {
 			keys = append(keys, c.Key)
 		}
 	}

@@ -158,7 +158,7 @@ func (c *checker) schema() {
 			continue
 		}
 		share := float64(column.Rows) / float64(max(1, c.whole.Rows))
-		c.add(column.Name, "partial_column", share, 1, c.whole.Rows, c.needs(column.Name),
+		c.add(column.Name, "partial_column", share, 1, c.whole.Rows, true, // rows are told apart by their whole content
 			"column %q is in the objects of %d of %d rows only; upload every object with the same columns", column.Name, column.Rows, c.whole.Rows)
 	}
 	if c.previous == nil {
@@ -233,7 +233,7 @@ func (c *checker) kind(now *Column) {
 }
 
 func (c *checker) nulls(column *Column, target bool) {
-	ratio := float64(column.Nulls) / float64(column.Rows)
+	ratio := float64(column.Nulls) / float64(max(1, column.Rows))
 	if target {
 		c.add(column.Name, "null_ratio", ratio, 0, column.Rows, column.Nulls > 0,
 			"%s: target %q has no value in %d of %d rows; every row needs one", c.scope.Name, column.Name, column.Nulls, column.Rows)
