@@ -24,7 +24,8 @@ func (s *Sluice) addAlarms() {
 				">", brake.ErrorRate, 2, 1,
 				s.metric("failed", "AWS/SageMaker", "Invocation5XXErrors", model, slot, "Sum", false),
 				s.metric("asked", "AWS/SageMaker", "Invocations", model, slot, "Sum", false),
-				expression("rate", "failed / asked", "share of 5xx answers"),
+				// One failure among a few requests is no evidence.
+				expression("rate", "IF(asked >= 20, failed / asked, 0)", "share of 5xx answers"),
 			)
 			// SageMaker measures in microseconds.
 			s.alarm(model, slot, "latency", "The 99th percentile of the model's latency is over "+brake.LatencyP99,

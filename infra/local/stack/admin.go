@@ -13,7 +13,7 @@ import (
 const adminPrefix = "/_sluice/"
 
 func (s *Stack) frontDoor() http.Handler {
-	return &frontDoor{services: s.services.handlers(), runtime: s.services.SageMaker.Runtime(), admin: s.admin()}
+	return &frontDoor{services: s.services.handlers(), runtime: s.services.SageMaker.Runtime(), admin: s.admin(), count: s.services.meter.count}
 }
 
 // handlers serves the services, by the name that requests are signed for.
@@ -74,7 +74,7 @@ func (s *Stack) resources(w http.ResponseWriter, _ *http.Request) {
 }
 
 func (s *Stack) usage(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, map[string]any{"lambda": s.services.Lambda.Usage(), "batch": s.services.Batch.Usage(), "sagemaker": s.services.SageMaker.Usage()})
+	writeJSON(w, map[string]any{"total": s.services.Usage(), "lambda": s.services.Lambda.Usage(), "batch": s.services.Batch.Usage(), "sagemaker": s.services.SageMaker.Usage()})
 }
 
 // reclaim takes a running job's host away, as a Spot reclaim does.

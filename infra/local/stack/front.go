@@ -15,6 +15,7 @@ type frontDoor struct {
 	services map[string]http.Handler // by the service name that requests are signed for
 	runtime  http.Handler            // SageMaker's runtime, which signs as sagemaker too
 	admin    http.Handler
+	count    func(service string, r *http.Request)
 }
 
 func (f *frontDoor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -37,6 +38,7 @@ func (f *frontDoor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 				name, strings.Join(slices.Sorted(maps.Keys(f.services)), ", "))})
 		return
 	}
+	f.count(name, r)
 	handler.ServeHTTP(w, r)
 }
 

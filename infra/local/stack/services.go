@@ -16,6 +16,7 @@ import (
 	"github.com/sluice-ml/sluice/infra/local/kms"
 	"github.com/sluice-ml/sluice/infra/local/lambda"
 	"github.com/sluice-ml/sluice/infra/local/logs"
+	"github.com/sluice-ml/sluice/infra/local/network"
 	"github.com/sluice-ml/sluice/infra/local/s3"
 	"github.com/sluice-ml/sluice/infra/local/sagemaker"
 	"github.com/sluice-ml/sluice/infra/local/scheduler"
@@ -40,6 +41,7 @@ type Services struct {
 	SageMaker  *sagemaker.Service
 	States     *states.Service
 
+	meter   meter
 	closers []func() error // in the order of opening
 }
 
@@ -189,6 +191,7 @@ func (s *Services) creators(assets *assembly.Assets) map[string]assembly.Creator
 		states.ResourceType:        s.States.Creator(readAsset(assets)),
 	}
 	for _, some := range []map[string]assembly.Creator{
+		network.Creators(),
 		s.S3.Creators(), s.IAM.Creators(), s.KMS.Creators(), s.SQS.Creators(), s.SNS.Creators(), s.Logs.Creators(), s.CloudWatch.Creators(), s.Lambda.Creators(), s.Batch.Creators(), s.SageMaker.Creators(),
 	} {
 		maps.Copy(all, some)

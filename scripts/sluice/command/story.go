@@ -128,4 +128,6 @@ func (d drill) ClearFaults(context.Context) error {
 }
 
 // Usage implements story.Stack.
-func (d drill) Usage(context.Context) (cost.Usage, error) { return cost.Usage(d.Services().Usage()), nil }
+func (d drill) Usage(context.Context) (cost.Usage, error) {
+	return cost.Usage(d.Services().Usage()), nil
+}

@@ -172,3 +172,18 @@ func side(v rollout.Variant) report.Side {
 	}
 	return s
 }
+
+// verdict puts a gate's verdict in the page's terms.
+func verdict(v gate.Verdict) report.Verdict {
+	out := report.Verdict{Gate: v.Gate, Verdict: v.Verdict, Reasons: v.Reasons}
+	for _, m := range v.Measurements {
+		limit := ""
+		if m.Wants != "" {
+			limit = fmt.Sprintf("%s %.4g", m.Wants, m.Limit)
+		}
+		out.Measurements = append(out.Measurements, report.Measurement{
+			Name: m.Name, Group: m.Group, Value: m.Value, Low: m.Low, High: m.High, Limit: limit, N: int64(m.N), Verdict: m.Verdict,
+		})
+	}
+	return out
+}
