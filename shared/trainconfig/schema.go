@@ -1,0 +1,82 @@
+package trainconfig
+
+import (
+	"encoding/json"
+	"reflect"
+)
+
+// SchemaJSON is a JSON Schema (draft 2020-12) of train.yaml for editors: keys,
+// types and known values. Parse checks all of that and more.
+func SchemaJSON() ([]byte, error) {
+	schema := schemaOf(reflect.TypeFor[Config](), "")
+	schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+	schema["title"] = "Sluice train.yaml"
+	schema["required"] = []string{"experiment", "data"}
+	out, err := json.MarshalIndent(schema, "", "  ")
+	return append(out, '\n'), err
+}
+
+// schemaEnums are the known values of text fields, by path; items of lists and
+// values of mappings have the path of the list or mapping.
+func schemaEnums() map[string][]string {
+	return map[string][]string{
+		"experiment.framework":            {"xgboost"},
+		"model.type":                      Estimators(),
+		"evaluation.metrics":              Metrics(),
+		"evaluation.decide_on":            {"interval", "point"},
+		"evaluation.on_insufficient":      {"hold", "pass", "fail"},
+		"deployment.strategy":             {"canary", "blue_green"},
+		"deployment.environments":         {"staging", "production"},
+		"keys:evaluation.thresholds":      Metrics(),
+		"keys:evaluation.on_insufficient": Gates(),
+		"keys:model.params":               Params(),
+	}
+}
+
+func schemaOf(t reflect.Type, path string) map[string]any {
+	if t == reflect.TypeFor[Duration]() {
+		return map[string]any{"type": "string", "description": "a duration such as 500ms, 30s, 5m or 2h"}
+	}
+	switch t.Kind() {
+	case reflect.Struct:
+		properties := map[string]any{}
+		for i := range t.NumField() {
+			key := t.Field(i).Tag.Get("yaml")
+			properties[key] = schemaOf(t.Field(i).Type, join(path, key))
+		}
+		return map[string]any{"type": "object", "properties": properties, "additionalProperties": false}
+	case reflect.Map:
+		return schemaOfMap(t, path)
+	case reflect.Slice:
+		return map[string]any{"type": "array", "items": schemaOf(t.Elem(), path)}
+	case reflect.Array:
+		return map[string]any{"type": "array", "items": schemaOf(t.Elem(), path), "minItems": t.Len(), "maxItems": t.Len()}
+	case reflect.Int, reflect.Int64:
+		return map[string]any{"type": "integer"}
+	case reflect.Float64:
+		return map[string]any{"type": "number"}
+	case reflect.Bool:
+		return map[string]any{"type": "boolean"}
+	case reflect.String:
+		return schemaOfText(path)
+	}
+	return map[string]any{"type": []string{"number", "string", "boolean", "array"}} // a model parameter
+}
+
+func schemaOfMap(t reflect.Type, path string) map[string]any {
+	value := schemaOf(t.Elem(), path)
+	properties := map[string]any{}
+	for _, key := range schemaEnums()["keys:"+path] {
+		properties[key] = value
+	}
+	return map[string]any{"type": "object", "properties": properties, "additionalProperties": false}
+}
+
+// schemaOfText lets through numbers and booleans where any text will do: YAML
+// writes the version 2.1 and the positive value 1 without quotes.
+func schemaOfText(path string) map[string]any {
+	if known := schemaEnums()[path]; known != nil {
+		return map[string]any{"type": "string", "enum": known}
+	}
+	return map[string]any{"type": []string{"string", "number", "boolean"}}
+}
