@@ -108,7 +108,7 @@ func (a *activation) save() {
 		vars.Set(k, v)
 	}
 	a.exec.spec.Save(Checkpoint{
-		State: a.state.Name, Input: json.RawMessage(a.input.json()), Variables: json.RawMessage(encode(vars)),
+		State: a.state.Name, Input: a.input.json(), Variables: json.RawMessage(encode(vars)),
 		EnteredAt: a.enteredAt, EnteredID: a.enteredID, Retries: a.retries, Counts: a.counts, RetryAt: a.retryAt,
 		LastEvent: b.track.id, Previous: b.prev,
 	})

@@ -84,7 +84,7 @@ type Spec struct {
 // the input, variables and retry counts that it had.
 type Checkpoint struct {
 	State     string          `json:"state"`
-	Input     json.RawMessage `json:"input"`
+	Input     string          `json:"input"` // JSON, as the state got it
 	Variables json.RawMessage `json:"variables"`
 	EnteredAt time.Time       `json:"enteredAt"` // a Wait counts from here
 	EnteredID int64           `json:"enteredId"` // the StateEntered event, 0 when it is still to come
@@ -122,7 +122,7 @@ func (x *Execution) restore(c *Checkpoint) (*payload, error) {
 	if x.spec.Machine.branch.States[c.State] == nil {
 		return nil, errors.New("the checkpoint names a state that the machine does not have: " + c.State)
 	}
-	input, err := decode(c.Input)
+	input, err := decode([]byte(c.Input))
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +135,7 @@ func (x *Execution) restore(c *Checkpoint) (*payload, error) {
 		o.Range(func(k string, v any) bool { x.main.vars.own[k] = v; return true })
 	}
 	x.track.id, x.main.prev, x.main.resume = c.LastEvent, c.Previous, c
-	return &payload{value: input, text: string(c.Input)}, nil
+	return &payload{value: input, text: c.Input}, nil
 }
 
 // Run runs the execution to its end. It must be called once. The error is

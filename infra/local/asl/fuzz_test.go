@@ -5,34 +5,12 @@ import (
 	"encoding/json"
 	"os"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/sluice-ml/sluice/infra/local/asl"
 	"github.com/sluice-ml/sluice/infra/local/asl/asltest"
 )
-
-// leapClock never waits: a timer fires at once and time moves on to it.
-type leapClock struct {
-	mu  sync.Mutex
-	now time.Time
-}
-
-func (c *leapClock) Now() time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.now
-}
-
-func (c *leapClock) Timer(d time.Duration) (<-chan time.Time, func()) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.now = c.now.Add(max(d, 0))
-	fired := make(chan time.Time, 1)
-	fired <- c.now
-	return fired, func() {}
-}
 
 // seeds adds definitions of every state type and both languages.
 func seeds(f *testing.F) {
@@ -65,7 +43,7 @@ func FuzzRun(f *testing.F) {
 		if err != nil {
 			return
 		}
-		engine := asl.NewEngine(asl.Options{Tasks: identity{}, Clock: &leapClock{now: time.Unix(1e9, 0)}})
+		engine := asl.NewEngine(asl.Options{Tasks: identity{}, Clock: asl.NewLeapClock(time.Unix(1e9, 0))})
 		var last asl.Event
 		x, err := engine.Prepare(asl.Spec{Machine: machine, Input: input, Start: time.Unix(1e9, 0), Event: func(e asl.Event) {
 			if e.ID != last.ID+1 || e.Previous >= e.ID {
@@ -123,7 +101,7 @@ func runOnce(t *testing.T, definition any, input string) {
 	if err != nil {
 		return
 	}
-	engine := asl.NewEngine(asl.Options{Tasks: identity{}, Clock: &leapClock{now: time.Unix(1e9, 0)}})
+	engine := asl.NewEngine(asl.Options{Tasks: identity{}, Clock: asl.NewLeapClock(time.Unix(1e9, 0))})
 	x, err := engine.Prepare(asl.Spec{Machine: machine, Input: input, Start: time.Unix(1e9, 0)})
 	if err != nil {
 		return

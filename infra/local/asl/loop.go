@@ -35,9 +35,10 @@ type Execution struct {
 // loop resumes branches until the outermost one ends or something ends it.
 // External happenings are collected only when no branch can run, and all of
 // them before any branch sees one: so things that happen at the same time are
-// recorded before they have consequences, as on AWS.
+// recorded before they have consequences, as on AWS. Once the context has ended
+// no branch runs any more: a task that failed because of it has not failed.
 func (x *Execution) loop() {
-	for !x.main.done && x.fault == "" && !x.full && x.aborted == nil && !x.timedOut {
+	for !x.main.done && x.fault == "" && !x.full && x.aborted == nil && !x.timedOut && x.ctx.Err() == nil {
 		if len(x.ready) > 0 {
 			b := x.ready[0]
 			x.ready = x.ready[1:]

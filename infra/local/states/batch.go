@@ -38,7 +38,7 @@ func (s *Service) runJob(ctx context.Context, p pattern, call asl.TaskCall) (jso
 		if !s.closing() {
 			s.options.Batch.Terminate(context.WithoutCancel(ctx), id, "The Step Functions task was stopped")
 		}
-		return nil, cancelled(ctx)
+		return nil, stopped()
 	}
 	if err != nil {
 		return nil, serviceError(batchJob, err)

@@ -49,7 +49,7 @@ func (s *Service) runExecution(ctx context.Context, p pattern, call asl.TaskCall
 		if !s.closing() {
 			_, _ = s.Stop(context.WithoutCancel(ctx), d.ARN, "", "The parent execution stopped waiting for this one.")
 		}
-		return nil, cancelled(ctx)
+		return nil, stopped()
 	}
 	out := waitedFor(d, p == patternSync2)
 	if d.Status != asl.Succeeded {

@@ -1,6 +1,8 @@
 package states
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -24,8 +26,9 @@ type execution struct {
 	stop    time.Time
 	history []asl.Event // while it runs; afterwards it is read from the file
 	run     *asl.Execution
-	file    *os.File
-	writing error // the first error of the journal
+	file    *appender // events
+	points  *appender // checkpoints
+	writing error     // the first error of the journal
 	ended   chan struct{}
 }
 
@@ -69,15 +72,24 @@ func (e *execution) record(event asl.Event) {
 	e.history = append(e.history, event)
 	text, err := event.MarshalJSON()
 	if err == nil {
-		_, err = e.file.Write(append(text, '\n'))
+		err = e.file.write(text)
 	}
 	if err != nil && e.writing == nil {
 		e.writing = err
 	}
 }
 
+// save appends a checkpoint. It is called by the loop that records events.
 func (e *execution) save(c asl.Checkpoint) {
-	if err := writeFile(filepath.Join(e.dir, "checkpoint.json"), c); err != nil {
+	line, err := json.Marshal(c)
+	switch {
+	case err != nil:
+	case e.points.size > maxCheckpoints:
+		err = e.points.restart(line)
+	default:
+		err = e.points.write(line)
+	}
+	if err != nil {
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		if e.writing == nil {
@@ -143,8 +155,11 @@ func (s *Service) launch(e *execution) error {
 		return err
 	}
 	e.history = events
-	if e.file, err = os.OpenFile(filepath.Join(e.dir, eventsFile), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644); err != nil {
+	if e.file, err = openAppender(filepath.Join(e.dir, eventsFile)); err != nil {
 		return err
+	}
+	if e.points, err = openAppender(filepath.Join(e.dir, checkpointsFile)); err != nil {
+		return errors.Join(err, e.file.file.Close())
 	}
 	run, err := s.engine.Prepare(asl.Spec{
 		Machine: parsed, ARN: e.arn, Name: e.Name, RoleARN: e.RoleARN, Input: e.Input, Start: e.Start,
@@ -152,8 +167,7 @@ func (s *Service) launch(e *execution) error {
 		Checkpoint: checkpoint, Event: e.record, Save: e.save,
 	})
 	if err != nil {
-		_ = e.file.Close()
-		return fmt.Errorf("resume execution %s: %w", e.arn, err)
+		return errors.Join(fmt.Errorf("resume execution %s: %w", e.arn, err), e.closeFiles())
 	}
 	e.mu.Lock()
 	e.run = run
@@ -163,14 +177,17 @@ func (s *Service) launch(e *execution) error {
 	return nil
 }
 
+func (e *execution) closeFiles() error {
+	return errors.Join(e.file.file.Close(), e.points.file.Close())
+}
+
 // finish runs the execution and settles it. An interrupted one stays RUNNING
 // in the journal.
 func (s *Service) finish(e *execution, run *asl.Execution) {
 	defer s.running.Done()
 	result, err := run.Run(s.ctx)
 	e.mu.Lock()
-	closing := e.file.Close()
-	if e.writing == nil {
+	if closing := e.closeFiles(); e.writing == nil {
 		e.writing = closing
 	}
 	if err != nil {
@@ -180,6 +197,7 @@ func (s *Service) finish(e *execution, run *asl.Execution) {
 	e.status, e.output, e.failure, e.cause = result.Status, result.Output, result.Error, result.Cause
 	e.stop = e.history[len(e.history)-1].Time
 	e.history, e.run = nil, nil
+	_ = os.Remove(filepath.Join(e.dir, checkpointsFile)) // nothing resumes from it any more
 	if e.writing != nil {
 		e.status, e.output = asl.Failed, ""
 		name, cause := asl.ErrRuntime, "the local stack could not write the execution's journal: "+e.writing.Error()

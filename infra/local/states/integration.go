@@ -142,10 +142,17 @@ func (s *Service) Do(ctx context.Context, call asl.TaskCall) (json.RawMessage, *
 		return nil, &asl.TaskError{Name: asl.ErrRuntime, Cause: err.Error()}
 	}
 	ctx = context.WithValue(ctx, attemptKey{}, call.Execution+"/"+call.Attempt)
+	var out json.RawMessage
+	var failed *asl.TaskError
 	if i.pattern == patternToken {
-		return s.doCallback(ctx, i, call)
+		out, failed = s.doCallback(ctx, i, call)
+	} else {
+		out, failed = s.doTask(ctx, i, call)
 	}
-	return s.doTask(ctx, i, call)
+	if failed != nil && s.closing() {
+		<-ctx.Done() // then the execution is interrupted and does not see this failure
+	}
+	return out, failed
 }
 
 func (s *Service) doTask(ctx context.Context, i integration, call asl.TaskCall) (json.RawMessage, *asl.TaskError) {
@@ -176,14 +183,15 @@ func (s *Service) doCallback(ctx context.Context, i integration, call asl.TaskCa
 	call.Submitted(response)
 	select {
 	case <-ctx.Done():
-		return nil, cancelled(ctx)
+		return nil, stopped()
 	case end := <-w.end:
 		return end.output, end.err
 	}
 }
 
-func cancelled(ctx context.Context) *asl.TaskError {
-	return &asl.TaskError{Name: asl.ErrTaskFailed, Cause: context.Cause(ctx).Error()}
+// stopped is what a task says that was cut short; nobody hears it.
+func stopped() *asl.TaskError {
+	return &asl.TaskError{Name: asl.ErrTaskFailed, Cause: "the task was stopped"}
 }
 
 // prefixes are the services' names in error names; other services' first

@@ -23,11 +23,12 @@ import (
 //	definitions/<sha256>.json                   a definition, by its digest
 //	executions/<machine>/<name>/start.json      what started the execution
 //	executions/<machine>/<name>/events.jsonl    its history, one event a line
-//	executions/<machine>/<name>/checkpoint.json where it resumes
+//	executions/<machine>/<name>/checkpoints.jsonl where it resumes: the last line
 //
-// events.jsonl is only ever appended to, and cut back to the checkpoint when
-// the execution resumes; every other file is replaced as a whole. The last
-// event says how the execution stands.
+// The two .jsonl files are appended to, a line by one write, so a kill can
+// only tear the last line, which is then no line. When the execution resumes
+// its history is cut back to the checkpoint. Every other file is replaced as a
+// whole. The last event says how the execution stands.
 type journal struct{ dir string }
 
 // started is start.json.
@@ -171,7 +172,29 @@ func readEvents(dir string) (events []asl.Event, ends []int64, err error) {
 	}
 }
 
-// resumable reads the checkpoint and cuts the history back to it. Without a
+const checkpointsFile = "checkpoints.jsonl"
+
+// maxCheckpoints is how large the file may grow before only its last line is
+// kept.
+const maxCheckpoints = 4 << 20
+
+// readCheckpoint gives the last whole checkpoint, nil when there is none.
+func readCheckpoint(dir string) (*asl.Checkpoint, error) {
+	text, err := os.ReadFile(filepath.Join(dir, checkpointsFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	var last *asl.Checkpoint
+	for line := range bytes.Lines(text) {
+		var c asl.Checkpoint
+		if bytes.HasSuffix(line, []byte("\n")) && json.Unmarshal(line, &c) == nil {
+			last = &c
+		}
+	}
+	return last, err
+}
+
+// resumable reads the checkpoint and cuts both files back to it. Without a
 // checkpoint, or with one that is ahead of the history, there is nothing to
 // resume from and the execution starts over.
 func resumable(dir string) (*asl.Checkpoint, []asl.Event, error) {
@@ -179,21 +202,56 @@ func resumable(dir string) (*asl.Checkpoint, []asl.Event, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	var c *asl.Checkpoint
-	if err := readFile(filepath.Join(dir, "checkpoint.json"), &c); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	c, err := readCheckpoint(dir)
+	if err != nil {
 		return nil, nil, err
 	}
 	if c != nil && c.LastEvent > int64(len(events)) {
 		c = nil
 	}
 	var keep, size int64
-	if c != nil && c.LastEvent > 0 {
-		keep = c.LastEvent
-		size = ends[keep-1]
+	var line []byte
+	if c != nil {
+		if keep = c.LastEvent; keep > 0 {
+			size = ends[keep-1]
+		}
+		line = append(encode(c), '\n')
 	}
-	path := filepath.Join(dir, eventsFile)
-	if err := os.Truncate(path, size); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := os.Truncate(filepath.Join(dir, eventsFile), size); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, nil, err
 	}
-	return c, events[:keep], nil
+	return c, events[:keep], replaceFile(filepath.Join(dir, checkpointsFile), line)
+}
+
+// appender appends lines to a file.
+type appender struct {
+	path string
+	file *os.File
+	size int
+}
+
+func openAppender(path string) (*appender, error) {
+	file, err := os.OpenFile(path, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o644)
+	return &appender{path: path, file: file}, err
+}
+
+// write appends one line by one write.
+func (a *appender) write(line []byte) error {
+	a.size += len(line) + 1
+	_, err := a.file.Write(append(line, '\n'))
+	return err
+}
+
+// restart replaces the file by one of a single line.
+func (a *appender) restart(line []byte) error {
+	if err := replaceFile(a.path, append(line, '\n')); err != nil {
+		return err
+	}
+	next, err := openAppender(a.path)
+	if err != nil {
+		return err
+	}
+	err = a.file.Close()
+	*a = *next
+	return err
 }

@@ -126,10 +126,10 @@ func TestRecoverTornFiles(t *testing.T) {
 			appendTo(t, filepath.Join(run, "events.jsonl"), `{"id":5,"previousEventId":4,"timestamp":946684800,"type":"WaitStateExited","stateExitedEventDetails":{"name":"W","output":"{}"}}`+"\n")
 		},
 		"half-written checkpoint": func(t *testing.T, run string) {
-			appendTo(t, filepath.Join(run, "checkpoint.json.next"), `{"state":"`)
+			appendTo(t, filepath.Join(run, "checkpoints.jsonl"), `{"state":"W","lastEv`)
 		},
 		"no checkpoint": func(t *testing.T, run string) {
-			if err := os.Remove(filepath.Join(run, "checkpoint.json")); err != nil {
+			if err := os.Remove(filepath.Join(run, "checkpoints.jsonl")); err != nil {
 				t.Fatal(err)
 			}
 		},
@@ -260,6 +260,34 @@ func TestRecoverKeepsDefinition(t *testing.T) {
 		}
 		if end, err := s.Wait(t.Context(), d.ARN); err != nil || end.Output != `"old"` {
 			t.Errorf("%+v %v", end, err)
+		}
+	})
+}
+
+// TestCheckpointsStaySmall: the file of checkpoints is begun anew when it has
+// grown, and still resumes.
+func TestCheckpointsStaySmall(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		s := open(t, states.Options{Dir: dir})
+		d, err := s.Start(t.Context(), states.StartRequest{Name: "n", Input: `"` + strings.Repeat("x", 100_000) + `"`,
+			MachineARN: create(t, s, "m", jsonata(`"A":{"Type":"Pass","Assign":{"n":0},"Next":"B"},"B":{"Type":"Pass","Assign":{"n":"{% $n + 1 %}"},"Next":"C"},
+				"C":{"Type":"Choice","Choices":[{"Condition":"{% $n = 50 %}","Next":"W"}],"Default":"B"},"W":{"Type":"Wait","Seconds":60,"Next":"D"},"D":{"Type":"Pass","Output":"{% $n %}","End":true}`))})
+		if err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		info, err := os.Stat(filepath.Join(dir, "executions", "m", "n", "checkpoints.jsonl"))
+		if err != nil || info.Size() > 5<<20 {
+			t.Fatalf("%+v %v", info, err)
+		}
+		dir = kill(t, s, dir)
+		s = recovered(t, states.Options{Dir: dir})
+		if end, err := s.Wait(t.Context(), d.ARN); err != nil || end.Output != "50" {
+			t.Errorf("%+v %v", end.Status, err)
+		}
+		if _, err := os.Stat(filepath.Join(dir, "executions", "m", "n", "checkpoints.jsonl")); !os.IsNotExist(err) {
+			t.Errorf("the ended execution's checkpoints are still there: %v", err)
 		}
 	})
 }

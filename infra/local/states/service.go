@@ -100,7 +100,8 @@ func (s *Service) Recover(context.Context) error {
 }
 
 // Close interrupts the running executions; a Service opened later on the same
-// journal can resume them. It returns when nothing of this service runs.
+// journal can resume them. It returns when nothing of this service runs. Close
+// it before the ports: a port that goes first makes tasks fail.
 func (s *Service) Close() {
 	s.shutdown(errShutdown)
 	s.running.Wait()
