@@ -140,8 +140,8 @@ func (s *Service) describe(e *execution) Description {
 }
 
 // launch runs the execution in the background, from its checkpoint if it has
-// one. The caller has put it in the service's table.
-func (s *Service) launch(e *execution) error {
+// one. fresh says that it is a new execution.
+func (s *Service) launch(e *execution, fresh bool) error {
 	definition, err := s.journal.definition(e.Definition)
 	if err != nil {
 		return err
@@ -173,7 +173,7 @@ func (s *Service) launch(e *execution) error {
 	e.run = run
 	e.mu.Unlock()
 	s.running.Add(1)
-	go s.finish(e, run)
+	go s.finish(e, run, fresh)
 	return nil
 }
 
@@ -183,8 +183,11 @@ func (e *execution) closeFiles() error {
 
 // finish runs the execution and settles it. An interrupted one stays RUNNING
 // in the journal.
-func (s *Service) finish(e *execution, run *asl.Execution) {
+func (s *Service) finish(e *execution, run *asl.Execution, fresh bool) {
 	defer s.running.Done()
+	if fresh {
+		s.changed(e)
+	}
 	result, err := run.Run(s.ctx)
 	e.mu.Lock()
 	if closing := e.closeFiles(); e.writing == nil {
@@ -205,6 +208,10 @@ func (s *Service) finish(e *execution, run *asl.Execution) {
 	}
 	close(e.ended)
 	e.mu.Unlock()
+	s.changed(e)
+}
+
+func (s *Service) changed(e *execution) {
 	if s.options.StatusChanged != nil {
 		s.options.StatusChanged(s.describe(e))
 	}

@@ -37,7 +37,7 @@ func recovered(t *testing.T, o states.Options) *states.Service {
 	return s
 }
 
-func types(t *testing.T, s *states.Service, arn string) string {
+func eventTypes(t *testing.T, s *states.Service, arn string) string {
 	t.Helper()
 	events, err := s.History(arn)
 	if err != nil {
@@ -98,7 +98,7 @@ func TestRecover(t *testing.T) {
 		}
 		const want = "ExecutionStarted PassStateEntered PassStateExited WaitStateEntered WaitStateExited TaskStateEntered TaskScheduled TaskStarted TaskSucceeded TaskStateExited " +
 			"ParallelStateEntered ParallelStateStarted TaskStateEntered TaskScheduled TaskStarted TaskSucceeded TaskStateExited ParallelStateSucceeded ParallelStateExited ExecutionSucceeded"
-		if got := types(t, s, d.ARN); got != want {
+		if got := eventTypes(t, s, d.ARN); got != want {
 			t.Errorf("got  %s\nwant %s", got, want)
 		}
 		events, _ := s.History(d.ARN)
@@ -159,7 +159,7 @@ func TestRecoverTornFiles(t *testing.T) {
 				if end, err := s.Wait(t.Context(), d.ARN); err != nil || end.Status != asl.Succeeded {
 					t.Errorf("%+v %v", end, err)
 				}
-				if got := types(t, s, d.ARN); strings.Count(got, "WaitStateEntered") != 1 || strings.Count(got, "ExecutionStarted") != 1 {
+				if got := eventTypes(t, s, d.ARN); strings.Count(got, "WaitStateEntered") != 1 || strings.Count(got, "ExecutionStarted") != 1 {
 					t.Errorf("the history is %s", got)
 				}
 			})
@@ -197,7 +197,9 @@ func TestRecoverAttaches(t *testing.T) {
 			time.Sleep(time.Minute)
 			dir = kill(t, s, dir)
 			s = recovered(t, states.Options{Dir: dir, Batch: batch})
+			batch.mu.Lock()
 			batch.takes = 30 * time.Second
+			batch.mu.Unlock()
 		}
 		end, err := s.Wait(t.Context(), d.ARN)
 		if err != nil || end.Output != `"job-a"` {

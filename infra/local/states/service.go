@@ -31,7 +31,8 @@ type Options struct {
 
 	Clock  asl.Clock   // the system's clock
 	Random rand.Source // seeded at random
-	// StatusChanged is called when an execution starts and when it ends.
+	// StatusChanged is called when an execution starts and when it ends, in
+	// that order, on the execution's goroutine.
 	StatusChanged func(Description)
 }
 
@@ -92,7 +93,7 @@ func (s *Service) Recover(context.Context) error {
 		if !e.dormant() {
 			continue
 		}
-		if err := s.launch(e); err != nil {
+		if err := s.launch(e, false); err != nil {
 			failed = append(failed, err)
 		}
 	}
@@ -190,11 +191,7 @@ func (s *Service) Start(_ context.Context, r StartRequest) (Description, error) 
 	if err != nil {
 		return Description{}, err
 	}
-	d := s.describe(e)
-	if s.options.StatusChanged != nil {
-		go s.options.StatusChanged(d)
-	}
-	return d, nil
+	return s.describe(e), nil
 }
 
 func checkInput(input string) error {
@@ -239,7 +236,7 @@ func (s *Service) create(m machine, r StartRequest) (*execution, error) {
 	if err := writeFile(filepath.Join(e.dir, "start.json"), e.started); err != nil {
 		return nil, err
 	}
-	if err := s.launch(e); err != nil {
+	if err := s.launch(e, true); err != nil {
 		return nil, err
 	}
 	s.executions[e.arn] = e

@@ -286,10 +286,13 @@ func (j *jobs) Submit(ctx context.Context, parameters json.RawMessage) (string, 
 }
 
 func (j *jobs) Wait(ctx context.Context, id string) (json.RawMessage, bool, error) {
+	j.mu.Lock()
+	takes := j.takes
+	j.mu.Unlock()
 	select {
 	case <-ctx.Done():
 		return nil, false, ctx.Err()
-	case <-time.After(j.takes):
+	case <-time.After(takes):
 		return json.RawMessage(`{"JobId":"` + id + `","Status":"DONE"}`), j.fails, nil
 	}
 }
