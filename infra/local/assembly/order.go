@@ -90,9 +90,9 @@ func (r *resolver) references(id string) ([]string, error) {
 }
 
 // nearest gives the candidate with the smallest edit distance to name, or ""
-// when none is near.
+// when none is near: a slip of a few letters, not another service.
 func nearest(name string, candidates []string) string {
-	best, distance := "", len(name)/2+1
+	best, distance := "", len(name)/6+1
 	for _, candidate := range candidates {
 		if d := editDistance(name, candidate); d < distance {
 			best, distance = candidate, d

@@ -87,3 +87,9 @@ func (b *Bus) putEvent(ctx context.Context, entry putEventsEntry) putEventsResul
 	}
 	return putEventsResult{EventId: e.ID}
 }
+
+// PutEvents does the operation for a caller in the process: body and result are
+// the API's JSON.
+func (b *Bus) PutEvents(ctx context.Context, body []byte) (any, error) {
+	return wire.Op(b.putEvents)(ctx, body)
+}

@@ -70,7 +70,7 @@ func (s *Stack) health(w http.ResponseWriter, _ *http.Request) {
 
 func (s *Stack) resources(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, map[string]any{"stack": s.template.Name, "outputs": s.deployment.Outputs, "resources": s.deployment.Resources,
-		"iam": s.services.IAM.Records()})
+		"iam": s.services.IAM.Records(), "network": s.services.Network.Records()})
 }
 
 func (s *Stack) usage(w http.ResponseWriter, _ *http.Request) {

@@ -4,41 +4,79 @@ import (
 	"context"
 	"encoding/json"
 
-	"github.com/sluice-ml/sluice/infra/local/states"
 	"github.com/sluice-ml/sluice/infra/local/wire"
 )
 
-// sdk answers the service calls that a state machine makes itself.
+// sdk is what state machines call beside functions and jobs: sns:publish and
+// events:putEvents. Anything else is refused by name.
 type sdk struct{ services *Services }
 
-var _ states.SDK = sdk{}
-
-// Call implements states.SDK.
 func (s sdk) Call(ctx context.Context, service, operation string, parameters json.RawMessage) (json.RawMessage, error) {
+	var out any
+	var err error
 	switch service + ":" + operation {
 	case "sns:publish":
-		return s.publish(ctx, parameters)
+		out, err = s.publish(ctx, parameters)
+	case "events:putEvents":
+		out, err = s.putEvents(ctx, parameters)
+	default:
+		return nil, wire.Errorf("NotImplemented", "the local stack's state machines do not call %s:%s; they call sns:publish and events:putEvents", service, operation)
 	}
-	return nil, wire.Errorf("NotImplemented", "the local stack's state machines cannot call %s:%s; they can call sns:publish", service, operation)
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(out)
 }
 
-func (s sdk) publish(ctx context.Context, parameters json.RawMessage) (json.RawMessage, error) {
+// textOrJSON is a member that Step Functions lets be a text or any JSON, which
+// it then sends as text.
+type textOrJSON string
+
+func (t *textOrJSON) UnmarshalJSON(raw []byte) error {
+	var s string
+	if json.Unmarshal(raw, &s) == nil {
+		*t = textOrJSON(s)
+		return nil
+	}
+	*t = textOrJSON(raw)
+	return nil
+}
+
+func (s sdk) publish(ctx context.Context, parameters json.RawMessage) (any, error) {
 	var in struct {
-		TopicArn, Subject string
-		Message           json.RawMessage
+		TopicArn          string
+		Subject           string
+		Message           textOrJSON
+		MessageAttributes map[string]struct{ DataType, StringValue string }
 	}
 	if err := wire.DecodeStrict(parameters, &in); err != nil {
 		return nil, err
 	}
-	// A message that is not text is sent as its JSON.
-	var text string
-	if json.Unmarshal(in.Message, &text) != nil {
-		text = string(in.Message)
+	attributes := map[string]string{}
+	for name, attribute := range in.MessageAttributes {
+		if attribute.DataType != "String" {
+			return nil, wire.Errorf("InvalidParameterValue", "message attribute %s: the local stack takes the DataType String, got %q", name, attribute.DataType)
+		}
+		attributes[name] = attribute.StringValue
 	}
-	id, err := s.services.SNS.Publish(ctx, in.TopicArn, in.Subject, text, nil)
+	id, err := s.services.SNS.Publish(ctx, in.TopicArn, in.Subject, string(in.Message), attributes)
+	return map[string]string{"MessageId": id}, err
+}
+
+func (s sdk) putEvents(ctx context.Context, parameters json.RawMessage) (any, error) {
+	type entry struct {
+		Source, DetailType string
+		Detail             textOrJSON
+		Resources          []string `json:",omitempty"`
+		EventBusName       string   `json:",omitempty"`
+	}
+	var in struct{ Entries []entry }
+	if err := wire.DecodeStrict(parameters, &in); err != nil {
+		return nil, err
+	}
+	body, err := json.Marshal(in)
 	if err != nil {
 		return nil, err
 	}
-	s.services.meter.notifications.Add(1)
-	return json.Marshal(map[string]string{"MessageId": id})
+	return s.services.Events.PutEvents(ctx, body)
 }

@@ -31,6 +31,7 @@ type Services struct {
 	Events     *events.Bus
 	Scheduler  *scheduler.Service
 	IAM        *iam.Service
+	Network    *network.Service
 	KMS        *kms.Service
 	SQS        *sqs.Service
 	SNS        *sns.Service
@@ -57,7 +58,7 @@ type opening struct {
 // openServices opens every service; after an error those that were open are
 // closed again.
 func openServices(ctx context.Context, o Options, template *assembly.Template, endpoint string) (*Services, error) {
-	s := &Services{IAM: iam.New(assembly.AccountID, template.Name)}
+	s := &Services{IAM: iam.New(assembly.AccountID, template.Name), Network: network.New(template.Region, template.Name)}
 	open := opening{Options: o, template: template, endpoint: endpoint, router: &router{services: s}, s: s}
 	for _, step := range []func(context.Context) error{
 		open.kms, open.logs, open.sqs, open.sns, open.cloudwatch, open.events, open.scheduler,
@@ -191,8 +192,7 @@ func (s *Services) creators(assets *assembly.Assets) map[string]assembly.Creator
 		states.ResourceType:        s.States.Creator(readAsset(assets)),
 	}
 	for _, some := range []map[string]assembly.Creator{
-		network.Creators(),
-		s.S3.Creators(), s.IAM.Creators(), s.KMS.Creators(), s.SQS.Creators(), s.SNS.Creators(), s.Logs.Creators(), s.CloudWatch.Creators(), s.Lambda.Creators(), s.Batch.Creators(), s.SageMaker.Creators(),
+		s.S3.Creators(), s.IAM.Creators(), s.Network.Creators(), s.KMS.Creators(), s.SQS.Creators(), s.SNS.Creators(), s.Logs.Creators(), s.CloudWatch.Creators(), s.Lambda.Creators(), s.Batch.Creators(), s.SageMaker.Creators(),
 	} {
 		maps.Copy(all, some)
 	}
