@@ -1,0 +1,191 @@
+package feedback
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/sluice-ml/sluice/shared/contract"
+	"github.com/sluice-ml/sluice/shared/profile"
+)
+
+// Limits of the ledger.
+const (
+	Retention = 13 * 24 * time.Hour // CloudWatch takes no older data than 14 days
+	MaxIDs    = 100_000
+)
+
+// Ledger is what is remembered of a model's predictions and labels.
+type Ledger struct {
+	Model string `json:"model"`
+	Turn  int64  `json:"turn"` // one more with every look
+	// Entries are ids, by inference id.
+	Entries map[string]Entry `json:"entries"`
+	// Captures are the capture files that were read, in hours that are still
+	// looked at; From is the first of these hours, per slot.
+	Captures map[string]Mark `json:"captures"`
+	// Labels are the label files that were read: key → ETag.
+	Labels map[string]string `json:"labels"`
+	Outbox []Point           `json:"outbox,omitempty"`
+	Window Window            `json:"window"`
+	Totals Totals            `json:"totals"`
+}
+
+// Mark says what was read of a slot's captures.
+type Mark struct {
+	From  time.Time       `json:"from"` // an hour; earlier ones are closed
+	Files map[string]bool `json:"files"`
+}
+
+// Entry is an inference id: a prediction that waits, a label that waits, or both
+// and done.
+type Entry struct {
+	Slot     string    `json:"s,omitempty"` // "" while only the label is known
+	Time     time.Time `json:"t"`           // of the prediction, or when the label was seen
+	Positive bool      `json:"p,omitempty"`
+	Labelled bool      `json:"l,omitempty"`
+	Label    bool      `json:"y,omitempty"`
+}
+
+// Point is how many predictions of a slot were right and wrong in a period.
+type Point struct {
+	Slot    string    `json:"slot"`
+	Time    time.Time `json:"time"` // the period's start
+	Correct int64     `json:"correct"`
+	Wrong   int64     `json:"wrong"`
+}
+
+// Window is a day's captured inputs.
+type Window struct {
+	Day     string           `json:"day,omitempty"` // UTC, yyyy-mm-dd
+	Profile *profile.Profile `json:"profile,omitempty"`
+	Version int              `json:"version,omitempty"` // the champion that it is compared with
+}
+
+// Totals count since the ledger began.
+type Totals struct {
+	Predictions    int64 `json:"predictions"`
+	Labels         int64 `json:"labels"`
+	Joined         int64 `json:"joined"`
+	Duplicates     int64 `json:"duplicates"`
+	Contradictions int64 `json:"contradictions"`
+	Dropped        int64 `json:"dropped"`    // forgotten before they were joined
+	Unlabelled     int64 `json:"unlabelled"` // without an inference id
+}
+
+// Seen are the predictions of one slot.
+type Seen struct {
+	Slot        string
+	Predictions []Prediction
+}
+
+// Join takes in predictions and labels and gives the points that they complete,
+// by slot and period, oldest first. It changes l.
+func (l *Ledger) Join(seen []Seen, labels []contract.Label, now time.Time, period time.Duration) []Point {
+	if l.Entries == nil {
+		l.Entries = map[string]Entry{}
+	}
+	counts := map[Point]*Point{}
+	for _, s := range seen {
+		for _, p := range s.Predictions {
+			l.predicted(s.Slot, p, period, counts)
+		}
+	}
+	for _, label := range labels {
+		l.labelled(label, now, period, counts)
+	}
+	l.forget(now)
+	points := make([]Point, 0, len(counts))
+	for _, p := range counts {
+		points = append(points, *p)
+	}
+	slices.SortFunc(points, func(a, b Point) int { return cmp.Or(a.Time.Compare(b.Time), cmp.Compare(a.Slot, b.Slot)) })
+	return points
+}
+
+func (l *Ledger) predicted(slot string, p Prediction, period time.Duration, counts map[Point]*Point) {
+	l.Totals.Predictions++
+	if p.ID == "" {
+		l.Totals.Unlabelled++
+		return
+	}
+	e, known := l.Entries[p.ID]
+	if known && e.Slot != "" {
+		l.Totals.Duplicates++
+		return
+	}
+	e.Slot, e.Time, e.Positive = slot, p.Time, p.Positive
+	l.Entries[p.ID] = e
+	if e.Labelled {
+		l.count(e, period, counts)
+	}
+}
+
+func (l *Ledger) labelled(label contract.Label, now time.Time, period time.Duration, counts map[Point]*Point) {
+	l.Totals.Labels++
+	truth := label.Label == 1
+	e, known := l.Entries[label.InferenceID]
+	if known && e.Labelled {
+		if e.Label != truth {
+			l.Totals.Contradictions++
+		} else {
+			l.Totals.Duplicates++
+		}
+		return
+	}
+	if !known {
+		e.Time = now.UTC()
+	}
+	e.Labelled, e.Label = true, truth
+	l.Entries[label.InferenceID] = e
+	if e.Slot != "" {
+		l.count(e, period, counts)
+	}
+}
+
+func (l *Ledger) count(e Entry, period time.Duration, counts map[Point]*Point) {
+	l.Totals.Joined++
+	key := Point{Slot: e.Slot, Time: e.Time.UTC().Truncate(period)}
+	p := counts[key]
+	if p == nil {
+		p = &Point{Slot: key.Slot, Time: key.Time}
+		counts[key] = p
+	}
+	if e.Positive == e.Label {
+		p.Correct++
+	} else {
+		p.Wrong++
+	}
+}
+
+// done says that an entry can change nothing any more.
+func (e Entry) done() bool { return e.Labelled && e.Slot != "" }
+
+// forget drops what is too old, and the oldest of what is too much.
+func (l *Ledger) forget(now time.Time) {
+	for id, e := range l.Entries {
+		if now.Sub(e.Time) > Retention {
+			l.drop(id, e)
+		}
+	}
+	if len(l.Entries) <= MaxIDs {
+		return
+	}
+	ids := make([]string, 0, len(l.Entries))
+	for id := range l.Entries {
+		ids = append(ids, id)
+	}
+	slices.SortFunc(ids, func(a, b string) int {
+		return cmp.Or(l.Entries[a].Time.Compare(l.Entries[b].Time), cmp.Compare(a, b))
+	})
+	for _, id := range ids[:len(ids)-MaxIDs] {
+		l.drop(id, l.Entries[id])
+	}
+}
+
+func (l *Ledger) drop(id string, e Entry) {
+	if !e.done() {
+		l.Totals.Dropped++
+	}
+	delete(l.Entries, id)
+}
