@@ -46,8 +46,8 @@ func (w *watcher) Do(_ context.Context, call asl.TaskCall) (json.RawMessage, *as
 	return json.RawMessage(`{"Payload":{"model":"` + in.Payload.Model + `","joined":3}}`), nil
 }
 
-func monitor(t *testing.T, w *watcher) asl.Result {
-	x, err := asl.NewEngine(asl.Options{Tasks: w}).Prepare(asl.Spec{Machine: definition(t, "monitor.asl.json"), Name: "m", Input: `{}`, Start: time.Now(), Event: func(asl.Event) {}})
+func monitor(t *testing.T, w *watcher, input string) asl.Result {
+	x, err := asl.NewEngine(asl.Options{Tasks: w}).Prepare(asl.Spec{Machine: definition(t, "monitor.asl.json"), Name: "m", Input: input, Start: time.Now(), Event: func(asl.Event) {}})
 	require.NoError(t, err)
 	result, err := x.Run(t.Context())
 	require.NoError(t, err)
@@ -57,7 +57,7 @@ func monitor(t *testing.T, w *watcher) asl.Result {
 func TestMonitorWatchesEveryModel(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &watcher{busy: 2}
-		result := monitor(t, w)
+		result := monitor(t, w, `{}`)
 		require.Equal(t, asl.Succeeded, result.Status)
 		require.JSONEq(t, `{"models":[{"model":"a","joined":3},{"model":"b","joined":3},{"model":"c","joined":3}],"broken":0}`, result.Output)
 	})
@@ -66,10 +66,21 @@ func TestMonitorWatchesEveryModel(t *testing.T) {
 func TestOneBrokenModelDoesNotKeepTheOthersFromBeingWatched(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &watcher{broken: map[string]bool{"a": true}}
-		result := monitor(t, w)
+		result := monitor(t, w, `{}`)
 		require.Equal(t, asl.Failed, result.Status)
 		require.Equal(t, "1 of 3 models could not be monitored: Sluice.Denied: no permission", *result.Cause)
 		slices.Sort(w.watched)
 		require.Equal(t, []string{"a", "b", "c"}, w.watched)
+	})
+}
+
+func TestScheduleMayNameTheModels(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &watcher{}
+		result := monitor(t, w, `{"models":["b"]}`)
+		require.JSONEq(t, `{"models":[{"model":"b","joined":3}],"broken":0}`, result.Output)
+		require.Equal(t, []string{"b"}, w.watched)
+		require.Equal(t, asl.Succeeded, monitor(t, w, `{"models":[]}`).Status)
+		require.Len(t, w.watched, 4)
 	})
 }

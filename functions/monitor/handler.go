@@ -98,6 +98,9 @@ func decode(event json.RawMessage, lake string) (step, error) {
 }
 
 func (s step) check(op string) (step, error) {
+	if s.Operation == "" && s.Model != "" {
+		s.Operation = "monitor"
+	}
 	switch s.Operation {
 	case "models":
 		return s, nil

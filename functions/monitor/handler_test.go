@@ -36,6 +36,7 @@ var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 func TestDecode(t *testing.T) {
 	for body, want := range map[string]step{
 		`{"operation":"models"}`:              {Operation: "models"},
+		`{"model":"m"}`:                       {Operation: "monitor", Model: "m"},
 		`{"operation":"monitor","model":"m"}`: {Operation: "monitor", Model: "m"},
 		`{"source":"aws.s3","detail-type":"Object Created","detail":{"bucket":{"name":"lake"},"object":{"key":"labels/m/2026/a.jsonl"}}}`: {Operation: "monitor", Model: "m"},
 	} {

@@ -3,8 +3,8 @@
 // moved from what the champion learned from; too far asks for a new run.
 //
 // It is called by the monitor state machine ({"operation": "models"}, then
-// {"operation": "monitor", "model": …} for each) and by EventBridge when labels
-// arrive.
+// {"operation": "monitor", "model": …} for each), by EventBridge when labels
+// arrive, and by people, who may leave the operation out.
 package main
 
 import (
@@ -31,6 +31,7 @@ func main() { lambdafn.Main(build) }
 func build(ctx context.Context) (lambdafn.Handler[json.RawMessage, any], error) {
 	env := settings.Env(os.LookupEnv)
 	environment, lake, bucket := env.Require(contract.EnvEnvironment), env.Require(contract.EnvLake), env.Require(contract.EnvStore)
+	admit := env.Optional("SLUICE_ADMIT_FUNCTION", "sluice-"+environment+"-admit")
 	period := env.Seconds(contract.EnvMetricPeriod, time.Minute)
 	if err := env.Err(); err != nil {
 		return nil, err
@@ -47,9 +48,9 @@ func build(ctx context.Context) (lambdafn.Handler[json.RawMessage, any], error) 
 	if err != nil {
 		return nil, err
 	}
-	admit := admission{client: lambda.NewFromConfig(cfg), function: "sluice-" + environment + "-admit"}
+	admission := admission{client: lambda.NewFromConfig(cfg), function: admit}
 	reference := baseline{store: store, bucket: bucket}
 	return handler{lake: lake, refs: store.Refs(bucket, ""), monitor: &feedback.Monitor{Environment: environment, Store: store.Refs(bucket, ""),
 		Captures: objects{store, bucket}, Labels: objects{store, lake}, Publisher: board{gauge},
-		Baseline: reference.of, Retrain: admit.start, Period: period, Now: time.Now}}.handle, nil
+		Baseline: reference.of, Retrain: admission.start, Period: period, Now: time.Now}}.handle, nil
 }

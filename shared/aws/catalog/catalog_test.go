@@ -3,6 +3,7 @@ package catalog_test
 import (
 	"encoding/json"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -43,8 +44,8 @@ func open(t *testing.T, change func(*decision.Decision)) (*catalog.Catalog, cont
 	config, err := trainconfig.Parse("train.yaml", []byte(train))
 	require.NoError(t, err)
 	configURI := s3store.VersionURI(bucket, "configs/m/train.yaml", put(bucket, "configs/m/train.yaml", train).VersionID)
-	big := put(lake, "raw/m/big.csv", "age,work,income\n1,State,0\n2,State,1\n3,State,1\n")
-	small := put(lake, "raw/m/small.csv", "income,age,work\n1,39,\n")
+	big := put(lake, "raw/m/big.csv", "age,work,income\n"+strings.Repeat("1,State,0\n", 100_000))
+	small := put(lake, "raw/m/small.csv", "income,age,work\n1,39,\n"+strings.Repeat("0,40,State government\n", 20_000))
 	objects, err := store.PutJSON(ctx, bucket, "datasets/m/objects.json", contract.DatasetObjects{Commit: "abc", Bucket: lake, Objects: []contract.ObjectVersion{
 		{Key: "raw/m/big.csv", VersionID: big.VersionID, Size: big.Size}, {Key: "raw/m/small.csv", VersionID: small.VersionID, Size: small.Size}}})
 	require.NoError(t, err)
