@@ -71,9 +71,9 @@ type DriftResult struct {
 }
 
 // LedgerKey is where a model's ledger lies in the store bucket.
-func LedgerKey(model string) string { return "feedback/" + model + "/ledger.json" }
+func LedgerKey(model string) string { return "monitor/" + model + "/ledger.json" }
 
-func leaseKey(model string) string { return "feedback/" + model + "/lease.json" }
+func leaseKey(model string) string { return "monitor/" + model + "/lease.json" }
 
 // leaseTime outlives the longest function call.
 const leaseTime = 15 * time.Minute

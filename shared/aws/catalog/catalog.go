@@ -4,9 +4,13 @@
 package catalog
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"io"
+	"path"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sluice-ml/sluice/shared/aws/runstore"
@@ -97,9 +101,12 @@ func (c *Catalog) matches(d decision.Decision, v contract.Version, step contract
 	return nil
 }
 
-// maxRowBytes bounds the object that a row is taken from, so that reading it
-// fits a function's memory.
-const maxRowBytes = 256 << 20
+// How much is read of the object that a row is taken from: the beginning of a
+// text file, and at most what fits a function's memory.
+const (
+	headBytes   = 256 << 10
+	maxRowBytes = 64 << 20
+)
 
 // Row implements rollout.Catalog: the first row of the smallest object that the
 // version learned from, as JSON without the target.
@@ -121,11 +128,28 @@ func (c *Catalog) Row(ctx context.Context, model string, version int) (rollout.R
 	if err != nil {
 		return rollout.Row{}, err
 	}
-	rows, err := table.Read(ctx, object.Key, reader, reader.Size(), table.Options{MaxBytes: maxRowBytes})
+	rows, err := firstRows(ctx, object.Key, reader, reader.Size())
 	if err != nil {
 		return rollout.Row{}, err
 	}
 	return request(rows, run.Config.Data.Target)
+}
+
+// firstRows reads the beginning of a text file, and the whole of any other and
+// of one whose beginning does not stand alone.
+func firstRows(ctx context.Context, name string, r io.ReaderAt, size int64) (*table.Table, error) {
+	kind := strings.ToLower(path.Ext(name))
+	if size > headBytes && slices.Contains([]string{".csv", ".jsonl", ".ndjson"}, kind) {
+		head := make([]byte, headBytes)
+		if _, err := r.ReadAt(head, 0); err != nil && err != io.EOF {
+			return nil, fault.Wrap(fault.Unavailable, "read the beginning of "+name, err)
+		}
+		head = head[:bytes.LastIndexByte(head, '\n')+1]
+		if rows, err := table.Read(ctx, name, bytes.NewReader(head), int64(len(head)), table.Options{}); err == nil && rows.Rows() > 0 {
+			return rows, nil
+		}
+	}
+	return table.Read(ctx, name, r, size, table.Options{MaxBytes: maxRowBytes})
 }
 
 // request makes an invocation of a table's first row.

@@ -1,6 +1,7 @@
 // Command modelserver is a model container for the endpoint's tests. The file
 // behaviour in its model folder says what it does: good answers, dead never
-// starts, mute fails every request, odd answers what no model server answers.
+// starts, mute fails every request, flaky every second one, odd answers what no
+// model server answers, strict refuses.
 package main
 
 import (
@@ -9,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 )
 
 func main() {
@@ -21,14 +23,16 @@ func main() {
 	if behaviour == "dead" {
 		os.Exit(3)
 	}
+	var requests atomic.Int64
 	http.HandleFunc("GET /ping", func(http.ResponseWriter, *http.Request) {})
 	http.HandleFunc("POST /invocations", func(w http.ResponseWriter, r *http.Request) {
-		switch behaviour {
-		case "mute":
+		n := requests.Add(1)
+		switch {
+		case behaviour == "mute", behaviour == "flaky" && n%2 == 0:
 			http.Error(w, `{"error":"broken"}`, http.StatusInternalServerError)
-		case "strict":
+		case behaviour == "strict":
 			http.Error(w, `{"error":"feature age is missing"}`, http.StatusBadRequest)
-		case "odd":
+		case behaviour == "odd":
 			fmt.Fprintln(w, `{"predictions":[{"score":1.5}]}`)
 		default:
 			fmt.Fprintln(w, `{"predictions":[{"score":0.25}]}`)

@@ -1,0 +1,223 @@
+package rollouts_test
+
+import (
+	"archive/tar"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http/httptest"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/aws-sdk-go-v2/service/sagemaker"
+	"github.com/aws/aws-sdk-go-v2/service/sagemakerruntime"
+	"github.com/stretchr/testify/require"
+
+	localcloudwatch "github.com/sluice-ml/sluice/infra/local/cloudwatch"
+	localsagemaker "github.com/sluice-ml/sluice/infra/local/sagemaker"
+	"github.com/sluice-ml/sluice/shared/aws/endpoint"
+	"github.com/sluice-ml/sluice/shared/aws/metrics"
+	"github.com/sluice-ml/sluice/shared/contract"
+	"github.com/sluice-ml/sluice/shared/ref"
+	"github.com/sluice-ml/sluice/shared/rollout"
+	"github.com/sluice-ml/sluice/shared/trainconfig"
+)
+
+// clock moves only when somebody waits.
+type clock struct {
+	mu  sync.Mutex
+	now time.Time
+}
+
+func (c *clock) Now() time.Time { c.mu.Lock(); defer c.mu.Unlock(); return c.now }
+func (c *clock) pass(d time.Duration) {
+	c.mu.Lock()
+	c.now = c.now.Add(d)
+	c.mu.Unlock()
+	time.Sleep(5 * time.Millisecond) // the servers are real processes
+}
+
+// artefacts is a bucket whose keys <version>-<behaviour>.tar.gz hold a model
+// that behaves so.
+type artefacts struct{}
+
+func (artefacts) Get(_ context.Context, _, key string) (io.ReadCloser, error) {
+	_, behaviour, _ := strings.Cut(strings.TrimSuffix(key, ".tar.gz"), "-")
+	var out bytes.Buffer
+	zipped := gzip.NewWriter(&out)
+	archive := tar.NewWriter(zipped)
+	if err := archive.WriteHeader(&tar.Header{Name: "behaviour", Mode: 0o644, Size: int64(len(behaviour))}); err != nil {
+		return nil, err
+	}
+	_, _ = io.WriteString(archive, behaviour)
+	_, _ = archive.Close(), zipped.Close()
+	return io.NopCloser(&out), nil
+}
+
+func (artefacts) Put(context.Context, string, string, []byte) error { return nil }
+
+type deaf struct{}
+
+func (deaf) PutEvent(context.Context, localcloudwatch.Event) error      { return nil }
+func (deaf) PublishAlarm(context.Context, string, string, string) error { return nil }
+func (deaf) InvokeAlarm(context.Context, string, []byte) error          { return nil }
+
+// world is a controller with the real adapters on the local SageMaker and
+// CloudWatch. It is the catalog itself.
+type world struct {
+	*rollout.Controller
+	clock     *clock
+	t         *testing.T
+	sagemaker *localsagemaker.Service
+	runtime   *sagemakerruntime.Client
+	champion  int
+	behaviour string
+	told      []string
+}
+
+func open(t *testing.T) *world {
+	binary := filepath.Join(t.TempDir(), "modelserver")
+	output, err := exec.Command("go", "build", "-o", binary, "../endpoint/testdata/modelserver").CombinedOutput()
+	require.NoError(t, err, string(output))
+	w := &world{t: t, clock: &clock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}}
+	watch, err := localcloudwatch.Open(localcloudwatch.Config{Dir: t.TempDir(), Region: "eu-west-1", Account: "000000000000", Now: w.clock.Now, Events: deaf{}, Actions: deaf{}})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = watch.Close() })
+	w.sagemaker, err = localsagemaker.Open(localsagemaker.Config{Dir: t.TempDir(), Region: "eu-west-1", Account: "000000000000", Objects: artefacts{}, Metrics: watch, Now: w.clock.Now,
+		Log: t.Output(), ReadyTimeout: 5 * time.Second, StopGrace: 5 * time.Second, RestartPause: 10 * time.Millisecond,
+		ResolveImage: func(string) (string, []string, []string, error) { return binary, nil, nil, nil }})
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, w.sagemaker.Close(context.Background())) })
+	keys := credentials.NewStaticCredentialsProvider("id", "secret", "")
+	api, runtime, metric := httptest.NewServer(w.sagemaker.API()), httptest.NewServer(w.sagemaker.Runtime()), httptest.NewServer(watch.Handler())
+	t.Cleanup(func() { api.Close(); runtime.Close(); metric.Close() })
+	w.runtime = sagemakerruntime.New(sagemakerruntime.Options{Region: "eu-west-1", BaseEndpoint: &runtime.URL, Credentials: keys, RetryMaxAttempts: 1})
+	backend, err := endpoint.New(sagemaker.New(sagemaker.Options{Region: "eu-west-1", BaseEndpoint: &api.URL, Credentials: keys, RetryMaxAttempts: 1}), w.runtime,
+		endpoint.Settings{Environment: "staging", Role: "arn:aws:iam::000000000000:role/models", InstanceType: "ml.m5.large", InstanceCount: 1, MetricPeriod: 10, Capture: "s3://store/capture"})
+	require.NoError(t, err)
+	gauge, err := metrics.New(cloudwatch.New(cloudwatch.Options{Region: "eu-west-1", BaseEndpoint: &metric.URL, Credentials: keys, RetryMaxAttempts: 1}), "staging", 10*time.Second)
+	require.NoError(t, err)
+	records := rollout.Records{Store: ref.NewMemory(), Now: w.clock.Now}
+	w.Controller = &rollout.Controller{Backend: backend, States: records, Leases: records, Catalog: w, Gauge: gauge, Now: w.clock.Now, Log: slog.New(slog.DiscardHandler),
+		Sleep: func(_ context.Context, d time.Duration) error { w.clock.pass(d); return nil },
+		Tell:  func(_ context.Context, _, text string) error { w.told = append(w.told, text); return nil }}
+	return w
+}
+
+func (w *world) Champion(context.Context, string) (int, error)        { return w.champion, nil }
+func (w *world) Promote(_ context.Context, _ string, _, to int) error { w.champion = to; return nil }
+func (w *world) Row(context.Context, string, int) (rollout.Row, error) {
+	return rollout.Row{ContentType: "application/json", Body: []byte(`{"instances":[{"age":39}]}`)}, nil
+}
+func (w *world) Approved(_ context.Context, step contract.RolloutStep) (rollout.Approved, error) {
+	return rollout.Approved{Artifact: rollout.Artifact{Version: step.Version, URI: fmt.Sprintf("s3://store/%d-%s.tar.gz", step.Version, w.behaviour), Image: "server:1"},
+		Policy: rollout.Policy{Steps: []float64{50, 100}, Bake: trainconfig.Duration(30 * time.Second), Deadline: trainconfig.Duration(time.Hour),
+			LatencyP99: trainconfig.Duration(5 * time.Second), ErrorRate: 0.01, MinRequests: 20, MaxFailures: 2}}, nil
+}
+
+// traffic is callers who do not know of any rollout, for a bake.
+func (w *world) traffic(seconds int) {
+	for range seconds / 10 {
+		for range 40 {
+			_, _ = w.runtime.InvokeEndpoint(w.t.Context(), &sagemakerruntime.InvokeEndpointInput{EndpointName: aws.String("sluice-staging-adult--income"),
+				ContentType: aws.String("application/json"), Body: []byte(`{"instances":[{"age":39}]}`)}) // failures are what is measured
+		}
+		w.clock.pass(10 * time.Second)
+	}
+	require.NoError(w.t, w.sagemaker.Flush(w.t.Context(), w.clock.Now()))
+}
+
+// ship runs a rollout as the state machine does.
+func (w *world) ship(version int, behaviour string) contract.RolloutCommand {
+	w.behaviour = behaviour
+	step := contract.RolloutStep{Operation: "acquire", Model: "adult_income", Run: fmt.Sprint("run-", version), Version: version, Decision: "s3://store/d", Rollout: fmt.Sprint("r-", version)}
+	command, err := w.Do(w.t.Context(), step)
+	for turns := 0; err == nil && command.Action != "done"; turns++ {
+		require.Less(w.t, turns, 200, "%+v", command)
+		switch command.Action {
+		case "bake":
+			w.traffic(command.WaitSeconds + 10)
+			command, err = w.Analyze(w.t.Context(), step)
+		case "analyze":
+			command, err = w.Analyze(w.t.Context(), step)
+		case "promote":
+			command, err = w.Controller.Promote(w.t.Context(), step)
+		case "rollback":
+			command, err = w.Rollback(w.t.Context(), step)
+		default:
+			w.clock.pass(time.Duration(command.WaitSeconds) * time.Second)
+			step.Operation = command.Action
+			command, err = w.Do(w.t.Context(), step)
+		}
+	}
+	require.NoError(w.t, err)
+	return command
+}
+
+func (w *world) serves(version int) {
+	w.t.Helper()
+	view, err := w.Backend.View(w.t.Context(), "adult_income")
+	require.NoError(w.t, err)
+	require.Len(w.t, view.Slots, 1)
+	require.Equal(w.t, version, view.Slots[0].Version)
+	require.Equal(w.t, version, w.champion)
+}
+
+// A model's life: the first version, a better one, one that cannot answer, one
+// that fails half of what it is asked, and one more good one.
+func TestReleasesOnTheLocalStack(t *testing.T) {
+	w := open(t)
+	require.Equal(t, "promoted", w.ship(1, "good").Outcome)
+	w.serves(1)
+	require.Equal(t, "promoted", w.ship(2, "good").Outcome)
+	w.serves(2)
+
+	command := w.ship(3, "mute")
+	require.Equal(t, "rolled_back", command.Outcome)
+	require.Contains(t, command.Reason, "the candidate failed its smoke test")
+	w.serves(2)
+
+	command = w.ship(4, "flaky")
+	require.Equal(t, "rolled_back", command.Outcome)
+	require.Contains(t, command.Reason, "failure 2 of 2: error_rate 0.")
+	w.serves(2)
+	require.Len(t, w.told, 2)
+
+	require.Equal(t, "rolled_back", w.ship(5, "dead").Outcome)
+	w.serves(2)
+	require.Equal(t, "promoted", w.ship(6, "good").Outcome)
+	w.serves(6)
+
+	s, err := w.States.Archived(t.Context(), "adult_income", "r-4")
+	require.NoError(t, err)
+	var verdicts []string
+	for _, r := range s.History {
+		if r.Verdict != "" {
+			verdicts = append(verdicts, fmt.Sprintf("%v %% %s", r.Weight, r.Verdict))
+			require.Positive(t, r.Measurements.Champion.Requests, "the champion is measured beside it")
+		}
+	}
+	require.Equal(t, []string{"50 % fail", "50 % fail"}, verdicts)
+}
+
+// A first version that never gets healthy leaves no endpoint, and the next can
+// begin at once.
+func TestFirstVersionThatNeverAnswersLeavesNothing(t *testing.T) {
+	w := open(t)
+	require.Equal(t, "rolled_back", w.ship(1, "dead").Outcome)
+	view, err := w.Backend.View(t.Context(), "adult_income")
+	require.NoError(t, err)
+	require.False(t, view.Exists)
+	require.Equal(t, "promoted", w.ship(2, "good").Outcome)
+	w.serves(2)
+}
