@@ -17,17 +17,18 @@ SLUICE      := $(BIN)/sluice
 XGBOOST_LIB := $(CACHE)/xgboost/lib/libxgboost.so
 CFN_LINT    := $(CACHE)/python/bin/cfn-lint
 GOLANGCI    := $(CACHE)/tools/golangci-lint
+LOCAL       := .sluice/cdk.out
 ARCH        := $(if $(filter arm64,$(shell go env GOARCH)),arm64,x86_64)
 
 ##@ Try it
-run: build synth xgboost ## tell the whole story on this machine, without AWS: five endings, asserted
-	$(SLUICE) story --assembly cdk.out --environment $(ENVIRONMENT) --port $(PORT)
+run: $(LOCAL) xgboost ## tell the whole story on this machine, without AWS: five endings, asserted
+	$(SLUICE) story --assembly $(LOCAL) --environment $(ENVIRONMENT) --port $(PORT)
 
-up: build synth xgboost ## start the stack and keep it running (Ctrl-C stops it)
-	$(SLUICE) up --assembly cdk.out --environment $(ENVIRONMENT) --port $(PORT)
+up: $(LOCAL) xgboost ## start the stack and keep it running (Ctrl-C stops it)
+	$(SLUICE) up --assembly $(LOCAL) --environment $(ENVIRONMENT) --port $(PORT)
 
-invoke-%: build ## run one function's real binary on its sample event, e.g. make invoke-ingest
-	$(SLUICE) invoke $* --build $(BUILD) --event events/$*.json
+invoke-%: $(LOCAL) xgboost ## run one function's real binary on its sample event, e.g. make invoke-ingest
+	$(SLUICE) invoke $* --assembly $(LOCAL) --environment $(ENVIRONMENT) --port 0 --dir .sluice/story --event events/$*.json
 
 doctor: ## say what this machine lacks, and how to get it
 	scripts/doctor.sh
@@ -39,10 +40,15 @@ build: ## compile every function, image program and the sluice command
 synth: build ## synthesize the CDK app into cdk.out
 	go run ./infra
 
-test: build synth xgboost lint-templates ## run every test (fetches what it needs)
+# The same app for this machine, where nobody wants to wait half a minute for
+# uploads to settle.
+$(LOCAL): build FORCE
+	CDK_OUTDIR=$(LOCAL) CDK_CONTEXT_JSON='{"quietSeconds": 2, "architecture": "$(ARCH)"}' go run ./infra
+
+test: $(LOCAL) synth xgboost lint-templates ## run every test (fetches what it needs)
 	SLUICE_XGBOOST_LIB=$(abspath $(XGBOOST_LIB)) go test -timeout 20m ./...
 
-bench: build synth xgboost ## measure: orchestration overhead, rollback time, server latency, …
+bench: $(LOCAL) xgboost ## measure: orchestration overhead, rollback time, server latency, …
 	SLUICE_XGBOOST_LIB=$(abspath $(XGBOOST_LIB)) scripts/bench.sh
 
 golden: ## rewrite the golden templates from what the app synthesizes now
@@ -80,4 +86,4 @@ clean: ## remove what was built (keeps the caches and the stack's data)
 help: ## this text
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z%-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: run up doctor build synth test bench golden lint lint-templates deploy xgboost clean help
+.PHONY: run up doctor build synth test bench golden lint lint-templates deploy xgboost clean help FORCE

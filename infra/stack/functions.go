@@ -52,7 +52,9 @@ func (s *Sluice) specs() []spec {
 	})
 	verify := allow("kms:Verify", "kms:GetPublicKey").on(*s.signingKey.AttrArn())
 	shifts := []statement{
-		s.reads("runs", "configs", "models", "rollouts"), s.writes("rollouts"), s.lists(s.store), verify,
+		s.reads("runs", "configs", "models", "rollouts", "datasets"), s.writes("rollouts"), s.lists(s.store), verify,
+		allow("sns:Publish").on(*s.alerts.TopicArn()),
+		allow("s3:GetObject", "s3:GetObjectVersion").on(s.in(s.lake, "raw/*")), // the row of the smoke test
 		allow("sagemaker:DescribeEndpoint", "sagemaker:UpdateEndpoint", "sagemaker:UpdateEndpointWeightsAndCapacities", "sagemaker:CreateEndpoint", "sagemaker:DeleteEndpoint", "sagemaker:InvokeEndpoint",
 			"sagemaker:CreateEndpointConfig", "sagemaker:DescribeEndpointConfig", "sagemaker:DeleteEndpointConfig",
 			"sagemaker:CreateModel", "sagemaker:DescribeModel", "sagemaker:DeleteModel").on(s.endpoints("endpoint", "endpoint-config", "model")...),
@@ -99,7 +101,7 @@ func (s *Sluice) specs() []spec {
 			grants: []statement{s.reads("runs", "models"), s.writes("models", "runs"), s.lists(s.store), verify}},
 		spec{id: "Shift", folder: "shift", does: "Prepares the candidate and moves traffic to it, step by step", seconds: 120, memoryMB: 256, environment: endpoint, grants: shifts},
 		spec{id: "Analyze", folder: "analyze", does: "Compares candidate and champion after each bake", seconds: 60, memoryMB: 256, environment: endpoint,
-			grants: append([]statement{allow("cloudwatch:GetMetricData", "cloudwatch:DescribeAlarms").on("*"), allow("sagemaker:DescribeEndpoint", "sagemaker:DescribeEndpointConfig").on(s.endpoints("endpoint", "endpoint-config")...)}, shifts[:3]...)},
+			grants: append([]statement{allow("cloudwatch:GetMetricData", "cloudwatch:DescribeAlarms").on("*"), allow("sagemaker:DescribeEndpoint", "sagemaker:DescribeEndpointConfig").on(s.endpoints("endpoint", "endpoint-config")...)}, shifts[:5]...)},
 		spec{id: "Promote", folder: "promote", does: "Makes the candidate the champion and retires the old one", seconds: 300, memoryMB: 256, environment: endpoint,
 			grants: append([]statement{s.writes("models")}, shifts...)},
 		spec{id: "Rollback", folder: "rollback", does: "Puts the champion back at 100 % and verifies it", seconds: 300, memoryMB: 256, environment: endpoint,

@@ -51,8 +51,14 @@ func OtherSlot(slot string) string {
 
 var modelName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_-]{0,38}[A-Za-z0-9])?$`)
 
+// endpointRoom is what "sluice-production-" leaves of SageMaker's 63 characters.
+const endpointRoom = 45
+
 // CheckModel returns an error that says what is wrong with a model's name.
 func CheckModel(name string) error {
+	if modelName.MatchString(name) && len(AWSName(name)) > endpointRoom {
+		return fmt.Errorf("model name %q: its AWS name %q is longer than %d characters; use fewer of '_'", name, AWSName(name), endpointRoom)
+	}
 	if !modelName.MatchString(name) {
 		return fmt.Errorf("model name %q: want 1 to 40 letters, digits, '-' and '_', starting and ending with a letter or digit", name)
 	}

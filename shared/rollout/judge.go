@@ -22,7 +22,8 @@ type Finding struct {
 	Limit   float64 `json:"limit"`
 	Low     float64 `json:"low,omitzero"` // the rate's 95 % interval
 	High    float64 `json:"high,omitzero"`
-	Shared  bool    `json:"shared,omitempty"` // the champion breaches the same limit
+	Shared  bool    `json:"shared,omitempty"`  // the champion breaches the same limit
+	Unknown bool    `json:"unknown,omitempty"` // nothing, or too little, was measured
 	Reason  string  `json:"reason"`
 }
 
@@ -146,6 +147,7 @@ func (f Finding) say(verdict, relation string) Finding {
 }
 
 func (f Finding) insufficient(why string, args ...any) Finding {
+	f.Unknown = true
 	f.Verdict, f.Reason = Insufficient, f.Measure+" is not known: "+fmt.Sprintf(why, args...)
 	return f
 }
@@ -177,6 +179,17 @@ func summarise(findings []Finding) Judgement {
 	}
 	j.Reason = j.reason()
 	return j
+}
+
+// quiet says that nothing speaks against the candidate but a lack of traffic: a
+// broken source of measurements is not quiet.
+func (j Judgement) quiet() bool {
+	for _, f := range j.Findings {
+		if f.Verdict != Pass && !f.Unknown {
+			return false
+		}
+	}
+	return j.Verdict == Insufficient && len(j.Findings) > 0
 }
 
 // reason names the findings that made the verdict.

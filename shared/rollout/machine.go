@@ -281,10 +281,13 @@ func (m *machine) measured(o Measured) {
 	}
 	j := Judge(m.Policy, o.Measurements)
 	r := Record{Verdict: j.Verdict, Reason: j.Reason, Measurements: &o.Measurements, Findings: j.Findings}
-	switch j.Verdict {
-	case Pass:
+	switch {
+	case j.Verdict == Pass:
 		m.passed(r)
-	case Fail:
+	case m.First() && j.quiet():
+		r.Reason += "; a first release goes ahead: nobody could ask an endpoint that was not there"
+		m.passed(r)
+	case j.Verdict == Fail:
 		m.failedBake(r)
 	default:
 		m.held(j, r)

@@ -82,7 +82,7 @@ const (
 	LocalRegion    = "us-east-1"
 	LocalAccount   = "000000000000"
 	LocalAccessKey = "sluice"
-	LocalSecretKey = "sluice-local-secret"
+	LocalSecretKey = "sluice-local"
 )
 
 func (c *Client) machineARN(name string) string {
