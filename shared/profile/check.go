@@ -289,7 +289,7 @@ func (c *checker) balance(p *Profile) {
 		limit = limits[1]
 	}
 	c.add(c.cfg.Data.Target, "class_balance", share, limit, total, high < limits[0] || low > limits[1],
-		"%s: %.4g of the rows have the class %q, the limits are %.4g to %.4g", c.scope.Name, share, c.positive, limits[0], limits[1])
+		"%s: in column %q, %.4g of the rows have the class %q, the limits are %.4g to %.4g", c.scope.Name, c.cfg.Data.Target, share, c.positive, limits[0], limits[1])
 }
 
 // wilson is the 99 % Wilson score interval of a share (Wilson 1927).

@@ -72,7 +72,7 @@ func TestABadUploadIsNotHiddenByAnOldDataset(t *testing.T) {
 	for _, c := range []struct{ name, data, want string }{
 		{"nulls", "age,job,y\n" + rows(",clerk,0", 60) + rows("30,cook,1", 60), `the new objects: column "age" has no value in 0.5`},
 		{"few rows, all null", "age,job,y\n" + rows(",clerk,0", 6) + rows(",cook,1", 6), `the new objects: column "age" has no value in 1`},
-		{"one class", "age,job,y\n" + rows("20,clerk,0", 100) + rows("30,cook,0", 100), `the new objects: 0 of the rows have the class "1"`},
+		{"one class", "age,job,y\n" + rows("20,clerk,0", 100) + rows("30,cook,0", 100), `the new objects: in column "y", 0 of the rows have the class "1"`},
 		{"words among numbers", people(200, 9) + "old,cook,1\n", `the new objects: column "age" held only numbers before and now holds 1 other values, first "old" in row 201 of new.csv`},
 		{"numbers among words", strings.NewReplacer("clerk", "1", "smith", "2", "cook", "3").Replace(people(200, 9)), `column "job" held text in 1 of its values before and now holds only numbers`},
 		{"constant", "age,job,y\n" + rows("20,clerk,0", 600) + rows("20,cook,1", 600), `the new objects: feature "age" has the variance 0`},
