@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -42,6 +43,7 @@ type Client struct {
 	endpoints       *sagemaker.Client
 	inference       *sagemakerruntime.Client
 	logs            *cloudwatchlogs.Client
+	alarms          *cloudwatch.Client
 }
 
 // Connect finds the deployment's names from the caller's account and region.
@@ -74,6 +76,7 @@ func Connect(ctx context.Context, target Target) (*Client, error) {
 		endpoints: sagemaker.NewFromConfig(cfg),
 		inference: sagemakerruntime.NewFromConfig(cfg),
 		logs:      cloudwatchlogs.NewFromConfig(cfg),
+		alarms:    cloudwatch.NewFromConfig(cfg),
 	}, nil
 }
 

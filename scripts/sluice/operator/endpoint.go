@@ -5,7 +5,10 @@ import (
 	"errors"
 	"fmt"
 
+	"time"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/sagemaker"
 	"github.com/aws/aws-sdk-go-v2/service/sagemakerruntime"
 	runtimetypes "github.com/aws/aws-sdk-go-v2/service/sagemakerruntime/types"
@@ -87,4 +90,18 @@ func failedVariant(err error) string {
 		return response.HTTPResponse().Header.Get("x-Amzn-Invoked-Production-Variant")
 	}
 	return ""
+}
+
+// AlarmSince is when an alarm of a model's slot went into its present state.
+func (c *Client) AlarmSince(ctx context.Context, model, slot, measure string) (state string, since time.Time, err error) {
+	name := contract.AlarmName(c.Environment, model, slot, measure)
+	out, err := c.alarms.DescribeAlarms(ctx, &cloudwatch.DescribeAlarmsInput{AlarmNames: []string{name}})
+	if err != nil {
+		return "", time.Time{}, fmt.Errorf("read alarm %s: %w", name, err)
+	}
+	if len(out.MetricAlarms) != 1 {
+		return "", time.Time{}, fmt.Errorf("there is no alarm %s", name)
+	}
+	alarm := out.MetricAlarms[0]
+	return string(alarm.StateValue), aws.ToTime(alarm.StateTransitionedTimestamp), nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/sluice-ml/sluice/scripts/sluice/cost"
 	"github.com/sluice-ml/sluice/scripts/sluice/operator"
 	"github.com/sluice-ml/sluice/shared/contract"
+	"github.com/sluice-ml/sluice/shared/rollout"
 )
 
 // Stack is what the story needs of the local stack beyond the AWS APIs.
@@ -47,7 +48,9 @@ type Chapter struct {
 	USD      float64           `json:"usd"`
 	Usage    cost.Usage        `json:"usage"`
 	Report   string            `json:"report,omitempty"`
-	Notes    []string          `json:"notes,omitempty"`
+	// Rollback is the seconds from the alarm's transition to the champion's
+	// weight read back; 0 when nothing was rolled back.
+	Rollback float64 `json:"rollback_seconds,omitempty"`
 }
 
 const model = "adult-income"
@@ -129,6 +132,11 @@ func (t *teller) play(ctx context.Context, want ending, start func(context.Conte
 	if chapter.Overhead, err = t.overhead(ctx, run); err != nil {
 		return err
 	}
+	if run.Status == "rolled_back" {
+		if chapter.Rollback, err = t.rollbackTime(ctx); err != nil {
+			return err
+		}
+	}
 	if t.Report != nil {
 		if chapter.Report, err = t.Report(ctx, run, chapter.Usage, chapter.Served); err != nil {
 			return err
@@ -198,6 +206,35 @@ func (t *teller) overhead(ctx context.Context, run operator.Run) (float64, error
 	return total.Seconds(), nil
 }
 
+// rollbackTime is from the transition of the alarm that fired first to the
+// moment the rollout's state says rolled back, which it does once the endpoint's
+// weights were read back.
+func (t *teller) rollbackTime(ctx context.Context) (float64, error) {
+	state, err := t.Client.Rollout(ctx, model)
+	if err != nil {
+		return 0, err
+	}
+	var fired time.Time
+	for _, measure := range []string{"errors", "latency", "accuracy"} {
+		value, since, err := t.Client.AlarmSince(ctx, model, state.Candidate.Slot, measure)
+		if err != nil {
+			return 0, err
+		}
+		if value == "ALARM" && (fired.IsZero() || since.Before(fired)) {
+			fired = since
+		}
+	}
+	if fired.IsZero() {
+		return 0, nil // it was rolled back for another reason
+	}
+	for _, r := range state.History {
+		if r.Phase == rollout.RolledBack {
+			return r.Time.Sub(fired).Seconds(), nil
+		}
+	}
+	return 0, fmt.Errorf("rollout %s: its history has no rolled_back", state.Rollout)
+}
+
 func (t *teller) assert(ctx context.Context, want ending, run operator.Run, chapter Chapter, lastErr error) error {
 	if run.Status != want.status {
 		return fmt.Errorf("run %s ended %q, want %q: %s", run.Run, run.Status, want.status, chapter.Reason)
@@ -245,8 +282,8 @@ func (t *teller) assert(ctx context.Context, want ending, run operator.Run, chap
 
 func (t *teller) print(c Chapter) {
 	fmt.Fprintf(t.Out, "   ⇒ %s: %s\n", c.Ending, c.Reason)
-	for _, note := range c.Notes {
-		fmt.Fprintf(t.Out, "     %s\n", note)
+	if c.Rollback > 0 {
+		fmt.Fprintf(t.Out, "     %.2f s from the alarm to the champion at 100 %%, read back\n", c.Rollback)
 	}
 	fmt.Fprintf(t.Out, "     %.1f s in all, %.1f s of it orchestration; on AWS it would have cost $%.4f\n", c.Elapsed, c.Overhead, c.USD)
 	for _, slot := range []string{contract.SlotBlue, contract.SlotGreen, ""} {

@@ -1,0 +1,23 @@
+#!/usr/bin/env bash
+# Measures what the README states. Peers run in the same process or run where
+# there is one. `make bench` fetches and builds what this needs.
+#   BENCH=regexp   only these Go benchmarks (default: all)
+#   STORY=no       leave the story out (it takes two minutes)
+set -euo pipefail
+cd "$(dirname "$0")/.."
+echo "machine: $(nproc) cores, $(awk -F': ' '/model name/ {print $2; exit}' /proc/cpuinfo), $(go version | cut -d' ' -f3)"
+echo
+echo "== Go benchmarks =="
+go test -run '^$' -bench "${BENCH:-.}" -benchmem \
+  ./infra/local/asl ./infra/local/states ./infra/local/lambda ./infra/local/sagemaker ./infra/local/s3 ./infra/local/cloudwatch \
+  ./shared/gbdt ./shared/serving ./shared/table ./shared/evaluation ./shared/rollout |
+  grep -E '^(Benchmark|pkg:|ok|FAIL|---)'
+[[ ${STORY:-yes} == no ]] && exit
+echo
+echo "== the story: orchestration overhead per run, rollback from alarm to verified weight =="
+.sluice/build/bin/sluice story --assembly .sluice/cdk.out --port 0 --json 2>/dev/null |
+  python3 -c '
+import json, sys
+print("%-14s %-12s %10s %12s %12s" % ("run", "ended", "seconds", "overhead s", "rollback s"))
+for c in json.load(sys.stdin):
+    print("%-14s %-12s %10.1f %12.2f %12s" % (c["run"][-14:], c["ending"], c["elapsed_seconds"], c["overhead_seconds"], "%.2f" % c["rollback_seconds"] if "rollback_seconds" in c else ""))'
