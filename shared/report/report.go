@@ -10,6 +10,7 @@ import (
 	"html/template"
 	"io"
 	"math"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -134,6 +135,16 @@ func (d Data) Total() float64 {
 		sum += c.USD
 	}
 	return sum
+}
+
+// Failed are the findings that did not pass.
+func (d Data) Failed() []Finding {
+	return slices.DeleteFunc(slices.Clone(d.Findings), func(f Finding) bool { return f.Verdict == "pass" })
+}
+
+// Passed are the others.
+func (d Data) Passed() []Finding {
+	return slices.DeleteFunc(slices.Clone(d.Findings), func(f Finding) bool { return f.Verdict != "pass" })
 }
 
 // Elapsed is from the first event to the last.

@@ -15,7 +15,7 @@ type frontDoor struct {
 	services map[string]http.Handler // by the service name that requests are signed for
 	runtime  http.Handler            // SageMaker's runtime, which signs as sagemaker too
 	admin    http.Handler
-	count    func(service string, r *http.Request)
+	count    func(service string, r *http.Request) // told of every request that a service gets
 }
 
 func (f *frontDoor) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -1,11 +1,11 @@
-package runstore_test
+package jobstore_test
 
 import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/sluice-ml/sluice/shared/aws/runstore"
+	"github.com/sluice-ml/sluice/shared/aws/jobstore"
 	"github.com/sluice-ml/sluice/shared/aws/s3store"
 	"github.com/sluice-ml/sluice/shared/aws/s3store/s3test"
 	"github.com/sluice-ml/sluice/shared/contract"
@@ -15,8 +15,8 @@ import (
 )
 
 var (
-	_ runstore.Store = (*s3store.Store)(nil)
-	_ training.Store = (*runstore.Run)(nil)
+	_ jobstore.Store = (*s3store.Store)(nil)
+	_ training.Store = (*jobstore.Run)(nil)
 )
 
 func TestMain(m *testing.M) { s3test.Main(m) }
@@ -26,16 +26,16 @@ func TestOpenRefusesPlansThatAreNotTheRuns(t *testing.T) {
 	open := func(key string, plan any) error {
 		uri, err := store.PutJSON(t.Context(), bucket, key, plan)
 		require.NoError(t, err)
-		_, err = runstore.Open(t.Context(), store, uri)
+		_, err = jobstore.Open(t.Context(), store, uri)
 		return err
 	}
 	require.NoError(t, open("runs/m/r1/plan.json", contract.Plan{Model: "m", Run: "r1", Hash: "h"}))
 	require.ErrorContains(t, open("runs/m/r2/plan.json", contract.Plan{Model: "m", Run: "r1", Hash: "h"}), "it is the plan of runs/m/r1")
 	require.ErrorContains(t, open("runs/m/r1/plan.json", contract.Plan{Model: "m", Run: "r1"}), "it is not sealed")
 	require.True(t, fault.Is(open("runs/m/r1/plan.json", []int{1}), fault.Invalid))
-	_, err := runstore.Open(t.Context(), store, "plan.json")
+	_, err := jobstore.Open(t.Context(), store, "plan.json")
 	require.True(t, fault.Is(err, fault.Invalid))
-	_, err = runstore.Open(t.Context(), store, contract.URI(bucket, "runs/m/r9/plan.json"))
+	_, err = jobstore.Open(t.Context(), store, contract.URI(bucket, "runs/m/r9/plan.json"))
 	require.True(t, fault.Is(err, fault.NotFound))
 }
 
@@ -44,7 +44,7 @@ func TestFilesOfARun(t *testing.T) {
 	store, bucket := s3store.New(s3test.Client(t)), s3test.Bucket(t)
 	uri, err := store.PutJSON(ctx, bucket, "runs/m/r1/plan.json", contract.Plan{Model: "m", Run: "r1", Hash: "h"})
 	require.NoError(t, err)
-	r, err := runstore.Open(ctx, store, uri)
+	r, err := jobstore.Open(ctx, store, uri)
 	require.NoError(t, err)
 
 	has, err := r.Has(ctx, "a/b")
@@ -79,7 +79,7 @@ func TestRowsAreThoseOfThePlansCommit(t *testing.T) {
 		uri, err := store.PutJSON(ctx, bucket, "runs/m/r1/plan.json", contract.Plan{Model: "m", Run: "r1", Hash: "h",
 			Dataset: contract.Dataset{Commit: commit, Objects: objects}})
 		require.NoError(t, err)
-		r, err := runstore.Open(ctx, store, uri)
+		r, err := jobstore.Open(ctx, store, uri)
 		require.NoError(t, err)
 		set, err := r.Rows(ctx, config)
 		if want != "" {
