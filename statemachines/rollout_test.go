@@ -36,7 +36,7 @@ func definition(t *testing.T, name string) *asl.Machine {
 		"${RollbackArn}", "rollback", "${MonitorArn}", "monitor", "${TopicArn}", "arn:aws:sns:us-east-1:1:people",
 		"${RolloutArn}", "arn:aws:states:us-east-1:1:stateMachine:rollout").Replace(string(body))
 	require.NotContains(t, text, "${")
-	machine, err := asl.Parse([]byte(text), func(string) error { return nil })
+	machine, err := asl.Parse([]byte(text), func(asl.TaskDefinition) error { return nil })
 	require.NoError(t, err)
 	return machine
 }

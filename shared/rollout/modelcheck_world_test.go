@@ -148,10 +148,21 @@ func (w *world) judged(bake rollout.State, m rollout.Measurements) {
 	}
 }
 
+// nobodyAsked says that a bake lacked nothing but traffic: a first release goes
+// ahead then.
+func nobodyAsked(r rollout.Record) bool {
+	for _, f := range r.Findings {
+		if f.Verdict != rollout.Pass && !f.Unknown {
+			return false
+		}
+	}
+	return r.Verdict == rollout.Insufficient && len(r.Findings) > 0
+}
+
 func (w *world) everyStepPassed(s rollout.State) {
 	passed := map[int]bool{}
 	for _, r := range s.History {
-		if r.Verdict == rollout.Pass {
+		if r.Verdict == rollout.Pass || s.First() && nobodyAsked(r) {
 			passed[r.Step] = true
 		}
 	}
