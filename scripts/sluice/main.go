@@ -17,7 +17,12 @@ func main() {
 	// The first Ctrl-C ends what runs in good order, a second one at once.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)
-	if err := command.Root().ExecuteContext(ctx); err != nil {
+	// Standard output is the command's answer alone, so that a script can parse
+	// it; what libraries print there (the S3 server does) is a message.
+	root := command.Root()
+	root.SetOut(os.Stdout)
+	os.Stdout = os.Stderr
+	if err := root.ExecuteContext(ctx); err != nil {
 		fmt.Fprintln(os.Stderr, "sluice:", err)
 		os.Exit(command.ExitCode(err))
 	}

@@ -15,7 +15,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/sluice-ml/sluice/infra/local/lambda"
 	"github.com/sluice-ml/sluice/infra/local/stack"
 	"github.com/sluice-ml/sluice/scripts/sluice/operator"
 )
@@ -149,6 +148,17 @@ make run leaves behind: sluice invoke plan --dir .sluice/story --event events/pl
 			if !json.Valid(payload) {
 				return fmt.Errorf("read the event: %s is not JSON", event)
 			}
+			if s.endpoint != "" || runningStack(s.dir) != "" {
+				client, err := s.connect(c.Context())
+				if err != nil {
+					return err
+				}
+				answer, failed, err := client.Invoke(c.Context(), args[0], payload)
+				if err != nil {
+					return err
+				}
+				return showInvocation(c, answer, failed)
+			}
 			up, err := l.start(c, s, s.dir)
 			if err != nil {
 				return err
@@ -158,7 +168,7 @@ make run leaves behind: sluice invoke plan --dir .sluice/story --event events/pl
 			if err != nil {
 				return err
 			}
-			return showInvocation(c, s, result)
+			return showInvocation(c, result.Payload, result.FunctionError != "")
 		},
 	}
 	l.flags(c)
@@ -167,9 +177,9 @@ make run leaves behind: sluice invoke plan --dir .sluice/story --event events/pl
 	return c
 }
 
-func showInvocation(c *cobra.Command, s *settings, result lambda.Result) error {
-	fmt.Fprintf(c.OutOrStdout(), "%s\n", result.Payload)
-	if result.FunctionError != "" {
+func showInvocation(c *cobra.Command, answer []byte, failed bool) error {
+	fmt.Fprintf(c.OutOrStdout(), "%s\n", answer)
+	if failed {
 		return errors.New("the function failed; its error is above")
 	}
 	return nil

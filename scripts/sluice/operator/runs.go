@@ -37,6 +37,16 @@ func (c *Client) StartRun(ctx context.Context, model, id string) (contract.Admit
 	return result, err
 }
 
+// Invoke calls a function by its short name ("admit", "gate-champion") and gives
+// its answer as it is; failed says that the answer is the function's error.
+func (c *Client) Invoke(ctx context.Context, name string, payload []byte) (answer []byte, failed bool, err error) {
+	out, err := c.functions.Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String(c.function(name)), Payload: payload})
+	if err != nil {
+		return nil, false, fmt.Errorf("call %s: %w", c.function(name), err)
+	}
+	return out.Payload, out.FunctionError != nil, nil
+}
+
 // invoke calls a function and decodes its answer; a function error keeps the
 // function's own words.
 func (c *Client) invoke(ctx context.Context, name string, request, result any) error {
@@ -44,18 +54,18 @@ func (c *Client) invoke(ctx context.Context, name string, request, result any) e
 	if err != nil {
 		return err
 	}
-	out, err := c.functions.Invoke(ctx, &lambda.InvokeInput{FunctionName: aws.String(c.function(name)), Payload: payload})
+	answer, failed, err := c.Invoke(ctx, name, payload)
 	if err != nil {
-		return fmt.Errorf("call %s: %w", c.function(name), err)
+		return err
 	}
-	if out.FunctionError != nil {
+	if failed {
 		var failure struct{ ErrorType, ErrorMessage string }
-		if json.Unmarshal(out.Payload, &failure) == nil && failure.ErrorMessage != "" {
+		if json.Unmarshal(answer, &failure) == nil && failure.ErrorMessage != "" {
 			return errors.New(failure.ErrorMessage)
 		}
-		return fmt.Errorf("call %s: %s", c.function(name), out.Payload)
+		return fmt.Errorf("call %s: %s", c.function(name), answer)
 	}
-	return json.Unmarshal(out.Payload, result)
+	return json.Unmarshal(answer, result)
 }
 
 // ListRuns lists runs, newest first; of one model, or of all when model is "".
