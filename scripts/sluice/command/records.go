@@ -186,6 +186,11 @@ func showModel(c *cobra.Command, s *settings, client *operator.Client, model str
 	if err != nil {
 		return err
 	}
+	if len(view.Versions) == 0 { // then it must have a configuration at least
+		if _, _, err := client.Config(c.Context(), model); err != nil {
+			return err
+		}
+	}
 	return s.print(c, view, func(w io.Writer) {
 		fmt.Fprintln(w, "VERSION\tALIAS\tRUN\tCREATED\tDIGEST")
 		for _, v := range view.Versions {

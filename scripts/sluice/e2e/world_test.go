@@ -52,6 +52,9 @@ deployment:
   limits: {latency_p99: 10s, error_rate: 0.9, accuracy: 0}
 `
 
+// oneStep is the configuration with a rollout in a single step.
+var oneStep = strings.Replace(config, "steps: [50, 100]", "steps: [100]", 1)
+
 // rows are the first n rows of the example data after skip, as CSV with a header.
 func rows(t *testing.T, skip, n int) [][]string {
 	t.Helper()
@@ -152,7 +155,7 @@ func seeded(t *testing.T) string {
 		dir, err := os.MkdirTemp("", "sluice-e2e-")
 		require.NoError(t, err)
 		s := up(t, dir)
-		s.configure(t, config)
+		s.configure(t, oneStep)
 		s.upload(t, "part-0.csv", text(t, rows(t, 0, 3000)))
 		s.ends(t, "adult-income-1", "promoted")
 		s.consistent(t, 1)
