@@ -98,7 +98,7 @@ func read(archive []byte) (map[string][]byte, error) {
 	files := map[string][]byte{}
 	for {
 		header, err := entries.Next()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return files, nil
 		}
 		if err != nil {

@@ -141,7 +141,7 @@ type gunzip struct{ z *gzip.Reader }
 
 func (g *gunzip) Read(p []byte) (int, error) {
 	n, err := g.z.Read(p)
-	if err != nil && err != io.EOF {
+	if err != nil && !errors.Is(err, io.EOF) {
 		err = fmt.Errorf("the gzip stream is damaged or cut off: %w; upload the file again", err)
 	}
 	return n, err

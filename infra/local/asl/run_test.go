@@ -467,7 +467,7 @@ func TestResume(t *testing.T) {
 		start := time.Now()
 		x := prepare(t, definition, `{"i":1}`, tasks(), &r)
 		for minute := 10; ; minute += 10 { // interrupted every 10 minutes
-			ctx, cancel := context.WithTimeout(t.Context(), start.Add(time.Duration(minute)*time.Minute+time.Second).Sub(time.Now()))
+			ctx, cancel := context.WithTimeout(t.Context(), time.Until(start.Add(time.Duration(minute)*time.Minute+time.Second)))
 			result, err := x.Run(ctx)
 			cancel()
 			if err == nil {

@@ -1,7 +1,6 @@
 package asl
 
 import (
-	"encoding/json"
 	"math"
 	"time"
 )
@@ -223,6 +222,3 @@ func (a *activation) outOfRange(q *quantity, format string, args ...any) *Failur
 	}
 	return a.runtime(format, args...)
 }
-
-// raw is a value as the JSON of a task call.
-func raw(v any) json.RawMessage { return json.RawMessage(encode(v)) }

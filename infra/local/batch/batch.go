@@ -106,7 +106,6 @@ type Service struct {
 	definitions  map[string][]definition // by name, revisions ascending
 	jobs         map[string]*job         // by id
 	order        []*job                  // in the order of submission
-	recovered    bool                    // jobs of an earlier stack are taken up
 	closed       bool
 }
 

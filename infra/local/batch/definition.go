@@ -83,8 +83,6 @@ type definition struct {
 	Properties definitionProperties
 }
 
-func (d definition) name() string { return d.Properties.JobDefinitionName }
-
 // fargate says whether the definition runs on Fargate.
 func (d definition) fargate() bool {
 	for _, p := range d.Properties.PlatformCapabilities {

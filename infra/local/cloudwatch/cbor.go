@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -63,7 +64,7 @@ func decodeCBOR(body []byte, into any) error {
 // unknownMembers adds the members' names, which the decoder's error gives as an
 // index only.
 func unknownMembers(body []byte, err error) string {
-	if _, unknown := err.(*cbor.UnknownFieldError); !unknown {
+	if _, unknown := errors.AsType[*cbor.UnknownFieldError](err); !unknown {
 		return ""
 	}
 	var members map[string]cbor.RawMessage

@@ -59,8 +59,6 @@ type rig struct {
 	url     string
 }
 
-func open(t testing.TB, dir string) *Service { return openWith(t, dir, &board{}).service }
-
 func openWith(t testing.TB, dir string, b *board) rig {
 	t.Helper()
 	service, err := Open(context.Background(), Options{Dir: dir, Region: "us-east-1", Account: "000000000000", Stack: "Demo",

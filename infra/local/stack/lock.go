@@ -24,7 +24,7 @@ func lock(dir string) (release func(), err error) {
 		return nil, fmt.Errorf("the directory %s is in use by the stack with process id %s: stop it (kill %[2]s), or use another directory",
 			dir, strings.TrimSpace(string(holder)))
 	}
-	if err := f.Truncate(0); err == nil {
+	if err = f.Truncate(0); err == nil {
 		_, err = f.WriteAt([]byte(fmt.Sprintln(os.Getpid())), 0)
 	}
 	if err != nil {

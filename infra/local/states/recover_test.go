@@ -88,7 +88,7 @@ func TestRecover(t *testing.T) {
 		}
 		start := time.Now()
 		for _, at := range []time.Duration{10 * time.Minute, 20 * time.Minute, 30*time.Minute + 30*time.Second, 31*time.Minute + 45*time.Second} {
-			time.Sleep(start.Add(at).Sub(time.Now()))
+			time.Sleep(time.Until(start.Add(at)))
 			dir = kill(t, s, dir)
 			s = recovered(t, states.Options{Dir: dir, Lambda: w})
 		}

@@ -82,11 +82,11 @@ func (t *teller) badRelease(ctx context.Context) error {
 	if err := t.putConfig(ctx, changed); err != nil {
 		return err
 	}
-	defer t.Stack.ClearFaults(context.WithoutCancel(ctx))
-	return t.play(ctx, ending{
+	ended := t.play(ctx, ending{
 		title: "A good model that fails in production is rolled back by its alarm", status: "rolled_back", champion: 2,
 		mentions: []string{"alarm"},
 	}, t.startByHand("bad-release"), t.breakCandidate)
+	return errors.Join(ended, t.Stack.ClearFaults(context.WithoutCancel(ctx)))
 }
 
 // breakCandidate waits until the candidate takes traffic, then makes it slow

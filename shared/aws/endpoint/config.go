@@ -20,7 +20,7 @@ func (b *Backend) ensureConfig(ctx context.Context, op, model, id string, varian
 	_, err := b.control.CreateEndpointConfig(ctx, &sagemaker.CreateEndpointConfigInput{
 		EndpointConfigName: &name, ProductionVariants: variants, DataCaptureConfig: b.capture(),
 		MetricsConfig: &types.MetricsConfig{EnableEnhancedMetrics: aws.Bool(true), EnableDetailedObservability: aws.Bool(false),
-			MetricPublishFrequencyInSeconds: types.MetricPublishFrequencyInSeconds(b.settings.MetricPeriod)},
+			MetricPublishFrequencyInSeconds: b.settings.MetricPeriod},
 	})
 	if !alreadyExists(err) {
 		return name, classify(op, err)
