@@ -39,12 +39,36 @@ func TestAKilledStackCarriesOn(t *testing.T) {
 			run := s.ends(t, name, "promoted")
 			require.Equal(t, 2, run.Outcome.Version)
 			s.consistent(t, 2)
+			s.runs(t, 2)
 			if moment.config == oneStep { // as the first run's, which nobody killed
 				s.sameModel(t, 1, 2)
 			}
 			s.servesOnly(t, live)
 		})
 	}
+}
+
+// TestAnUploadSurvivesAKillInEveryState kills the stack as soon as it confirmed
+// an upload, and again whenever the run that comes of it enters a new state.
+func TestAnUploadSurvivesAKillInEveryState(t *testing.T) {
+	t.Parallel()
+	dir := seeded(t)
+	s := up(t, dir)
+	live := drive(t, s)
+	s.upload(t, "part-1.csv", text(t, rows(t, 3000, 500)))
+	for _, state := range []string{"", "Settle", "Plan", "Ingest", "Profile", "Train", "Decide", "Register", "Rollout"} {
+		if state != "" {
+			s.enters(t, "adult-income-2", state)
+		}
+		s.kill(t)
+		s = up(t, dir)
+		live.stack.Store(s)
+	}
+	s.ends(t, "adult-income-2", "promoted")
+	s.consistent(t, 2)
+	s.runs(t, 2)
+	require.Equal(t, []string{"raw/adult-income/part-0.csv", "raw/adult-income/part-1.csv"}, s.keys(t))
+	s.servesOnly(t, live)
 }
 
 // TestAStackKilledTwiceInOneRolloutStillRollsBack kills the stack in the middle

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"encoding/csv"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +13,9 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/sagemaker"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluice-ml/sluice/scripts/sluice/operator"
@@ -193,6 +197,7 @@ func (s *stack) consistent(t *testing.T, champion int) {
 	require.Len(t, endpoint.Variants, 1, "only the champion is left: %+v", endpoint.Variants)
 	require.InDelta(t, 1, endpoint.Share(endpoint.Variants[0].Slot), 0)
 	require.GreaterOrEqual(t, endpoint.Variants[0].Instances, 1)
+	require.Contains(t, s.deployed(t, endpoint), fmt.Sprintf("-v%d-", champion), "the endpoint serves what the alias names")
 	state, err := s.Rollout(ctx, model)
 	require.NoError(t, err)
 	require.True(t, state.Phase.Done(), "rollout %s rests in %s", state.Rollout, state.Phase)
@@ -206,6 +211,17 @@ func (s *stack) consistent(t *testing.T, champion int) {
 	require.NoError(t, err)
 	require.True(t, lease.Value.Released, "the lease was given back")
 	s.readable(t)
+}
+
+// deployed is the SageMaker model of the one variant that an endpoint has.
+func (s *stack) deployed(t *testing.T, endpoint operator.Endpoint) string {
+	t.Helper()
+	client := sagemaker.New(sagemaker.Options{Region: operator.LocalRegion, BaseEndpoint: &s.url,
+		Credentials: credentials.NewStaticCredentialsProvider(operator.LocalAccessKey, operator.LocalSecretKey, "")})
+	out, err := client.DescribeEndpointConfig(t.Context(), &sagemaker.DescribeEndpointConfigInput{EndpointConfigName: &endpoint.Config})
+	require.NoError(t, err)
+	require.Len(t, out.ProductionVariants, 1)
+	return aws.ToString(out.ProductionVariants[0].ModelName)
 }
 
 // readable asserts that no JSON object of the store is half-written.
