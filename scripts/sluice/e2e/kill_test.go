@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sluice-ml/sluice/shared/rollout"
 )
 
 // TestAKilledStackCarriesOn kills the stack at a moment of a run and starts it
@@ -23,6 +25,7 @@ func TestAKilledStackCarriesOn(t *testing.T) {
 		{"while the evaluator runs", oneStep, phase("Evaluate")},
 		{"between the gates and the decision", oneStep, phase("Gates")},
 		{"as the rollout begins", oneStep, phase("Rollout")},
+		{"as the promotion is carried out", oneStep, (*stack).promotes},
 		{"while both versions have traffic", config, (*stack).shared},
 	} {
 		t.Run(moment.name, func(t *testing.T) {
@@ -119,6 +122,15 @@ func (s *stack) trains(t *testing.T, run string) {
 			name, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/comm")
 			return strings.TrimSpace(string(name)) == "trainer"
 		})
+	})
+}
+
+// promotes waits until the promotion is decided; it may be over by then.
+func (s *stack) promotes(t *testing.T, run string) {
+	t.Helper()
+	eventually(t, "the promotion is decided", func() bool {
+		state, err := s.Rollout(t.Context(), model)
+		return err == nil && state.Run == run && (state.Phase == rollout.Promoting || state.Phase == rollout.Promoted)
 	})
 }
 

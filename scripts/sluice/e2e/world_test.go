@@ -148,25 +148,27 @@ func (s *stack) enters(t *testing.T, name, state string) {
 
 // seed is a folder that a stack left which was closed after adult-income-1 was
 // promoted. It is made once for all tests and copied by each.
-var seed = struct {
+var seed struct {
 	sync.Once
-	dir string
-}{}
+	dir  string
+	good bool // the run was promoted
+}
 
 func seeded(t *testing.T) string {
 	t.Helper()
 	seed.Do(func() {
-		dir, err := os.MkdirTemp("", "sluice-e2e-")
+		var err error
+		seed.dir, err = os.MkdirTemp("", "sluice-e2e-")
 		require.NoError(t, err)
-		s := up(t, dir)
+		s := up(t, seed.dir)
 		s.configure(t, oneStep)
 		s.upload(t, "part-0.csv", text(t, rows(t, 0, 3000)))
 		s.ends(t, "adult-income-1", "promoted")
 		s.consistent(t, 1)
 		s.stop(t)
-		seed.dir = dir
+		seed.good = true
 	})
-	require.NotEmpty(t, seed.dir, "the first run, which every test starts from, failed")
+	require.True(t, seed.good, "the first run, which every test starts from, failed")
 	dir := filepath.Join(t.TempDir(), "stack")
 	// cp keeps the extended attributes that the S3 server keeps its metadata in.
 	out, err := exec.Command("cp", "-a", seed.dir, dir).CombinedOutput()
