@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sluice-ml/sluice/shared/rollout"
 )
 
 // TestAKilledStackCarriesOn kills the stack at a moment of a run and starts it
@@ -23,6 +25,7 @@ func TestAKilledStackCarriesOn(t *testing.T) {
 		{"while the evaluator runs", oneStep, phase("Evaluate")},
 		{"between the gates and the decision", oneStep, phase("Gates")},
 		{"as the rollout begins", oneStep, phase("Rollout")},
+		{"as the promotion is carried out", oneStep, (*stack).promotes},
 		{"while both versions have traffic", config, (*stack).shared},
 	} {
 		t.Run(moment.name, func(t *testing.T) {
@@ -39,12 +42,36 @@ func TestAKilledStackCarriesOn(t *testing.T) {
 			run := s.ends(t, name, "promoted")
 			require.Equal(t, 2, run.Outcome.Version)
 			s.consistent(t, 2)
+			s.runs(t, 2)
 			if moment.config == oneStep { // as the first run's, which nobody killed
 				s.sameModel(t, 1, 2)
 			}
 			s.servesOnly(t, live)
 		})
 	}
+}
+
+// TestAnUploadSurvivesAKillInEveryState kills the stack as soon as it confirmed
+// an upload, and again whenever the run that comes of it enters a new state.
+func TestAnUploadSurvivesAKillInEveryState(t *testing.T) {
+	t.Parallel()
+	dir := seeded(t)
+	s := up(t, dir)
+	live := drive(t, s)
+	s.upload(t, "part-1.csv", text(t, rows(t, 3000, 500)))
+	for _, state := range []string{"", "Settle", "Plan", "Ingest", "Profile", "Train", "Decide", "Register", "Rollout"} {
+		if state != "" {
+			s.enters(t, "adult-income-2", state)
+		}
+		s.kill(t)
+		s = up(t, dir)
+		live.stack.Store(s)
+	}
+	s.ends(t, "adult-income-2", "promoted")
+	s.consistent(t, 2)
+	s.runs(t, 2)
+	require.Equal(t, []string{"raw/adult-income/part-0.csv", "raw/adult-income/part-1.csv"}, s.keys(t))
+	s.servesOnly(t, live)
 }
 
 // TestAStackKilledTwiceInOneRolloutStillRollsBack kills the stack in the middle
@@ -95,6 +122,15 @@ func (s *stack) trains(t *testing.T, run string) {
 			name, _ := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/comm")
 			return strings.TrimSpace(string(name)) == "trainer"
 		})
+	})
+}
+
+// promotes waits until the promotion is decided; it may be over by then.
+func (s *stack) promotes(t *testing.T, run string) {
+	t.Helper()
+	eventually(t, "the promotion is decided", func() bool {
+		state, err := s.Rollout(t.Context(), model)
+		return err == nil && state.Run == run && (state.Phase == rollout.Promoting || state.Phase == rollout.Promoted)
 	})
 }
 

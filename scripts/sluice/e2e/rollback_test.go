@@ -3,12 +3,14 @@ package e2e
 import (
 	"encoding/json"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluice-ml/sluice/shared/contract"
+	"github.com/sluice-ml/sluice/shared/fault"
 	"github.com/sluice-ml/sluice/shared/rollout"
 )
 
@@ -64,6 +66,30 @@ func TestAlarmsAndOperatorsStopARollout(t *testing.T) {
 	s.servesOnly(t, live)
 	_, failed := live.counts()
 	require.Empty(t, failed, "no answer was lost: %v", live.last)
+}
+
+// TestAFirstReleaseCanBeStopped: there is no champion to go back to, so nothing
+// serves afterwards, and the next run is a first release again.
+func TestAFirstReleaseCanBeStopped(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := up(t, dir)
+	s.configure(t, strings.Replace(oneStep, "bake: 2s", "bake: 10m", 1))
+	s.upload(t, "part-0.csv", text(t, rows(t, 0, 2000)))
+	eventually(t, "the first version bakes", func() bool {
+		state, err := s.Rollout(t.Context(), model)
+		return err == nil && state.Phase == rollout.Baking
+	})
+	stopped := sluice(t, "rollout", "abort", model, "--dir", dir, "--reason", "too early")
+	require.Equal(t, 0, stopped.code, stopped.stderr)
+	_, err := s.ShowEndpoint(t.Context(), model)
+	require.ErrorContains(t, err, "Could not find endpoint")
+	s.kill(t) // the execution still waits for the bake's end
+	s = up(t, dir)
+	_, err = s.ShowEndpoint(t.Context(), model)
+	require.ErrorContains(t, err, "Could not find endpoint", "what was deleted does not come back")
+	_, err = s.Champion(t.Context(), model)
+	require.True(t, fault.Is(err, fault.NotFound), "%v", err)
 }
 
 // rollout is the state of the latest rollout.

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -135,9 +136,26 @@ func (s *stack) kill(t *testing.T) {
 	children := descendants(s.cmd.Process.Pid)
 	require.NoError(t, s.cmd.Process.Kill())
 	<-s.exited
+	children = append(children, s.users()...) // one may have been started meanwhile
 	for _, pid := range children {
 		eventually(t, fmt.Sprintf("process %d of the killed stack ends", pid), func() bool { return gone(pid) })
 	}
+}
+
+// users are the processes that were told to use this stack as their AWS.
+func (s *stack) users() []int {
+	var pids []int
+	environments, _ := filepath.Glob("/proc/[0-9]*/environ")
+	for _, path := range environments {
+		environment, err := os.ReadFile(path)
+		if err != nil || !slices.Contains(strings.Split(string(environment), "\x00"), "AWS_ENDPOINT_URL="+s.url) {
+			continue
+		}
+		if pid, err := strconv.Atoi(strings.Split(path, "/")[2]); err == nil {
+			pids = append(pids, pid)
+		}
+	}
+	return pids
 }
 
 // stop ends the stack in good order, if it still runs.

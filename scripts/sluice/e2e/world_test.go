@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"encoding/csv"
 	"encoding/json"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -12,6 +13,9 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/sagemaker"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluice-ml/sluice/scripts/sluice/operator"
@@ -144,25 +148,27 @@ func (s *stack) enters(t *testing.T, name, state string) {
 
 // seed is a folder that a stack left which was closed after adult-income-1 was
 // promoted. It is made once for all tests and copied by each.
-var seed = struct {
+var seed struct {
 	sync.Once
-	dir string
-}{}
+	dir  string
+	good bool // the run was promoted
+}
 
 func seeded(t *testing.T) string {
 	t.Helper()
 	seed.Do(func() {
-		dir, err := os.MkdirTemp("", "sluice-e2e-")
+		var err error
+		seed.dir, err = os.MkdirTemp("", "sluice-e2e-")
 		require.NoError(t, err)
-		s := up(t, dir)
+		s := up(t, seed.dir)
 		s.configure(t, oneStep)
 		s.upload(t, "part-0.csv", text(t, rows(t, 0, 3000)))
 		s.ends(t, "adult-income-1", "promoted")
 		s.consistent(t, 1)
 		s.stop(t)
-		seed.dir = dir
+		seed.good = true
 	})
-	require.NotEmpty(t, seed.dir, "the first run, which every test starts from, failed")
+	require.True(t, seed.good, "the first run, which every test starts from, failed")
 	dir := filepath.Join(t.TempDir(), "stack")
 	// cp keeps the extended attributes that the S3 server keeps its metadata in.
 	out, err := exec.Command("cp", "-a", seed.dir, dir).CombinedOutput()
@@ -193,6 +199,7 @@ func (s *stack) consistent(t *testing.T, champion int) {
 	require.Len(t, endpoint.Variants, 1, "only the champion is left: %+v", endpoint.Variants)
 	require.InDelta(t, 1, endpoint.Share(endpoint.Variants[0].Slot), 0)
 	require.GreaterOrEqual(t, endpoint.Variants[0].Instances, 1)
+	require.Contains(t, s.deployed(t, endpoint), fmt.Sprintf("-v%d-", champion), "the endpoint serves what the alias names")
 	state, err := s.Rollout(ctx, model)
 	require.NoError(t, err)
 	require.True(t, state.Phase.Done(), "rollout %s rests in %s", state.Rollout, state.Phase)
@@ -206,6 +213,17 @@ func (s *stack) consistent(t *testing.T, champion int) {
 	require.NoError(t, err)
 	require.True(t, lease.Value.Released, "the lease was given back")
 	s.readable(t)
+}
+
+// deployed is the SageMaker model of the one variant that an endpoint has.
+func (s *stack) deployed(t *testing.T, endpoint operator.Endpoint) string {
+	t.Helper()
+	client := sagemaker.New(sagemaker.Options{Region: operator.LocalRegion, BaseEndpoint: &s.url,
+		Credentials: credentials.NewStaticCredentialsProvider(operator.LocalAccessKey, operator.LocalSecretKey, "")})
+	out, err := client.DescribeEndpointConfig(t.Context(), &sagemaker.DescribeEndpointConfigInput{EndpointConfigName: &endpoint.Config})
+	require.NoError(t, err)
+	require.Len(t, out.ProductionVariants, 1)
+	return aws.ToString(out.ProductionVariants[0].ModelName)
 }
 
 // readable asserts that no JSON object of the store is half-written.
