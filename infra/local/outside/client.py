@@ -2,7 +2,7 @@
 the service's model says, and carry the values we expect; every error must be
 the ClientError that a program would catch.
 
-usage: AWS_ENDPOINT_URL=... client.py '{"outputs": ..., "model": FILE, "assets": FILE, "template": FILE}'
+usage: AWS_ENDPOINT_URL=... client.py '{"outputs": ..., "model": FILE, "assets": FILE, "readme": FILE}'
 """
 
 import datetime
@@ -10,6 +10,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import sys
 import time
 import urllib.request
@@ -192,6 +193,8 @@ def test_executions(given):
     assert checked["result"] == "FAIL" and checked["diagnostics"][0]["location"].startswith("/States/A"), checked
     assert states.validate_state_machine_definition(definition=json.dumps(NAP))["result"] == "OK"
     fails("InvalidToken", states.send_task_success, taskToken="nobody", output="{}")
+    fails("TaskTimedOut", states.send_task_failure, taskToken="A" * 43)
+    fails("InvalidToken", states.send_task_heartbeat, taskToken="nobody")
     template_executions(states, given["outputs"]["LifecycleOutput"].replace("lifecycle", "monitor"))
 
 
@@ -381,6 +384,7 @@ def test_jobs(_):
     assert any("SLUICE_PLAN" in e["message"] for e in logged), logged
     assert batch.describe_jobs(jobs=["nobody"])["jobs"] == []
     batch.terminate_job(jobId=job, reason="over")
+    batch.cancel_job(jobId=job, reason="over")
     fails("ClientException", batch.submit_job, jobName="outside", jobQueue="nobody", jobDefinition=definition)
     fails("ClientException", batch.submit_job, jobName="outside", jobQueue=queue, jobDefinition="nobody")
     fails("ClientException", batch.list_jobs, jobQueue="nobody")
@@ -536,6 +540,24 @@ def test_unknown(_):
     assert '"ListActivities"' in message, message
 
 
+def documented(readme):
+    """The operations that the table of the local stack's README names."""
+    with open(readme) as file:
+        rows = [line.split("|") for line in file if re.match(r"\| `[a-z0-9-]+` \| `", line)]
+    return {f"{row[1].strip(' `')}.{name}" for row in rows for name in re.findall(r"`(\w+)`", row[2])}
+
+
+# Operations that are called to see them refused.
+REFUSED = {"dynamodb.ListTables", "stepfunctions.ListActivities"}
+
+
+def compare(readme):
+    told, called = documented(readme), set(CALLS) - REFUSED
+    return [f"{readme} names {o}, which is not called here" for o in sorted(told - called)] + [
+        f"{o} is served and {readme} does not name it" for o in sorted(called - told)
+    ]
+
+
 def main(given):
     tests = {name: value for name, value in globals().items() if name.startswith("test_")}
     broken = []
@@ -552,7 +574,9 @@ def main(given):
             places = [line.strip() for line in lines if "client.py" in line]
             print(f"FAIL {name[5:]}: {type(error).__name__}: {error}\n     {places[-1] if places else ''}")
     print(f"{len(CALLS)} calls of {len(set(CALLS))} operations: {', '.join(sorted(set(CALLS)))}")
-    return broken
+    differences = compare(given["readme"]) if not broken else []
+    print("\n".join(differences))
+    return broken + differences
 
 
 if __name__ == "__main__":
