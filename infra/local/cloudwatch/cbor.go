@@ -2,6 +2,7 @@ package cloudwatch
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -88,8 +89,13 @@ func op[In, Out any](f func(context.Context, *In) (*Out, error)) cborOperation {
 	}
 }
 
-func cborHandler(operations map[string]cborOperation) http.Handler {
+// handler serves both protocols.
+func handler(operations map[string]cborOperation) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Header.Get("X-Amz-Target") != "" {
+			serveJSON(w, r, operations)
+			return
+		}
 		out, err := serveCBOR(r, operations)
 		if err != nil {
 			writeCBORError(w, err)
@@ -101,7 +107,7 @@ func cborHandler(operations map[string]cborOperation) http.Handler {
 
 func serveCBOR(r *http.Request, operations map[string]cborOperation) (any, error) {
 	if protocol := r.Header.Get("Smithy-Protocol"); protocol != "rpc-v2-cbor" {
-		return nil, refused("the local stack's CloudWatch speaks smithy-protocol rpc-v2-cbor, not %q", protocol)
+		return nil, refused("the local stack's CloudWatch speaks AWS JSON and smithy-protocol rpc-v2-cbor, not %q", protocol)
 	}
 	_, name, found := strings.Cut(r.URL.Path, "/operation/")
 	operation, ok := operations[name]
@@ -161,19 +167,21 @@ var shapes = map[string]string{
 
 func writeCBORError(w http.ResponseWriter, err error) {
 	e := wire.AsError(err)
-	status, fault := e.Status, "Sender"
-	if status == 0 {
-		status = http.StatusBadRequest
-	}
-	if status >= http.StatusInternalServerError {
-		fault = "Receiver"
-	}
-	shape := e.Code
+	shape, fault := writtenError(e)
+	w.Header().Set("X-Amzn-Query-Error", e.Code+";"+fault)
+	writeCBOR(w, cmp.Or(e.Status, http.StatusBadRequest), map[string]string{"__type": "com.amazonaws.cloudwatch#" + shape, "message": e.Message})
+}
+
+// writtenError gives the shape of an error and whose fault it is.
+func writtenError(e *wire.Error) (shape, fault string) {
+	shape, fault = e.Code, "Sender"
 	if s, ok := shapes[e.Code]; ok {
 		shape = s
 	}
-	w.Header().Set("X-Amzn-Query-Error", e.Code+";"+fault)
-	writeCBOR(w, status, map[string]string{"__type": "com.amazonaws.cloudwatch#" + shape, "message": e.Message})
+	if e.Status >= http.StatusInternalServerError {
+		fault = "Receiver"
+	}
+	return shape, fault
 }
 
 // refused is the error of a parameter that is wrong or not supported here.

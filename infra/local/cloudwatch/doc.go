@@ -1,5 +1,6 @@
 // Package cloudwatch is the local stack's CloudWatch: metrics, metric math and
-// alarms, over the wire protocol that the Go SDK speaks (RPC v2 CBOR).
+// alarms, over the wire protocols that the Go SDK (RPC v2 CBOR) and the AWS CLI
+// and Python client (AWS JSON 1.0) speak.
 //
 // The words:
 //

@@ -97,7 +97,7 @@ func (s *Service) Close() error { return s.store.close() }
 
 // Handler serves the API.
 func (s *Service) Handler() http.Handler {
-	return cborHandler(map[string]cborOperation{
+	return handler(map[string]cborOperation{
 		"PutMetricData":       op(s.putMetricData),
 		"GetMetricData":       op(s.getMetricData),
 		"GetMetricStatistics": op(s.getMetricStatistics),

@@ -149,7 +149,7 @@ func FuzzRequest(f *testing.F) {
 	f.Add([]byte{0xbf, 0xff})
 	f.Add([]byte{0xc1, 0xfb, 0, 0, 0, 0, 0, 0, 0, 0})
 	s := &Service{config: Config{Now: func() time.Time { return start }}, store: &store{now: func() time.Time { return start }, series: map[string]*series{}}}
-	handler := cborHandler(map[string]cborOperation{"GetMetricData": op(s.getMetricData), "GetMetricStatistics": op(s.getMetricStatistics), "ListMetrics": op(s.listMetrics)})
+	handler := handler(map[string]cborOperation{"GetMetricData": op(s.getMetricData), "GetMetricStatistics": op(s.getMetricStatistics), "ListMetrics": op(s.listMetrics)})
 	f.Fuzz(func(t *testing.T, body []byte) {
 		for _, name := range []string{"GetMetricData", "GetMetricStatistics", "ListMetrics"} {
 			r := httptest.NewRequest(http.MethodPost, "/service/GraniteServiceVersion20100801/operation/"+name, bytes.NewReader(body))

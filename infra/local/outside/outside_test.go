@@ -82,7 +82,7 @@ func TestClient(t *testing.T) {
 	archive := filepath.Join(t.TempDir(), "model.tar.gz")
 	require.NoError(t, os.WriteFile(archive, modeltest.Stump(t), 0o600))
 	arguments, err := json.Marshal(map[string]any{"outputs": outputs, "model": archive,
-		"assets": filepath.Join(assembly(t), "Sluice-production.assets.json"), "template": filepath.Join(assembly(t), "Sluice-production.template.json")})
+		"assets": filepath.Join(assembly(t), "Sluice-production.assets.json"), "readme": needed(t, "infra/local/README.md", "git checkout")})
 	require.NoError(t, err)
 	script(t, []string{"AWS_ENDPOINT_URL=" + url, "AWS_ACCESS_KEY_ID=sluice", "AWS_SECRET_ACCESS_KEY=sluice-local", "AWS_DEFAULT_REGION=us-east-1"},
 		"client.py", string(arguments))

@@ -41,10 +41,32 @@ func (s *Service) newProxy() http.Handler {
 			writeError(w, r, &wire.Error{Code: "NotImplemented", Status: http.StatusNotImplemented,
 				Message: "the local stack does not implement If-Match and If-None-Match on CopyObject; use PutObject"})
 		default:
-			proxy.ServeHTTP(w, r)
+			proxy.ServeHTTP(&asWritten{ResponseWriter: w}, r)
 		}
 	})
 }
+
+// asWritten gives header fields the spelling that S3 gives them: clients take
+// the names of user metadata from it, and S3 has them in lower case, where Go
+// writes X-Amz-Meta-Name. It also drops ids that the gateway says twice.
+type asWritten struct{ http.ResponseWriter }
+
+func (w *asWritten) WriteHeader(status int) {
+	h := w.Header()
+	for name, values := range h {
+		switch {
+		case strings.HasPrefix(name, "X-Amz-Meta-"):
+			delete(h, name)
+			h[strings.ToLower(name)] = values
+		case name == "X-Amz-Request-Id", name == "X-Amz-Id-2":
+			h[name] = values[:1]
+		}
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+// Unwrap lets the proxy flush.
+func (w *asWritten) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 type buffers struct{ pool sync.Pool }
 

@@ -127,11 +127,34 @@ func openStore(dir string) (*posix.Posix, error) {
 		}
 		attributeStore, options.SideCarDir = side, attributes
 	}
-	store, err := posix.New(objects, attributeStore, options)
+	var store *posix.Posix
+	err := withoutStdout(func() (err error) {
+		store, err = posix.New(objects, attributeStore, options)
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("open S3: %w", err)
 	}
 	return store, nil
+}
+
+// stdoutTaken serialises withoutStdout.
+var stdoutTaken sync.Mutex
+
+// withoutStdout keeps what f prints off the standard output, which belongs to
+// the program: posix.New prints a line there, and sluice up --json prints JSON.
+func withoutStdout(f func() error) error {
+	stdoutTaken.Lock()
+	defer stdoutTaken.Unlock()
+	nowhere, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	defer nowhere.Close()
+	stdout := os.Stdout
+	os.Stdout = nowhere
+	defer func() { os.Stdout = stdout }()
+	return f()
 }
 
 // keepsAttributes tries whether files in dir can have extended attributes.

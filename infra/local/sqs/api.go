@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"maps"
+	"regexp"
 	"slices"
 	"strconv"
 	"time"
@@ -192,6 +193,9 @@ func (m Message) system(names []string) map[string]string {
 	return all
 }
 
+// receipts are the handles that ReceiveMessage gives: wire.RequestID's.
+var receipts = regexp.MustCompile(`^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$`)
+
 type deleteInput struct {
 	QueueURL      string `json:"QueueUrl"`
 	ReceiptHandle string
@@ -200,8 +204,8 @@ type deleteInput struct {
 // deleteMessage removes the message of the latest receipt. An older handle, or
 // one of a message that is gone, does nothing, as on SQS.
 func (s *Service) deleteMessage(_ context.Context, in deleteInput) (*nothing, error) {
-	if in.ReceiptHandle == "" {
-		return nil, wire.Errorf("ReceiptHandleIsInvalid", "ReceiptHandle is empty")
+	if !receipts.MatchString(in.ReceiptHandle) {
+		return nil, wire.Errorf("ReceiptHandleIsInvalid", "The input receipt handle %q is not a valid receipt handle.", in.ReceiptHandle)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()

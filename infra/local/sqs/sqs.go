@@ -122,7 +122,8 @@ func (s *Service) url(name string) string {
 func (s *Service) find(id string) (*queue, error) {
 	q := s.queues[id[strings.LastIndexAny(id, ":/")+1:]]
 	if q == nil || (strings.HasPrefix(id, "arn:") && id != s.arn(q.Name)) {
-		return nil, wire.Errorf("QueueDoesNotExist", "The specified queue %q does not exist.", id)
+		return nil, &wire.Error{Code: "QueueDoesNotExist", Query: "AWS.SimpleQueueService.NonExistentQueue",
+			Message: fmt.Sprintf("The specified queue %q does not exist.", id)}
 	}
 	q.expire(s.config.Now())
 	return q, nil

@@ -111,7 +111,8 @@ func TestAPIErrors(t *testing.T) {
 		{"DescribeExecution", map[string]any{"executionArn": "arn:none"}, "ExecutionDoesNotExist"},
 		{"GetExecutionHistory", map[string]any{"executionArn": "arn:none"}, "ExecutionDoesNotExist"},
 		{"ListExecutions", map[string]any{"stateMachineArn": arn, "nextToken": "x"}, "InvalidToken"},
-		{"SendTaskSuccess", map[string]any{"taskToken": "none", "output": "{}"}, "TaskTimedOut"},
+		{"SendTaskSuccess", map[string]any{"taskToken": "none", "output": "{}"}, "InvalidToken"},
+		{"SendTaskSuccess", map[string]any{"taskToken": strings.Repeat("A", 43), "output": "{}"}, "TaskTimedOut"},
 		{"SendTaskSuccess", map[string]any{"taskToken": "none", "output": "{"}, "InvalidOutput"},
 		{"RedriveExecution", map[string]any{"executionArn": arn}, "UnknownOperationException"},
 	} {

@@ -1,6 +1,8 @@
 package states
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"sync"
 
@@ -49,6 +51,9 @@ func (t *tokens) take(token string, keep bool) (*waiter, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	w, ok := t.waiting[token]
+	if raw, err := base64.RawURLEncoding.DecodeString(token); !ok && (err != nil || len(raw) != sha256.Size) {
+		return nil, wire.Errorf("InvalidToken", "Invalid Token: 'Invalid token'") // the engine never made it
+	}
 	if !ok {
 		return nil, wire.Errorf("TaskTimedOut", "Task Timed Out: 'Provided task does not exist anymore'")
 	}

@@ -27,6 +27,9 @@ type Error struct {
 	Code    string // e.g. "ValidationException"
 	Message string
 	Status  int // HTTP status; 0 means 400
+	// Query is the code that clients see instead, of a service that spoke the
+	// Query protocol once (SQS); "" is none.
+	Query string
 }
 
 func (e *Error) Error() string { return e.Code + ": " + e.Message }
@@ -126,6 +129,9 @@ func WriteJSONError(w http.ResponseWriter, r *http.Request, err error) {
 		status = http.StatusBadRequest
 	}
 	w.Header().Set("X-Amzn-ErrorType", e.Code)
+	if e.Query != "" {
+		w.Header().Set("X-Amzn-Query-Error", e.Query+";Sender")
+	}
 	WriteJSON(w, r, status, map[string]string{"__type": e.Code, "message": e.Message})
 }
 
