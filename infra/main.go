@@ -27,7 +27,7 @@ func synth() error {
 	if out == "" {
 		out = "cdk.out"
 	}
-	app := awscdk.NewApp(&awscdk.AppProps{Outdir: jsii.String(out), AnalyticsReporting: jsii.Bool(false)})
+	app := awscdk.NewApp(stack.AppProps(out))
 	settings, err := stack.ReadSettings("cdk.json", contextOf(app))
 	if err != nil {
 		return err

@@ -37,7 +37,7 @@ func synthesize(t *testing.T) (out string, settings Settings) {
 		standIn(t, settings.BuildDirectory, "images", image, "Dockerfile")
 	}
 	out = t.TempDir()
-	app := awscdk.NewApp(&awscdk.AppProps{Outdir: jsii.String(out), AnalyticsReporting: jsii.Bool(false)})
+	app := awscdk.NewApp(AppProps(out))
 	for _, environment := range settings.Environments {
 		New(app, environment, settings)
 	}
@@ -90,6 +90,7 @@ func checkPolicy(t *testing.T, template map[string]any) {
 		switch resource["Type"] {
 		case "AWS::Lambda::Function":
 			require.Equal(t, "provided.al2023", properties["Runtime"], id)
+			require.Contains(t, resource["Metadata"], "aws:asset:path", "%s: sam local invoke finds the program by it", id)
 			for _, want := range []string{"Role", "Timeout", "MemorySize", "DeadLetterConfig", "LoggingConfig", "TracingConfig"} {
 				require.Contains(t, properties, want, id)
 			}

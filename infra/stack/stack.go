@@ -30,6 +30,16 @@ type Sluice struct {
 	machines    map[string]machine
 }
 
+// AppProps are the properties of an app that writes to the folder out. The
+// resources say where their assets lie, which `sam local invoke` goes by; the CDK
+// command asks for that too, `go run ./infra` must by itself.
+func AppProps(out string) *awscdk.AppProps {
+	return &awscdk.AppProps{
+		Outdir: jsii.String(out), AnalyticsReporting: jsii.Bool(false),
+		Context: &map[string]any{"aws:cdk:enable-asset-metadata": true},
+	}
+}
+
 // New builds the stack of one environment.
 func New(scope constructs.Construct, environment string, settings Settings) *Sluice {
 	s := &Sluice{
