@@ -59,7 +59,7 @@ def attribute_is_ref(kind, attribute):
     def walk(value, resources):
         if isinstance(value, dict):
             got = value.get("Fn::GetAtt")
-            if got and got[1] == attribute and resources[got[0]]["Type"] == kind:
+            if got and got[1] == attribute and resources.get(got[0], {}).get("Type") == kind:
                 return {"Ref": got[0]}
             return {k: walk(v, resources) for k, v in value.items()}
         if isinstance(value, list):
