@@ -45,7 +45,7 @@ synth: build ## synthesize the CDK app into cdk.out
 $(LOCAL): build FORCE
 	CDK_OUTDIR=$(LOCAL) CDK_CONTEXT_JSON='{"quietSeconds": 2, "architecture": "$(ARCH)"}' go run ./infra
 
-test: $(LOCAL) synth xgboost lint-templates ## run every test (fetches what it needs)
+test: $(LOCAL) synth xgboost lint-templates outside ## run every test (fetches what it needs)
 	SLUICE_XGBOOST_LIB=$(abspath $(XGBOOST_LIB)) go test -timeout 20m ./...
 
 bench: $(LOCAL) xgboost ## measure: orchestration overhead, rollback time, server latency, …
@@ -73,6 +73,9 @@ $(XGBOOST_LIB): scripts/fetch-xgboost.sh
 	scripts/fetch-xgboost.sh
 	touch $@
 
+outside: ## fetch the outside clients (boto3, moto) that the tests compare with
+	scripts/fetch-outside.sh
+
 $(CFN_LINT):
 	python3 -m venv $(CACHE)/python
 	$(CACHE)/python/bin/pip install --quiet --disable-pip-version-check cfn-lint==1.51.0
@@ -86,4 +89,4 @@ clean: ## remove what was built (keeps the caches and the stack's data)
 help: ## this text
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z%-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: run up doctor build synth test bench golden lint lint-templates deploy xgboost clean help FORCE
+.PHONY: run up doctor build synth test bench golden lint lint-templates deploy xgboost outside clean help FORCE

@@ -29,7 +29,9 @@ func (h handler) handle(ctx context.Context, raw json.RawMessage) (any, error) {
 		if request.Outcome == nil {
 			return nil, fault.New(fault.Invalid, "finish run "+request.Run, "outcome is missing")
 		}
-		return h.intake.Finish(ctx, request.Model, request.Run, *request.Outcome)
+		outcome := *request.Outcome
+		outcome.Reason = contract.Reason(outcome.Reason)
+		return h.intake.Finish(ctx, request.Model, request.Run, outcome)
 	case "":
 		return h.upload(ctx, raw)
 	}

@@ -53,3 +53,10 @@ func TestParseURI(t *testing.T) {
 		require.ErrorContains(t, err, "want s3://bucket/key", uri)
 	}
 }
+
+func TestReasonUnwrapsAFunctionsError(t *testing.T) {
+	require.Equal(t, "read it: gone", Reason(`{"errorMessage":"read it: gone","errorType":"Sluice.NotFound"}`))
+	for _, plain := range []string{"", "plain", `{"other":1}`, `{"errorMessage":`} {
+		require.Equal(t, plain, Reason(plain))
+	}
+}

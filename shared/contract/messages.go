@@ -1,6 +1,9 @@
 package contract
 
-import "time"
+import (
+	"encoding/json"
+	"time"
+)
 
 // Cause says why a run was started. Its kind and id derive names, so that a
 // duplicate cause starts nothing twice.
@@ -70,6 +73,18 @@ type Outcome struct {
 	Version  int    `json:"version,omitempty"`
 	Decision string `json:"decision,omitempty"` // S3 URI
 	Error    string `json:"error,omitempty"`    // ASL error name when failed
+}
+
+// Reason is the readable part of an execution error's cause: a function's error
+// comes as JSON around its own message.
+func Reason(cause string) string {
+	var failure struct {
+		ErrorMessage string `json:"errorMessage"`
+	}
+	if json.Unmarshal([]byte(cause), &failure) == nil && failure.ErrorMessage != "" {
+		return failure.ErrorMessage
+	}
+	return cause
 }
 
 // StepInput is the input of every lifecycle function after settle. Members

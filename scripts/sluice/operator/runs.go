@@ -130,7 +130,7 @@ func (c *Client) ShowRun(ctx context.Context, name string) (Run, error) {
 			return Run{}, fmt.Errorf("read run %q: its output: %w", name, err)
 		}
 	default:
-		run.Outcome = &contract.Outcome{Status: "failed", Reason: aws.ToString(out.Cause), Error: aws.ToString(out.Error)}
+		run.Outcome = &contract.Outcome{Status: "failed", Reason: contract.Reason(aws.ToString(out.Cause)), Error: aws.ToString(out.Error)}
 		if out.Status != types.ExecutionStatusFailed {
 			run.Outcome.Error = string(out.Status)
 		}
