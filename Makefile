@@ -41,9 +41,9 @@ synth: build ## synthesize the CDK app into cdk.out
 	go run ./infra
 
 # The same app for this machine, where nobody wants to wait half a minute for
-# uploads to settle.
+# uploads to settle, or a minute for an alarm.
 $(LOCAL): build FORCE
-	CDK_OUTDIR=$(LOCAL) CDK_CONTEXT_JSON='{"quietSeconds": 2, "architecture": "$(ARCH)"}' go run ./infra
+	CDK_OUTDIR=$(LOCAL) CDK_CONTEXT_JSON='{"quietSeconds": 2, "metricPeriodSeconds": 10, "architecture": "$(ARCH)"}' go run ./infra
 
 test: $(LOCAL) synth xgboost lint-templates outside ## run every test (fetches what it needs)
 	SLUICE_XGBOOST_LIB=$(abspath $(XGBOOST_LIB)) go test -timeout 20m ./...
