@@ -17,7 +17,7 @@ func TestRequestsGoToTheServiceTheyWereSignedFor(t *testing.T) {
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, name) })
 	}
 	door := &frontDoor{services: map[string]http.Handler{"s3": answer("s3"), "sagemaker": answer("sagemaker")},
-		runtime: answer("runtime"), admin: answer("admin")}
+		runtime: answer("runtime"), admin: answer("admin"), count: func(string, *http.Request) {}}
 	signed := func(service string) string {
 		return "AWS4-HMAC-SHA256 Credential=key/20260101/us-east-1/" + service + "/aws4_request, SignedHeaders=host, Signature=x"
 	}
