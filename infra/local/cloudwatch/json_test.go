@@ -56,11 +56,15 @@ func TestJSONProtocol(t *testing.T) {
 }
 
 func FuzzJSONRequest(f *testing.F) {
-	f.Add(`{"Namespace":"N","MetricData":[{"MetricName":"M","Value":1.5,"Timestamp":1e9}]}`)
+	f.Add(`{"MetricDataQueries":[{"Id":"a","Expression":"1.5"}],"StartTime":1e9,"EndTime":1000000060}`)
 	f.Add(`{"Namespace":null,"MetricData":[[[-0]]]}`)
+	s := &Service{config: Config{Now: func() time.Time { return start }}, store: &store{now: func() time.Time { return start }, series: map[string]*series{}}}
+	h := handler(map[string]cborOperation{"GetMetricData": op(s.getMetricData), "ListMetrics": op(s.listMetrics)})
 	f.Fuzz(func(t *testing.T, body string) {
-		if w, _ := askJSON(t, newBench(t).Handler(), "PutMetricData", body); w.Code >= 500 {
-			t.Errorf("%s: %s", body, w.Body)
+		for _, name := range []string{"GetMetricData", "ListMetrics"} {
+			if w, _ := askJSON(t, h, name, body); w.Code >= 500 {
+				t.Errorf("%s: %s", body, w.Body)
+			}
 		}
 	})
 }
