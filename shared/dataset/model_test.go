@@ -1,8 +1,6 @@
 package dataset_test
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -71,7 +69,7 @@ func TestAgainstAMap(t *testing.T) {
 			model[key] = e
 			if !there {
 				added++
-			} else if was != e {
+			} else if !was.Equal(e) {
 				changed++
 			}
 		}
@@ -151,68 +149,40 @@ func TestWritersOnOneBranchAllLand(t *testing.T) {
 	require.Len(t, log, 64, "every changeset is one commit on the line")
 }
 
-// dying is a store whose client is killed at the n-th request: before it is
-// sent, or after it landed.
-type dying struct {
-	ref.Store
-	left  int
-	after bool
-}
-
-var errKilled = errors.New("killed")
-
-func (d *dying) step(act func() error) error {
-	d.left--
-	if d.left < 0 || (d.left == 0 && !d.after) {
-		return errKilled
-	}
-	err := act()
-	if d.left == 0 {
-		return errKilled
-	}
-	return err
-}
-
-func (d *dying) Get(ctx context.Context, key string) (item ref.Item, err error) {
-	err = d.step(func() (err error) { item, err = d.Store.Get(ctx, key); return err })
-	return item, err
-}
-
-func (d *dying) Create(ctx context.Context, key string, body []byte) (tag ref.Tag, err error) {
-	err = d.step(func() (err error) { tag, err = d.Store.Create(ctx, key, body); return err })
-	return tag, err
-}
-
-func (d *dying) Swap(ctx context.Context, key string, body []byte, old ref.Tag) (tag ref.Tag, err error) {
-	err = d.step(func() (err error) { tag, err = d.Store.Swap(ctx, key, body, old); return err })
-	return tag, err
-}
-
 // TestKilledBetweenAnyTwoRequests kills a commit at every request, then looks
-// at the branch (old or new, nothing between) and runs it again.
+// at the branch (old or new, nothing between) and runs it again. The tiny tree
+// has several levels, so that nodes of all kinds are in flight.
 func TestKilledBetweenAnyTwoRequests(t *testing.T) {
+	var many []dataset.Entry
+	before, wanted := map[string]dataset.Entry{}, map[string]dataset.Entry{}
+	for n := range 200 {
+		e := entry(fmt.Sprintf("k%03d", n), 1)
+		many, before[e.Key], wanted[e.Key] = append(many, e), e, e
+	}
+	changes := dataset.Changes{Puts: []dataset.Entry{entry("k010", 2), entry("k0105", 1)}, Deletes: []string{"k150"}}
+	delete(wanted, "k150")
+	wanted["k010"], wanted["k0105"] = changes.Puts[0], changes.Puts[1]
 	for _, after := range []bool{false, true} {
 		for n := 1; ; n++ {
 			memory := ref.NewMemory()
-			r := dataset.New(memory)
-			first := commit(t, r, "main", put(entry("a", 1), entry("b", 1)))
-			request := dataset.Request{Branch: "main", Changes: dataset.Changes{Puts: []dataset.Entry{entry("a", 2), entry("c", 1)},
-				Deletes: []string{"b"}}, Time: noon}
-			_, err := dataset.New(&dying{Store: memory, left: n, after: after}).Commit(t.Context(), request)
+			r := dataset.NewTiny(memory)
+			first := commit(t, r, "main", put(many...))
+			request := dataset.Request{Branch: "main", Changes: changes, Time: noon}
+			_, err := dataset.NewTiny(&dying{Store: memory, left: n, after: after}).Commit(t.Context(), request)
 			if err == nil {
-				require.Greater(t, n, 5)
+				require.Greater(t, n, 15)
 				break
 			}
 			require.ErrorIs(t, err, errKilled)
 			head, err := r.Head(t.Context(), "main")
 			require.NoError(t, err)
 			if head.ID == first.ID {
-				requireEntries(t, r, "main", map[string]dataset.Entry{"a": entry("a", 1), "b": entry("b", 1)})
+				requireEntries(t, r, "main", before)
 			}
 			again, err := r.Commit(t.Context(), request)
 			require.NoError(t, err)
 			require.Equal(t, 2, again.Generation, "once, not twice")
-			requireEntries(t, r, "main", map[string]dataset.Entry{"a": entry("a", 2), "c": entry("c", 1)})
+			requireEntries(t, r, "main", wanted)
 		}
 	}
 }
