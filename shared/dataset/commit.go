@@ -42,25 +42,36 @@ func (r *Repository) Commit(ctx context.Context, request Request) (Commit, error
 		return Commit{}, err
 	}
 	edits, s := request.Changes.edits(), r.newSession()
-	return r.advance(ctx, request.Branch, request.Base, func(parent *Commit) (Commit, error) {
+	return r.advance(ctx, move{to: request.Branch, base: request.Base}, func(parent *Commit) (Commit, error) {
 		return r.apply(ctx, s, parent, edits, request)
 	})
 }
 
-// advance moves a branch to the commit that make gives for its head, and redoes
-// that when somebody else moved it. make gets nil for an empty dataset.
-func (r *Repository) advance(ctx context.Context, name, base string, make func(parent *Commit) (Commit, error)) (Commit, error) {
+// move says which branch is moved, and how.
+type move struct {
+	to     string
+	base   string // where it starts when it does not exist; "" is an empty dataset
+	merges bool   // a protected branch may be moved so
+	exists bool   // the branch must exist
+}
+
+// advance moves a branch to the commit that build gives for its head, and redoes
+// that when somebody else moved it. build gets nil for an empty dataset.
+func (r *Repository) advance(ctx context.Context, m move, build func(parent *Commit) (Commit, error)) (Commit, error) {
 	var made Commit
-	_, err := ref.Update(ctx, r.store, branchKey(name), func(old branch, found bool) (branch, error) {
+	_, err := ref.Update(ctx, r.store, branchKey(m.to), func(old branch, found bool) (branch, error) {
 		found = found && !old.gone()
-		if found && old.Protected {
-			return old, protected(name)
+		switch {
+		case found && old.Protected && !m.merges:
+			return old, protected(m.to)
+		case !found && m.exists:
+			return old, noBranch(m.to)
 		}
-		parent, err := r.parent(ctx, base, old, found)
+		parent, err := r.parent(ctx, m.base, old, found)
 		if err != nil {
 			return old, err
 		}
-		made, err = make(parent)
+		made, err = build(parent)
 		if err != nil || (found && made.ID == old.Commit) {
 			return old, orUnchanged(err)
 		}
@@ -173,7 +184,7 @@ func (r *Repository) Import(ctx context.Context, request Request, entries iter.S
 	if err != nil {
 		return Commit{}, err
 	}
-	return r.advance(ctx, request.Branch, request.Base, func(parent *Commit) (Commit, error) {
+	return r.advance(ctx, move{to: request.Branch, base: request.Base}, func(parent *Commit) (Commit, error) {
 		return r.become(ctx, s, parent, t, request.Branch, request.note())
 	})
 }

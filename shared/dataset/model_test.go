@@ -210,3 +210,111 @@ func requireKind(t *testing.T, want fault.Kind, err error) {
 	require.Error(t, err)
 	require.Equal(t, want, fault.KindOf(err), "%v", err)
 }
+
+// TestMergesKilledBetweenAnyTwoRequests kills a merge, a revert and a restore at
+// every request, and runs each again.
+func TestMergesKilledBetweenAnyTwoRequests(t *testing.T) {
+	moves := map[string]func(r *dataset.Repository) error{
+		"merge": func(r *dataset.Repository) error {
+			_, err := r.Merge(t.Context(), dataset.MergeRequest{Branch: "main", From: "side", Time: noon, Rules: []dataset.Rule{{Glob: "**", Choice: dataset.TakeTheirs}}})
+			return err
+		},
+		"revert": func(r *dataset.Repository) error {
+			c, err := r.Resolve(t.Context(), "v1")
+			if err == nil {
+				_, err = r.Revert(t.Context(), dataset.PickRequest{Branch: "main", Commit: c.ID, Time: noon})
+			}
+			return err
+		},
+		"restore": func(r *dataset.Repository) error {
+			_, err := r.Restore(t.Context(), dataset.RestoreRequest{Branch: "main", From: "v1~1", Time: noon})
+			return err
+		},
+		"delete": func(r *dataset.Repository) error {
+			_, err := r.DeleteBranch(t.Context(), "main", noon)
+			if err == nil {
+				_, err = r.CreateBranch(t.Context(), "main", "side", dataset.BranchOptions{})
+			}
+			return err
+		},
+	}
+	for name, move := range moves {
+		whole := parted(t)
+		_, err := whole.Tag(t.Context(), "v1", "main")
+		require.NoError(t, err)
+		require.NoError(t, move(whole))
+		want, err := whole.Head(t.Context(), "main")
+		require.NoError(t, err)
+		for n := 1; ; n++ {
+			memory := ref.NewMemory()
+			r := partedIn(t, memory)
+			_, err := r.Tag(t.Context(), "v1", "main")
+			require.NoError(t, err)
+			err = move(dataset.NewTiny(&dying{Store: memory, left: n, after: n%2 == 0}))
+			if err == nil {
+				break
+			}
+			require.ErrorIs(t, err, errKilled)
+			require.NoError(t, move(dataset.NewTiny(memory)), "%s killed at request %d", name, n)
+			head, err := dataset.NewTiny(memory).Head(t.Context(), "main")
+			require.NoError(t, err)
+			require.Equal(t, want.ID, head.ID, "%s killed at request %d", name, n)
+		}
+	}
+}
+
+// TestWritersThroughABadNetwork lets writers commit to branches of their own and
+// merge them, over a store that fails a third of all writes, some after they
+// landed. Whoever fails tries again. Nothing may be lost or be there twice.
+func TestWritersThroughABadNetwork(t *testing.T) {
+	store := ref.NewMemory()
+	commit(t, dataset.New(store), "main", put(entry("start", 1)))
+	var wait sync.WaitGroup
+	const writers, each = 6, 6
+	for w := range writers {
+		random := rand.New(rand.NewPCG(uint64(w), 3))
+		r := dataset.New(&flaky{Store: store, chance: func() int { return random.IntN(6) }})
+		insist := func(act func() error) {
+			for tries := 0; ; tries++ {
+				err := act()
+				if err == nil {
+					return
+				}
+				if !fault.KindOf(err).Retryable() || tries > 1000 {
+					t.Errorf("writer %d: %v", w, err)
+					return
+				}
+			}
+		}
+		wait.Go(func() {
+			for n := range each {
+				branch := fmt.Sprintf("w%d-%d", w, n)
+				insist(func() error {
+					_, err := r.Commit(t.Context(), dataset.Request{Branch: branch, Base: "main", Time: noon, Changes: put(entry(branch, 1))})
+					return err
+				})
+				insist(func() error {
+					_, err := r.Merge(t.Context(), dataset.MergeRequest{Branch: "main", From: branch, Time: noon, Commit: true})
+					return err
+				})
+				insist(func() error { _, err := r.DeleteBranch(t.Context(), branch, noon); return err })
+			}
+		})
+	}
+	wait.Wait()
+	r := dataset.New(store)
+	want := map[string]dataset.Entry{"start": entry("start", 1)}
+	for w := range writers {
+		for n := range each {
+			key := fmt.Sprintf("w%d-%d", w, n)
+			want[key] = entry(key, 1)
+		}
+	}
+	requireEntries(t, r, "main", want)
+	log, err := r.Log(t.Context(), "main", 0)
+	require.NoError(t, err)
+	require.Len(t, log, 1+writers*each, "each merge landed once")
+	names, err := r.Branches(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []string{"main"}, names)
+}

@@ -21,6 +21,10 @@ func (c Changes) edits() []edit {
 	for _, key := range c.Deletes {
 		edits = append(edits, edit{key, nil})
 	}
+	return inOrder(edits)
+}
+
+func inOrder(edits []edit) []edit {
 	byKey := func(a, b edit) int { return strings.Compare(a.key, b.key) }
 	if !slices.IsSortedFunc(edits, byKey) {
 		slices.SortFunc(edits, byKey)
@@ -95,7 +99,7 @@ func (r *Repository) rewrite(ctx context.Context, s *session, old tree, edits []
 	if err != nil {
 		return tree{}, done, err
 	}
-	leaves := r.ahead(ctx, touched(parts))
+	leaves := r.ahead(ctx, edited(parts))
 	defer leaves.stop()
 	for _, p := range parts {
 		if len(p.edits) == 0 || p.level > 0 {
@@ -142,8 +146,8 @@ func (r *Repository) plan(ctx context.Context, root part) ([]part, error) {
 	return parts, nil
 }
 
-// touched are the leaves that edits fall into.
-func touched(parts []part) []child {
+// edited are the leaves that edits fall into.
+func edited(parts []part) []child {
 	var leaves []child
 	for _, p := range parts {
 		if p.level == 0 && len(p.edits) > 0 {

@@ -109,11 +109,15 @@ func (d *dying) List(ctx context.Context, prefix string) (keys []string, err err
 // latter; the repository must bear them all the same.
 type flaky struct {
 	ref.Store
+	mu     sync.Mutex
 	chance func() int // 0 fails before, 1 fails after, else passes
 }
 
 func (f *flaky) do(act func() error) error {
-	switch f.chance() {
+	f.mu.Lock()
+	fate := f.chance()
+	f.mu.Unlock()
+	switch fate {
 	case 0:
 		return fault.New(fault.Unavailable, "ask", "503 before")
 	case 1:

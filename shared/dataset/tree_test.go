@@ -126,6 +126,164 @@ func (w *world) landed(name string, c dataset.Commit, model map[string]dataset.E
 		[]int64{int64(c.Stats.Objects), c.Stats.Bytes, c.Stats.Rows, int64(c.Stats.Counted)})
 }
 
+// overlay is the naive three-way merge: what theirs changed against base, laid
+// over ours; conflicts are the keys both changed differently, where side decides.
+func overlay(base, ours, theirs map[string]dataset.Entry, side dataset.Choice) (merged map[string]dataset.Entry, conflicts int) {
+	merged = clone(ours)
+	keys := clone(base)
+	for key, e := range theirs {
+		keys[key] = e
+	}
+	alike := func(a, b map[string]dataset.Entry, key string) bool {
+		x, inA := a[key]
+		y, inB := b[key]
+		return inA == inB && x.Equal(y)
+	}
+	for key := range keys {
+		if alike(base, theirs, key) || alike(ours, theirs, key) {
+			continue
+		}
+		if !alike(base, ours, key) {
+			if conflicts++; side != dataset.TakeTheirs {
+				continue
+			}
+		}
+		if e, ok := theirs[key]; ok {
+			merged[key] = e
+		} else {
+			delete(merged, key)
+		}
+	}
+	return merged, conflicts
+}
+
+func (w *world) side() dataset.Choice {
+	return []dataset.Choice{dataset.TakeOurs, dataset.TakeTheirs, dataset.Refuse}[w.random.IntN(3)]
+}
+
+// merge merges a random commit into a random branch. The base of the naive
+// merge is what the repository says that it is, but checked to be an ancestor
+// of both that no younger common one exceeds.
+func (w *world) merge() {
+	name, from := w.branch(), w.made[w.random.IntN(len(w.made))]
+	ours, ok := w.heads[name]
+	if !ok {
+		return
+	}
+	side := w.side()
+	m, err := w.r.Merge(w.t.Context(), dataset.MergeRequest{Branch: name, From: from.ID, Time: w.now, Rules: []dataset.Rule{{Glob: "**", Choice: side}}})
+	base, found := w.ancestor(ours, from)
+	switch {
+	case !found:
+		requireKind(w.t, fault.Invalid, err)
+		return
+	case base.ID == from.ID:
+		require.NoError(w.t, err)
+		require.False(w.t, m.Moved)
+		return
+	case base.ID == ours.ID:
+		require.NoError(w.t, err)
+		require.True(w.t, m.Forward)
+		require.Equal(w.t, from.ID, m.Commit.ID)
+		w.heads[name] = from
+		return
+	}
+	w.merged(name, m, err, w.models[base.ID], w.models[from.ID], side)
+}
+
+func (w *world) merged(name string, m dataset.Merged, err error, base, theirs map[string]dataset.Entry, side dataset.Choice) {
+	ours := w.heads[name]
+	model, conflicts := overlay(base, w.models[ours.ID], theirs, side)
+	if conflicts > 0 && side == dataset.Refuse {
+		requireKind(w.t, fault.Conflict, err)
+		require.Len(w.t, dataset.AsConflicts(err), conflicts)
+		return
+	}
+	require.NoError(w.t, err)
+	require.Len(w.t, m.Resolved, conflicts)
+	if !m.Moved {
+		require.Equal(w.t, w.models[ours.ID], model)
+		return
+	}
+	w.landed(name, m.Commit, model)
+}
+
+// ancestor is the naive merge base: of all common ancestors the one with the
+// greatest generation, then the least id.
+func (w *world) ancestor(a, b dataset.Commit) (best dataset.Commit, found bool) {
+	of := func(c dataset.Commit) map[string]dataset.Commit {
+		all, queue := map[string]dataset.Commit{}, []dataset.Commit{c}
+		for ; len(queue) > 0; queue = queue[1:] {
+			if _, seen := all[queue[0].ID]; seen {
+				continue
+			}
+			all[queue[0].ID] = queue[0]
+			for _, id := range queue[0].Parents {
+				p, err := w.r.Resolve(w.t.Context(), id)
+				require.NoError(w.t, err)
+				queue = append(queue, p)
+			}
+		}
+		return all
+	}
+	mine := of(a)
+	for id, c := range of(b) {
+		if _, both := mine[id]; both && (!found || c.Generation > best.Generation || (c.Generation == best.Generation && id < best.ID)) {
+			best, found = c, true
+		}
+	}
+	return best, found
+}
+
+// undo reverts or repeats a random commit on a random branch.
+func (w *world) undo() {
+	name, c := w.branch(), w.made[w.random.IntN(len(w.made))]
+	if _, ok := w.heads[name]; !ok {
+		return
+	}
+	before := map[string]dataset.Entry{}
+	if len(c.Parents) > 0 {
+		before = w.models[c.Parents[0]]
+	}
+	side := w.side()
+	q := dataset.PickRequest{Branch: name, Commit: c.ID, Time: w.now, Rules: []dataset.Rule{{Glob: "**", Choice: side}}}
+	if w.random.IntN(2) == 0 {
+		m, err := w.r.Revert(w.t.Context(), q)
+		w.merged(name, m, err, w.models[c.ID], before, side)
+		return
+	}
+	m, err := w.r.CherryPick(w.t.Context(), q)
+	w.merged(name, m, err, before, w.models[c.ID], side)
+}
+
+// restore makes a branch equal to a random commit, below a prefix.
+func (w *world) restore() {
+	name, from := w.branch(), w.made[w.random.IntN(len(w.made))]
+	head, ok := w.heads[name]
+	if !ok {
+		return
+	}
+	prefix := []string{"", "d2/", "d5/1"}[w.random.IntN(3)]
+	c, err := w.r.Restore(w.t.Context(), dataset.RestoreRequest{Branch: name, From: from.ID, Prefix: prefix, Time: w.now})
+	require.NoError(w.t, err)
+	model := map[string]dataset.Entry{}
+	for key, e := range w.models[head.ID] {
+		if !strings.HasPrefix(key, prefix) {
+			model[key] = e
+		}
+	}
+	for key, e := range w.models[from.ID] {
+		if strings.HasPrefix(key, prefix) {
+			model[key] = e
+		}
+	}
+	if c.ID == head.ID {
+		require.Equal(w.t, w.models[head.ID], model)
+		return
+	}
+	w.landed(name, c, model)
+}
+
 // fresh builds the head's entries anew: equal sets must have equal trees.
 func (w *world) fresh(c dataset.Commit) {
 	model := w.models[c.ID]
@@ -245,6 +403,14 @@ func TestRandomOperationsAgainstMaps(t *testing.T) {
 		w := newWorld(t, seed)
 		for round := 0; round < 60 && w.steps < steps; round++ {
 			w.commit()
+			switch w.random.IntN(6) {
+			case 0:
+				w.merge()
+			case 1:
+				w.undo()
+			case 2:
+				w.restore()
+			}
 			w.look()
 			if len(w.made) > 0 && round%5 == 0 {
 				w.fresh(w.made[len(w.made)-1])
