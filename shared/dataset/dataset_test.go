@@ -149,7 +149,40 @@ func (l lake) Stat(_ context.Context, key, version string) (dataset.Entry, error
 	return e, nil
 }
 
-func (l lake) Latest(context.Context, string) ([]dataset.Entry, error) { return nil, nil }
+func (l lake) Latest(_ context.Context, prefix string) ([]dataset.Entry, error) {
+	var latest []dataset.Entry
+	for at, e := range l {
+		if key, _, _ := strings.Cut(at, "@"); strings.HasPrefix(key, prefix) && strings.HasSuffix(at, "@"+e.VersionID) {
+			latest = append(latest, dataset.Entry{Key: key, VersionID: e.VersionID, Size: e.Size})
+		}
+	}
+	return latest, nil
+}
+
+func TestListed(t *testing.T) {
+	l, r := lake{}, dataset.New(ref.NewMemory())
+	for _, e := range []dataset.Entry{entry("raw/m/a", 1), entry("raw/m/b", 1), entry("raw/o/c", 1), {Key: "raw/m/", VersionID: "v1"}} {
+		l[e.Key+"@"+e.VersionID] = e
+	}
+	changes, err := r.Listed(t.Context(), l, "main", "", "raw/m/")
+	require.NoError(t, err)
+	require.Len(t, changes.Puts, 2, "the folder marker is left out")
+	commit(t, r, "main", changes)
+	commit(t, r, "main", put(entry("raw/o/x", 1)))
+	delete(l, "raw/m/a@v1")
+	delete(l, "raw/m/b@v1")
+	l["raw/m/b@v2"] = entry("raw/m/b", 2)
+	changes, err = r.Listed(t.Context(), l, "main", "", "raw/m/")
+	require.NoError(t, err)
+	require.Equal(t, dataset.Changes{Puts: []dataset.Entry{entry("raw/m/b", 2)}, Deletes: []string{"raw/m/a"}}, changes)
+	changes, err = r.Listed(t.Context(), l, "new", "main", "raw/m/")
+	require.NoError(t, err)
+	require.Len(t, changes.Deletes, 1, "a new branch is compared at its base")
+	l["raw/m/z@null"] = dataset.Entry{Key: "raw/m/z", VersionID: "null", Size: 1}
+	_, err = r.Listed(t.Context(), l, "main", "", "raw/m/")
+	requireKind(t, fault.Invalid, err)
+	require.ErrorContains(t, err, `raw/m/z: its VersionId is "null"`)
+}
 
 func TestPin(t *testing.T) {
 	l := lake{}

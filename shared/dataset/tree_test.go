@@ -403,12 +403,13 @@ func TestRandomOperationsAgainstMaps(t *testing.T) {
 		w := newWorld(t, seed)
 		for round := 0; round < 60 && w.steps < steps; round++ {
 			w.commit()
-			switch w.random.IntN(6) {
-			case 0:
+			switch kind := w.random.IntN(6); {
+			case len(w.made) == 0:
+			case kind == 0:
 				w.merge()
-			case 1:
+			case kind == 1:
 				w.undo()
-			case 2:
+			case kind == 2:
 				w.restore()
 			}
 			w.look()
