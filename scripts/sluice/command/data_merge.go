@@ -16,8 +16,9 @@ conflicts of the keys that GLOB matches; the first that matches counts. In GLOB,
 * is anything but "/", ** is anything, ? is one character. CHOICE is ours (the
 branch's), theirs, newest (whose commit changed the key last) or fail.`
 
+// mergedView has no commit when conflicts stopped it.
 type mergedView struct {
-	commitView
+	Commit    *commitView        `json:"commit,omitempty"`
 	Moved     bool               `json:"moved"`
 	Forward   bool               `json:"fast_forward"`
 	Resolved  []dataset.Conflict `json:"resolved"`
@@ -33,7 +34,8 @@ func (s *settings) conclude(c *cobra.Command, m dataset.Merged, err error) error
 		}
 		return err
 	}
-	view := mergedView{viewOf(m.Commit), m.Moved, m.Forward, append([]dataset.Conflict{}, m.Resolved...), []dataset.Conflict{}}
+	head := viewOf(m.Commit)
+	view := mergedView{&head, m.Moved, m.Forward, append([]dataset.Conflict{}, m.Resolved...), []dataset.Conflict{}}
 	return s.print(c, view, func(w io.Writer) {
 		switch {
 		case !m.Moved:
@@ -41,7 +43,7 @@ func (s *settings) conclude(c *cobra.Command, m dataset.Merged, err error) error
 		case m.Forward:
 			fmt.Fprintln(w, "fast-forward")
 		}
-		printCommit(w, view.commitView)
+		printCommit(w, head)
 		if len(m.Resolved) > 0 {
 			fmt.Fprintln(w)
 			printConflicts(w, m.Resolved)
