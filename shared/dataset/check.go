@@ -21,24 +21,23 @@ func (q Request) check() error {
 	if q.Time.IsZero() {
 		return fault.New(fault.Invalid, "commit to "+q.Branch, "it has no time")
 	}
-	seen := make(map[string]bool, len(q.Changes.Puts)+len(q.Changes.Deletes))
 	for i := range q.Changes.Puts {
-		e := &q.Changes.Puts[i]
-		if err := e.check(); err != nil {
+		if err := q.Changes.Puts[i].check(); err != nil {
 			return err
 		}
-		if seen[e.Key] {
-			return fault.New(fault.Invalid, "commit "+e.Key, "it is changed twice in one changeset")
-		}
-		seen[e.Key] = true
-	}
-	for _, key := range q.Changes.Deletes {
-		if key == "" || seen[key] {
-			return fault.New(fault.Invalid, "commit "+key, "it is changed twice in one changeset, or has no key")
-		}
-		seen[key] = true
 	}
 	return nil
+}
+
+// checked gives changes as edits in key order, each key once.
+func (c Changes) checked() ([]edit, error) {
+	edits := c.edits()
+	for i, e := range edits {
+		if e.key == "" || (i > 0 && e.key == edits[i-1].key) {
+			return nil, fault.New(fault.Invalid, "commit "+e.key, "it is changed twice in one changeset, or has no key")
+		}
+	}
+	return edits, nil
 }
 
 func (e Entry) check() error {

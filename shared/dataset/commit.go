@@ -41,7 +41,11 @@ func (r *Repository) Commit(ctx context.Context, request Request) (Commit, error
 	if err := request.check(); err != nil {
 		return Commit{}, err
 	}
-	edits, s := request.Changes.edits(), r.newSession()
+	edits, err := request.Changes.checked()
+	if err != nil {
+		return Commit{}, err
+	}
+	s := r.newSession()
 	return r.advance(ctx, move{to: request.Branch, base: request.Base}, func(parent *Commit) (Commit, error) {
 		return r.apply(ctx, s, parent, edits, request)
 	})
