@@ -100,15 +100,16 @@ func (r *Repository) load(ctx context.Context, folder string, id hash) ([]byte, 
 
 // keep stores a payload under its hash. An object that is there already is the
 // same one.
-func (r *Repository) keep(ctx context.Context, folder string, id hash, payload []byte) error {
+func (r *Repository) keep(ctx context.Context, folder string, id hash, payload []byte) (existed bool, err error) {
 	body, err := pack(payload, id)
 	if err != nil {
-		return err
+		return false, err
 	}
-	if _, err := r.store.Create(ctx, folder+id.String(), body); !fault.Is(err, fault.Conflict) {
-		return err
+	_, err = r.store.Create(ctx, folder+id.String(), body)
+	if fault.Is(err, fault.Conflict) {
+		return true, nil
 	}
-	return nil
+	return false, err
 }
 
 // seal gives a commit its id.

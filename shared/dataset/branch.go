@@ -21,7 +21,7 @@ func (r *Repository) CreateBranch(ctx context.Context, name, from string, option
 	if err := checkName("branch", name); err != nil {
 		return Commit{}, err
 	}
-	c, err := r.Resolve(ctx, from)
+	c, err := r.source(ctx, from)
 	if err != nil {
 		return Commit{}, err
 	}

@@ -94,12 +94,13 @@ func orUnchanged(err error) error {
 // parent is the commit to build on; nil for an empty dataset.
 func (r *Repository) parent(ctx context.Context, base string, old branch, found bool) (*Commit, error) {
 	if found {
-		base = old.Commit
+		c, err := r.readCommit(ctx, old.Commit)
+		return &c, err
 	}
 	if base == "" {
 		return nil, nil
 	}
-	c, err := r.Resolve(ctx, base)
+	c, err := r.source(ctx, base)
 	return &c, err
 }
 

@@ -38,7 +38,7 @@ func (r *Repository) Merge(ctx context.Context, q MergeRequest) (Merged, error) 
 	if err := checkMove(q.Branch, q.Time, q.Rules); err != nil {
 		return Merged{}, err
 	}
-	theirs, err := r.Resolve(ctx, q.From)
+	theirs, err := r.source(ctx, q.From)
 	if err != nil {
 		return Merged{}, err
 	}
@@ -257,7 +257,7 @@ func (r *Repository) Restore(ctx context.Context, q RestoreRequest) (Commit, err
 	if err := checkMove(q.Branch, q.Time, nil); err != nil {
 		return Commit{}, err
 	}
-	from, err := r.Resolve(ctx, q.From)
+	from, err := r.source(ctx, q.From)
 	if err != nil {
 		return Commit{}, err
 	}

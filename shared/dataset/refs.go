@@ -92,7 +92,7 @@ func (r *Repository) Tag(ctx context.Context, name, target string) (Commit, erro
 	if err := checkName("tag", name); err != nil {
 		return Commit{}, err
 	}
-	c, err := r.Resolve(ctx, target)
+	c, err := r.source(ctx, target)
 	if err != nil {
 		return Commit{}, err
 	}
@@ -138,7 +138,7 @@ func (r *Repository) FastForward(ctx context.Context, name, to string) (Commit, 
 	if err := checkName("branch", name); err != nil {
 		return Commit{}, err
 	}
-	target, err := r.Resolve(ctx, to)
+	target, err := r.source(ctx, to)
 	if err != nil {
 		return Commit{}, err
 	}

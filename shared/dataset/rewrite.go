@@ -95,7 +95,7 @@ func (r *Repository) rewrite(ctx context.Context, s *session, old tree, edits []
 		next, err := w.close()
 		return next, done, err
 	}
-	parts, err := r.plan(ctx, part{old.child, old.level, edits})
+	parts, err := r.plan(ctx, s, part{old.child, old.level, edits})
 	if err != nil {
 		return tree{}, done, err
 	}
@@ -107,6 +107,7 @@ func (r *Repository) rewrite(ctx context.Context, s *session, old tree, edits []
 		} else {
 			var n *node
 			if n, err = leaves.next(); err == nil {
+				s.knows(p.hash)
 				w.merge(n.entries, p.edits, &done)
 			}
 		}
@@ -120,13 +121,14 @@ func (r *Repository) rewrite(ctx context.Context, s *session, old tree, edits []
 
 // plan opens the index nodes that edits fall below, level by level, and gives
 // what is under them in key order.
-func (r *Repository) plan(ctx context.Context, root part) ([]part, error) {
+func (r *Repository) plan(ctx context.Context, s *session, root part) ([]part, error) {
 	parts := []part{root}
 	for level := root.level; level > 0; level-- {
 		nodes := make([]*node, len(parts))
 		err := parallel(ctx, len(parts), func(ctx context.Context, i int) (err error) {
 			if p := parts[i]; p.level == level && len(p.edits) > 0 {
 				nodes[i], err = r.readNode(ctx, p.hash, level)
+				s.knows(p.hash)
 			}
 			return err
 		})
@@ -167,6 +169,7 @@ func (w *writer) feed(p part, done *effect) error {
 	if err != nil {
 		return err
 	}
+	w.session.knows(p.hash)
 	if p.level == 0 {
 		w.merge(n.entries, p.edits, done)
 		return nil

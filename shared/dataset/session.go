@@ -4,26 +4,35 @@ import (
 	"context"
 	"crypto/sha256"
 	"sync"
+	"sync/atomic"
+
+	"github.com/sluice-ml/sluice/shared/fault"
 )
 
 // writers is how many nodes a session encodes and stores at once.
 const writers = 64
 
 // session stores the blobs of one operation in the background. It remembers
-// what it stored, so that an operation which is redone on a new head writes only
-// what differs.
+// what it stored and what it read of the trees it builds on, so that an operation
+// which is redone on a new head writes only what differs. The repository's cache
+// says nothing here: what it holds may have been collected since.
 type session struct {
 	repository *Repository
 	slots      chan struct{}
 	wait       sync.WaitGroup
 
-	mu     sync.Mutex
-	stored map[hash]bool
-	err    error
+	mu    sync.Mutex
+	there map[hash]bool // known to be in the store
+	err   error
+
+	planned   sync.Once
+	looked    atomic.Bool     // the next two are known
+	condemned map[string]bool // what a garbage collection is about to delete
+	failed    error           // why that is not known
 }
 
 func (r *Repository) newSession() *session {
-	return &session{repository: r, slots: make(chan struct{}, writers), stored: map[hash]bool{}}
+	return &session{repository: r, slots: make(chan struct{}, writers), there: map[hash]bool{}}
 }
 
 // spawn runs work in the background as soon as a slot is free.
@@ -51,23 +60,77 @@ func (s *session) finish() error {
 	return err
 }
 
-// store keeps a payload unless this session or its reads know that it is there.
-func (s *session) store(ctx context.Context, folder string, id hash, payload []byte, decoded any) error {
-	key := folder + id.String()
+// knows notes that an object is in the store: the tree of a head names it.
+func (s *session) knows(id hash) {
 	s.mu.Lock()
-	known := s.stored[id]
+	defer s.mu.Unlock()
+	s.there[id] = true
+}
+
+// store keeps a payload unless this session knows that it is there.
+func (s *session) store(ctx context.Context, folder string, id hash, payload []byte, decoded any) error {
+	s.mu.Lock()
+	known := s.there[id]
 	s.mu.Unlock()
-	if _, read := s.repository.cache.get(key); known || read {
+	if known {
 		return nil
 	}
-	if err := s.repository.keep(ctx, folder, id, payload); err != nil {
+	if err := s.create(ctx, folder, id, payload); err != nil {
 		return err
 	}
-	s.mu.Lock()
-	s.stored[id] = true
-	s.mu.Unlock()
-	s.repository.cache.put(key, decoded, len(payload))
+	s.knows(id)
+	s.repository.cache.put(folder+id.String(), decoded, len(payload))
 	return nil
+}
+
+// create stores a payload that may be there already. What is there counts only
+// if it was seen after looking for a collection: one that is planned later has
+// to wait until this session is over, one that was planned earlier is known.
+func (s *session) create(ctx context.Context, folder string, id hash, payload []byte) error {
+	for {
+		looked := s.looked.Load()
+		existed, err := s.repository.keep(ctx, folder, id, payload)
+		switch {
+		case err != nil || !existed:
+			return err
+		case looked:
+			return s.revive(ctx, folder, id, payload)
+		}
+		s.planned.Do(func() { s.condemned, s.failed = s.repository.condemned(ctx) })
+		if s.failed != nil {
+			return s.failed
+		}
+		s.looked.Store(true)
+	}
+}
+
+// reviveTries bounds how often an object is stored anew that others touch, too.
+const reviveTries = 10
+
+// revive stores an object that was there before once more, as a version of its
+// own, when a garbage collection is about to delete those that were.
+func (s *session) revive(ctx context.Context, folder string, id hash, payload []byte) error {
+	key, r := folder+id.String(), s.repository
+	if !s.condemned[key] {
+		return nil
+	}
+	body, err := pack(payload, id)
+	if err != nil {
+		return err
+	}
+	for range reviveTries {
+		item, err := r.store.Get(ctx, key)
+		switch {
+		case fault.Is(err, fault.NotFound):
+			_, err = r.store.Create(ctx, key, body)
+		case err == nil:
+			_, err = r.store.Swap(ctx, key, body, item.Tag)
+		}
+		if !fault.Is(err, fault.Conflict) {
+			return err
+		}
+	}
+	return fault.New(fault.Conflict, "store "+key, "lost %d races in a row", reviveTries)
 }
 
 // pending is a child whose hash may still be computed.
