@@ -243,6 +243,9 @@ func (r *Repository) compare(ctx context.Context, a, b side, s span, yield func(
 
 // report yields what became of a key, if anything did.
 func report(was, is *Entry, yield func(Change, error) bool) bool {
+	if was != nil && is != nil && was.Equal(*is) {
+		return true
+	}
 	var c Change
 	if was != nil {
 		e := *was
@@ -251,9 +254,6 @@ func report(was, is *Entry, yield func(Change, error) bool) bool {
 	if is != nil {
 		e := *is
 		c.Key, c.New = e.Key, &e
-	}
-	if c.Old != nil && c.New != nil && c.Old.Equal(*c.New) {
-		return true
 	}
 	return yield(c, nil)
 }

@@ -8,12 +8,14 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluice-ml/sluice/scripts/sluice/operator"
 	"github.com/sluice-ml/sluice/shared/aws/s3store"
 	"github.com/sluice-ml/sluice/shared/aws/s3store/s3test"
+	"github.com/sluice-ml/sluice/shared/dataset"
 )
 
 func TestMain(m *testing.M) { s3test.Main(m) }
@@ -93,6 +95,38 @@ func TestDataCommands(t *testing.T) {
 	}
 	b.checkout(version)
 	b.refuse()
+	b.collect()
+}
+
+// collect finds no garbage: everything is young. What it does with garbage is
+// tested in package dataset.
+func (b *bench) collect() {
+	var found dataset.Collection
+	b.get(&found, "gc", "m", "--runs=false")
+	require.Empty(b.t, found.Garbage)
+	require.Positive(b.t, found.Kept)
+	b.get(&found, "gc", "m", "--runs=false", "--plan")
+	require.Empty(b.t, found.Plan)
+	_, err := b.run("gc", "m", "--cancel")
+	require.NoError(b.t, err)
+	for want, args := range map[string][]string{
+		"no collection is planned": {"gc", "m", "--runs=false", "--apply"},
+		"one of":                   {"gc", "m", "--plan", "--apply"},
+		"want at least 1h0m0s":     {"gc", "m", "--runs=false", "--grace", "1m"},
+	} {
+		_, err := b.run(args...)
+		require.ErrorContains(b.t, err, want)
+	}
+	sweeper := b.client.Sweeper("m")
+	stored, err := sweeper.Versions(b.t.Context(), "commits/")
+	require.NoError(b.t, err)
+	require.NotEmpty(b.t, stored[0].VersionID)
+	require.WithinDuration(b.t, time.Now(), stored[0].Stored, time.Hour)
+	require.NoError(b.t, sweeper.Delete(b.t.Context(), stored[0].Key, stored[0].VersionID))
+	left, err := sweeper.Versions(b.t.Context(), "commits/")
+	require.NoError(b.t, err)
+	require.Len(b.t, left, len(stored)-1, "gone for good, without a delete marker")
+	require.Error(b.t, sweeper.Delete(b.t.Context(), stored[1].Key, ""))
 }
 
 func (b *bench) checkout(version string) {
