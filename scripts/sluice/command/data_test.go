@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -190,4 +191,52 @@ func (b *bench) refuse() {
 		_, err := b.run(c.args...)
 		require.ErrorContains(b.t, err, c.want, c.args)
 	}
+}
+
+// TestWritersOnS3 lets writers commit to one branch of a real S3 server, whose
+// conditional writes they race for. None is lost, none is there twice.
+func TestWritersOnS3(t *testing.T) {
+	b := newBench(t)
+	const writers, each = 6, 4
+	var wait sync.WaitGroup
+	for w := range writers {
+		wait.Go(func() {
+			repository := b.client.Dataset("m")
+			for n := range each {
+				key := fmt.Sprintf("w%d/%d", w, n)
+				_, err := repository.Commit(t.Context(), dataset.Request{Branch: "main", Time: time.Now(), Author: key,
+					Changes: dataset.Changes{Puts: []dataset.Entry{{Key: key, VersionID: "v", Size: 1}}}})
+				if err != nil {
+					t.Errorf("%s: %v", key, err)
+				}
+			}
+		})
+	}
+	wait.Wait()
+	repository := b.client.Dataset("m")
+	log, err := repository.Log(t.Context(), "main", 0)
+	require.NoError(t, err)
+	require.Len(t, log, writers*each)
+	entries, err := repository.Entries(t.Context(), "main", "")
+	require.NoError(t, err)
+	require.Len(t, entries, writers*each)
+}
+
+// TestALargeCommitOnS3 makes a tree of several levels there and reads it back.
+func TestALargeCommitOnS3(t *testing.T) {
+	b := newBench(t)
+	const count = 20_000
+	var changes dataset.Changes
+	for n := range count {
+		changes.Puts = append(changes.Puts, dataset.Entry{Key: fmt.Sprintf("raw/m/%05d", n), VersionID: fmt.Sprint("v", n), Size: 1})
+	}
+	made, err := b.client.Dataset("m").Commit(t.Context(), dataset.Request{Branch: "main", Changes: changes, Time: time.Now()})
+	require.NoError(t, err)
+	require.Equal(t, 1, made.Level)
+	entries, err := b.client.Dataset("m").Entries(t.Context(), "main", "raw/m/19")
+	require.NoError(t, err)
+	require.Equal(t, changes.Puts[19_000:], entries)
+	objects, err := b.client.Objects.List(t.Context(), b.client.Store, "datasets/m/blobs/")
+	require.NoError(t, err)
+	require.Less(t, len(objects), 45)
 }
