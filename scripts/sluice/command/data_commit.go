@@ -40,6 +40,7 @@ func dataCommit(s *settings) *cobra.Command {
 	var x selection
 	var note about
 	var base string
+	var despite bool
 	c := &cobra.Command{
 		Use: "commit MODEL BRANCH", Short: "Pin object versions of the lake in a new commit",
 		Long: `Pin object versions of the lake in a new commit on a branch.
@@ -67,6 +68,11 @@ those that are gone are removed. Changes that change nothing make no commit.`,
 			if err != nil {
 				return err
 			}
+			if !despite {
+				if err := safeFromRules(c, client, changes.Puts); err != nil {
+					return err
+				}
+			}
 			made, err := repository.Commit(c.Context(), dataset.Request{Branch: args[1], Base: base, Changes: changes,
 				Message: note.message, Author: note.author, Time: time.Now(), Metadata: metadata})
 			if err != nil {
@@ -83,8 +89,44 @@ those that are gone are removed. Changes that change nothing make no commit.`,
 	f.StringArrayVar(&x.events, "event", nil, "a file with an EventBridge event of an upload; repeat")
 	f.StringArrayVar(&x.removes, "remove", nil, "KEY to take out; repeat")
 	f.StringVar(&base, "base", "", "the REF a new branch starts at (default: an empty dataset)")
+	f.BoolVar(&despite, "despite-lifecycle", false, "pin also what a lifecycle rule of the lake would delete")
 	note.flags(c)
 	return c
+}
+
+// safeFromRules refuses to pin what a lifecycle rule of the lake would delete.
+func safeFromRules(c *cobra.Command, client *operator.Client, entries []dataset.Entry) error {
+	rules, err := client.LakeRules(c.Context())
+	if err != nil {
+		return err
+	}
+	return dataset.CheckLifecycle(rules, entries)
+}
+
+func dataAudit(s *settings) *cobra.Command {
+	return &cobra.Command{
+		Use: "audit MODEL [REF]", Short: "Tell which of the lake's lifecycle rules would delete versions that REF pins", Long: addresses, Args: between(1, 2),
+		RunE: func(c *cobra.Command, args []string) error {
+			client, repository, err := s.open(c, args)
+			if err != nil {
+				return err
+			}
+			rules, err := client.LakeRules(c.Context())
+			if err != nil {
+				return err
+			}
+			dangers, err := repository.AuditLifecycle(c.Context(), rules, refOf(args))
+			if err != nil {
+				return err
+			}
+			return s.print(c, dangers, func(w io.Writer) {
+				for _, d := range dangers {
+					fmt.Fprintf(w, "%d objects, %d bytes\tfrom %s on\t%s\n", d.Objects, d.Bytes, d.First, d.Rule)
+				}
+				fmt.Fprintf(w, "%d of the lake's lifecycle rules would delete versions that %s pins\n", len(dangers), refOf(args))
+			})
+		},
+	}
 }
 
 // changes resolves a selection to what the commit does.

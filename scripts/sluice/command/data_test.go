@@ -28,7 +28,8 @@ type bench struct {
 }
 
 func newBench(t *testing.T) *bench {
-	return &bench{t, &operator.Client{Environment: "staging", Lake: s3test.Bucket(t), Store: s3test.Bucket(t), Objects: s3store.New(s3test.Client(t))}}
+	return &bench{t, &operator.Client{Environment: "staging", Lake: s3test.Bucket(t), Store: s3test.Bucket(t), Objects: s3store.New(s3test.Client(t)),
+		Lifecycle: s3test.Client(t)}}
 }
 
 func (b *bench) upload(key, body string) (version string) {
@@ -90,7 +91,7 @@ func TestDataCommands(t *testing.T) {
 
 	for _, args := range [][]string{{"branch", "protect", "m", "main"}, {"merge", "m", "main", "fix"}, {"tag", "create", "m", "v1", "main~1"},
 		{"branch", "create", "m", "short", "v1", "--ttl", "1h"}, {"branch", "expire", "m"}, {"branch", "list", "m"}, {"log", "m", "main"},
-		{"show", "m", "v1"}, {"tag", "list", "m"}, {"branch", "delete", "m", "short"}} {
+		{"show", "m", "v1"}, {"audit", "m"}, {"tag", "list", "m"}, {"branch", "delete", "m", "short"}} {
 		_, err := b.run(args...)
 		require.NoError(t, err, args)
 	}
