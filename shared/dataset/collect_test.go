@@ -42,6 +42,13 @@ func newVersioned() *versioned {
 	return &versioned{now: noon, items: map[string][]kept{}, before: func() {}}
 }
 
+// pass lets time go by.
+func (v *versioned) pass(d time.Duration) {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.now = v.now.Add(d)
+}
+
 func (v *versioned) top(key string) (kept, bool) {
 	list := v.items[key]
 	if len(list) == 0 {
@@ -140,7 +147,7 @@ func littered(t *testing.T) (v *versioned, changes dataset.Changes, lost dataset
 	lost = commit(t, r, "old", changes)
 	_, err = r.DeleteBranch(t.Context(), "old", v.now)
 	require.NoError(t, err)
-	v.now = v.now.Add(2 * grace)
+	v.pass(2 * grace)
 	return v, changes, lost
 }
 
@@ -186,7 +193,7 @@ func TestCollect(t *testing.T) {
 	requireKind(t, fault.Conflict, err)
 	require.ErrorContains(t, err, "a garbage collection is about to delete it")
 
-	v.now = v.now.Add(grace)
+	v.pass(grace)
 	q.Now = v.now
 	done, err := r.Collect(t.Context(), v, q)
 	require.NoError(t, err)
@@ -261,7 +268,7 @@ func collecting(t *testing.T, least int, write func(*dataset.Repository, dataset
 				nothing = len(planned.Garbage) == 0 // the writer was first
 			}
 			collect := func() {
-				v.now = v.now.Add(grace)
+				v.pass(grace)
 				_, err := collector.Collect(t.Context(), v, dataset.CollectRequest{Now: v.now, Grace: grace})
 				require.NoError(t, err)
 			}
@@ -311,7 +318,7 @@ func TestACutOffCollectionGoesOn(t *testing.T) {
 	r := dataset.NewTiny(v)
 	plan, err := r.PlanCollection(t.Context(), v, dataset.CollectRequest{Now: v.now, Grace: grace})
 	require.NoError(t, err)
-	v.now = v.now.Add(grace)
+	v.pass(grace)
 	for most := 1; ; most++ {
 		sweeper := &tired{Sweeper: v, most: most}
 		_, err := r.Collect(t.Context(), sweeper, dataset.CollectRequest{Now: v.now, Grace: grace})

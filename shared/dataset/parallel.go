@@ -46,6 +46,7 @@ type ahead struct {
 	started int
 	taken   int
 	results chan chan result
+	wait    sync.WaitGroup
 }
 
 type result struct {
@@ -65,10 +66,10 @@ func (r *Repository) ahead(ctx context.Context, leaves []child) *ahead {
 func (a *ahead) fill() {
 	for a.started < len(a.leaves) && a.started < a.taken+readers {
 		c, answer := a.leaves[a.started], make(chan result, 1)
-		go func() {
+		a.wait.Go(func() {
 			n, err := a.read(a.ctx, c)
 			answer <- result{n, err}
-		}()
+		})
 		a.results <- answer
 		a.started++
 	}
@@ -82,4 +83,8 @@ func (a *ahead) next() (*node, error) {
 	return got.node, got.err
 }
 
-func (a *ahead) stop() { a.cancel() }
+// stop ends what still reads, and waits for it.
+func (a *ahead) stop() {
+	a.cancel()
+	a.wait.Wait()
+}
