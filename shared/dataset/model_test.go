@@ -1,8 +1,6 @@
 package dataset_test
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
@@ -71,7 +69,7 @@ func TestAgainstAMap(t *testing.T) {
 			model[key] = e
 			if !there {
 				added++
-			} else if was != e {
+			} else if !was.Equal(e) {
 				changed++
 			}
 		}
@@ -151,68 +149,40 @@ func TestWritersOnOneBranchAllLand(t *testing.T) {
 	require.Len(t, log, 64, "every changeset is one commit on the line")
 }
 
-// dying is a store whose client is killed at the n-th request: before it is
-// sent, or after it landed.
-type dying struct {
-	ref.Store
-	left  int
-	after bool
-}
-
-var errKilled = errors.New("killed")
-
-func (d *dying) step(act func() error) error {
-	d.left--
-	if d.left < 0 || (d.left == 0 && !d.after) {
-		return errKilled
-	}
-	err := act()
-	if d.left == 0 {
-		return errKilled
-	}
-	return err
-}
-
-func (d *dying) Get(ctx context.Context, key string) (item ref.Item, err error) {
-	err = d.step(func() (err error) { item, err = d.Store.Get(ctx, key); return err })
-	return item, err
-}
-
-func (d *dying) Create(ctx context.Context, key string, body []byte) (tag ref.Tag, err error) {
-	err = d.step(func() (err error) { tag, err = d.Store.Create(ctx, key, body); return err })
-	return tag, err
-}
-
-func (d *dying) Swap(ctx context.Context, key string, body []byte, old ref.Tag) (tag ref.Tag, err error) {
-	err = d.step(func() (err error) { tag, err = d.Store.Swap(ctx, key, body, old); return err })
-	return tag, err
-}
-
 // TestKilledBetweenAnyTwoRequests kills a commit at every request, then looks
-// at the branch (old or new, nothing between) and runs it again.
+// at the branch (old or new, nothing between) and runs it again. The tiny tree
+// has several levels, so that nodes of all kinds are in flight.
 func TestKilledBetweenAnyTwoRequests(t *testing.T) {
+	var many []dataset.Entry
+	before, wanted := map[string]dataset.Entry{}, map[string]dataset.Entry{}
+	for n := range 200 {
+		e := entry(fmt.Sprintf("k%03d", n), 1)
+		many, before[e.Key], wanted[e.Key] = append(many, e), e, e
+	}
+	changes := dataset.Changes{Puts: []dataset.Entry{entry("k010", 2), entry("k0105", 1)}, Deletes: []string{"k150"}}
+	delete(wanted, "k150")
+	wanted["k010"], wanted["k0105"] = changes.Puts[0], changes.Puts[1]
 	for _, after := range []bool{false, true} {
 		for n := 1; ; n++ {
 			memory := ref.NewMemory()
-			r := dataset.New(memory)
-			first := commit(t, r, "main", put(entry("a", 1), entry("b", 1)))
-			request := dataset.Request{Branch: "main", Changes: dataset.Changes{Puts: []dataset.Entry{entry("a", 2), entry("c", 1)},
-				Deletes: []string{"b"}}, Time: noon}
-			_, err := dataset.New(&dying{Store: memory, left: n, after: after}).Commit(t.Context(), request)
+			r := dataset.NewTiny(memory)
+			first := commit(t, r, "main", put(many...))
+			request := dataset.Request{Branch: "main", Changes: changes, Time: noon}
+			_, err := dataset.NewTiny(&dying{Store: memory, left: n, after: after}).Commit(t.Context(), request)
 			if err == nil {
-				require.Greater(t, n, 5)
+				require.Greater(t, n, 15)
 				break
 			}
 			require.ErrorIs(t, err, errKilled)
 			head, err := r.Head(t.Context(), "main")
 			require.NoError(t, err)
 			if head.ID == first.ID {
-				requireEntries(t, r, "main", map[string]dataset.Entry{"a": entry("a", 1), "b": entry("b", 1)})
+				requireEntries(t, r, "main", before)
 			}
 			again, err := r.Commit(t.Context(), request)
 			require.NoError(t, err)
 			require.Equal(t, 2, again.Generation, "once, not twice")
-			requireEntries(t, r, "main", map[string]dataset.Entry{"a": entry("a", 2), "c": entry("c", 1)})
+			requireEntries(t, r, "main", wanted)
 		}
 	}
 }
@@ -239,4 +209,112 @@ func requireKind(t *testing.T, want fault.Kind, err error) {
 	t.Helper()
 	require.Error(t, err)
 	require.Equal(t, want, fault.KindOf(err), "%v", err)
+}
+
+// TestMergesKilledBetweenAnyTwoRequests kills a merge, a revert and a restore at
+// every request, and runs each again.
+func TestMergesKilledBetweenAnyTwoRequests(t *testing.T) {
+	moves := map[string]func(r *dataset.Repository) error{
+		"merge": func(r *dataset.Repository) error {
+			_, err := r.Merge(t.Context(), dataset.MergeRequest{Branch: "main", From: "side", Time: noon, Rules: []dataset.Rule{{Glob: "**", Choice: dataset.TakeTheirs}}})
+			return err
+		},
+		"revert": func(r *dataset.Repository) error {
+			c, err := r.Resolve(t.Context(), "v1")
+			if err == nil {
+				_, err = r.Revert(t.Context(), dataset.PickRequest{Branch: "main", Commit: c.ID, Time: noon})
+			}
+			return err
+		},
+		"restore": func(r *dataset.Repository) error {
+			_, err := r.Restore(t.Context(), dataset.RestoreRequest{Branch: "main", From: "v1~1", Time: noon})
+			return err
+		},
+		"delete": func(r *dataset.Repository) error {
+			_, err := r.DeleteBranch(t.Context(), "main", noon)
+			if err == nil {
+				_, err = r.CreateBranch(t.Context(), "main", "side", dataset.BranchOptions{})
+			}
+			return err
+		},
+	}
+	for name, move := range moves {
+		whole := parted(t)
+		_, err := whole.Tag(t.Context(), "v1", "main")
+		require.NoError(t, err)
+		require.NoError(t, move(whole))
+		want, err := whole.Head(t.Context(), "main")
+		require.NoError(t, err)
+		for n := 1; ; n++ {
+			memory := ref.NewMemory()
+			r := partedIn(t, memory)
+			_, err := r.Tag(t.Context(), "v1", "main")
+			require.NoError(t, err)
+			err = move(dataset.NewTiny(&dying{Store: memory, left: n, after: n%2 == 0}))
+			if err == nil {
+				break
+			}
+			require.ErrorIs(t, err, errKilled)
+			require.NoError(t, move(dataset.NewTiny(memory)), "%s killed at request %d", name, n)
+			head, err := dataset.NewTiny(memory).Head(t.Context(), "main")
+			require.NoError(t, err)
+			require.Equal(t, want.ID, head.ID, "%s killed at request %d", name, n)
+		}
+	}
+}
+
+// TestWritersThroughABadNetwork lets writers commit to branches of their own and
+// merge them, over a store that fails a third of all writes, some after they
+// landed. Whoever fails tries again. Nothing may be lost or be there twice.
+func TestWritersThroughABadNetwork(t *testing.T) {
+	store := ref.NewMemory()
+	commit(t, dataset.New(store), "main", put(entry("start", 1)))
+	var wait sync.WaitGroup
+	const writers, each = 6, 6
+	for w := range writers {
+		random := rand.New(rand.NewPCG(uint64(w), 3))
+		r := dataset.New(&flaky{Store: store, chance: func() int { return random.IntN(6) }})
+		insist := func(act func() error) {
+			for tries := 0; ; tries++ {
+				err := act()
+				if err == nil {
+					return
+				}
+				if !fault.KindOf(err).Retryable() || tries > 1000 {
+					t.Errorf("writer %d: %v", w, err)
+					return
+				}
+			}
+		}
+		wait.Go(func() {
+			for n := range each {
+				branch := fmt.Sprintf("w%d-%d", w, n)
+				insist(func() error {
+					_, err := r.Commit(t.Context(), dataset.Request{Branch: branch, Base: "main", Time: noon, Changes: put(entry(branch, 1))})
+					return err
+				})
+				insist(func() error {
+					_, err := r.Merge(t.Context(), dataset.MergeRequest{Branch: "main", From: branch, Time: noon, Commit: true})
+					return err
+				})
+				insist(func() error { _, err := r.DeleteBranch(t.Context(), branch, noon); return err })
+			}
+		})
+	}
+	wait.Wait()
+	r := dataset.New(store)
+	want := map[string]dataset.Entry{"start": entry("start", 1)}
+	for w := range writers {
+		for n := range each {
+			key := fmt.Sprintf("w%d-%d", w, n)
+			want[key] = entry(key, 1)
+		}
+	}
+	requireEntries(t, r, "main", want)
+	log, err := r.Log(t.Context(), "main", 0)
+	require.NoError(t, err)
+	require.Len(t, log, 1+writers*each, "each merge landed once")
+	names, err := r.Branches(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, []string{"main"}, names)
 }

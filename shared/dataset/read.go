@@ -1,43 +1,126 @@
 package dataset
 
 import (
-	"cmp"
 	"context"
+	"iter"
 	"slices"
 	"strings"
-
-	"github.com/sluice-ml/sluice/shared/fault"
 )
 
-// Log gives at most limit commits, from a ref along first parents, newest
-// first; all of them when limit is 0.
-func (r *Repository) Log(ctx context.Context, name string, limit int) ([]Commit, error) {
-	c, err := r.Resolve(ctx, name)
+// span is a range of keys: from, and up to but not with to; to is "" for no end.
+type span struct{ from, to string }
+
+// under is the span of the keys that start with prefix.
+func under(prefix string) span {
+	raw := []byte(prefix)
+	for len(raw) > 0 {
+		if last := len(raw) - 1; raw[last] < 0xff {
+			raw[last]++
+			return span{prefix, string(raw)}
+		}
+		raw = raw[:len(raw)-1]
+	}
+	return span{from: prefix}
+}
+
+// meets says whether keys above after, up to last, may lie in the span.
+func (s span) meets(after, last string) bool { return last >= s.from && (s.to == "" || after < s.to) }
+
+// holds says whether every key above after, up to last, lies in the span.
+func (s span) holds(after, last string) bool {
+	return (s.from == "" || after >= s.from) && (s.to == "" || last < s.to)
+}
+
+// within cuts key-ordered entries down to a span.
+func (s span) within(entries []Entry) []Entry {
+	byKey := func(e Entry, key string) int { return strings.Compare(e.Key, key) }
+	from, _ := slices.BinarySearchFunc(entries, s.from, byKey)
+	to := len(entries)
+	if s.to != "" {
+		to, _ = slices.BinarySearchFunc(entries, s.to, byKey)
+	}
+	return entries[from:max(from, to)]
+}
+
+// bounded is a child with the key that it begins after; "" where it is the first.
+type bounded struct {
+	child
+	after string
+}
+
+// open gives the children of nodes of a level that meet a span, in key order.
+func (r *Repository) open(ctx context.Context, nodes []bounded, level int, s span) ([]bounded, error) {
+	read := make([]*node, len(nodes))
+	err := parallel(ctx, len(nodes), func(ctx context.Context, i int) (err error) {
+		read[i], err = r.readNode(ctx, nodes[i].hash, level)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	log := []Commit{c}
-	for len(c.Parents) > 0 && (limit == 0 || len(log) < limit) {
-		if c, err = r.readCommit(ctx, c.Parents[0]); err != nil {
-			return nil, err
+	var below []bounded
+	for i, n := range read {
+		after := nodes[i].after
+		for _, c := range n.children {
+			if s.meets(after, c.last) {
+				below = append(below, bounded{c, after})
+			}
+			after = c.last
 		}
-		log = append(log, c)
 	}
-	return log, nil
+	return below, nil
+}
+
+// entries walks a tree in key order, reading only nodes that meet the span.
+func (r *Repository) entries(ctx context.Context, t tree, s span) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		from, err := r.side(ctx, t, s)
+		if err != nil {
+			yield(Entry{}, err)
+			return
+		}
+		stream := r.stream(ctx, from, s)
+		defer stream.stop()
+		for {
+			e, err := stream.peek()
+			if err != nil {
+				yield(Entry{}, err)
+			}
+			if e == nil || !yield(*e, nil) {
+				return
+			}
+			stream.skip()
+		}
+	}
+}
+
+// side opens a tree down to its leaves in a span.
+func (r *Repository) side(ctx context.Context, t tree, s span) (side, error) {
+	all := sideOf(t)
+	var err error
+	for ; err == nil && all.level > 0; all.level-- {
+		all.nodes, err = r.open(ctx, all.nodes, all.level, s)
+	}
+	return all, err
+}
+
+// Each walks the entries of a ref whose keys start with prefix, in key order. An
+// error ends it.
+func (r *Repository) Each(ctx context.Context, name, prefix string) iter.Seq2[Entry, error] {
+	return func(yield func(Entry, error) bool) {
+		c, err := r.Resolve(ctx, name)
+		if err != nil {
+			yield(Entry{}, err)
+			return
+		}
+		r.entries(ctx, r.treeOf(&c), under(prefix))(yield)
+	}
 }
 
 // Entries gives the entries of a ref whose keys start with prefix, in key order.
 func (r *Repository) Entries(ctx context.Context, name, prefix string) ([]Entry, error) {
-	c, err := r.Resolve(ctx, name)
-	if err != nil {
-		return nil, err
-	}
-	index, err := r.readIndex(ctx, c.Tree)
-	if err != nil {
-		return nil, err
-	}
 	var found []Entry
-	for e, err := range r.entries(ctx, index, prefix) {
+	for e, err := range r.Each(ctx, name, prefix) {
 		if err != nil {
 			return nil, err
 		}
@@ -46,122 +129,144 @@ func (r *Repository) Entries(ctx context.Context, name, prefix string) ([]Entry,
 	return found, nil
 }
 
-// Change is what happened to one key between two commits: New is nil when it
-// was removed, Old when it was added.
-type Change struct {
-	Key string `json:"key"`
-	Old *Entry `json:"old,omitempty"`
-	New *Entry `json:"new,omitempty"`
+// Entry gives one entry of a ref; found is false when the ref does not hold the
+// key. It reads one path of the tree.
+func (r *Repository) Entry(ctx context.Context, name, key string) (e Entry, found bool, err error) {
+	c, err := r.Resolve(ctx, name)
+	if err != nil {
+		return Entry{}, false, err
+	}
+	at, err := r.seek(ctx, r.treeOf(&c), key)
+	if err != nil || at == nil || at.Key != key {
+		return Entry{}, false, err
+	}
+	return *at, true, nil
 }
 
-// Diff gives the changes that lead from one ref to another, in key order. Leaves
-// that both share are not read.
-func (r *Repository) Diff(ctx context.Context, from, to string) ([]Change, error) {
-	var sides [2]treeIndex
-	for i, name := range []string{from, to} {
-		c, err := r.Resolve(ctx, name)
+// seek is the first entry of a tree whose key is not less than key; nil at the
+// end.
+func (r *Repository) seek(ctx context.Context, t tree, key string) (*Entry, error) {
+	entries, id := t.inline, t.hash
+	for level := t.level; !t.small; level-- {
+		n, err := r.readNode(ctx, id, level)
 		if err != nil {
 			return nil, err
 		}
-		if sides[i], err = r.readIndex(ctx, c.Tree); err != nil {
-			return nil, err
+		if level == 0 {
+			entries = n.entries
+			break
 		}
+		at, _ := slices.BinarySearchFunc(n.children, key, func(c child, key string) int { return strings.Compare(c.last, key) })
+		if at == len(n.children) {
+			return nil, nil
+		}
+		id = n.children[at].hash
 	}
-	old, err := r.unshared(ctx, sides[0], sides[1])
-	if err != nil {
-		return nil, err
+	at, _ := slices.BinarySearchFunc(entries, key, func(e Entry, key string) int { return strings.Compare(e.Key, key) })
+	if at == len(entries) {
+		return nil, nil
 	}
-	now, err := r.unshared(ctx, sides[1], sides[0])
-	if err != nil {
-		return nil, err
-	}
-	return compare(old, now), nil
+	return &entries[at], nil
 }
 
-// unshared reads the leaves of a tree that the other does not have.
-func (r *Repository) unshared(ctx context.Context, index, other treeIndex) ([]Entry, error) {
-	shared := map[string]bool{}
-	for _, l := range other.Leaves {
-		shared[l.Hash] = true
+// Totals sum up entries.
+type Totals struct {
+	Objects int64 `json:"objects"`
+	Bytes   int64 `json:"bytes"`
+	Rows    int64 `json:"rows"`    // of the objects whose rows are known
+	Counted int64 `json:"counted"` // how many those are
+}
+
+// Total sums up the entries of a ref whose keys start with prefix. Index nodes
+// hold their subtrees' sums, so it reads two paths of the tree at most.
+func (r *Repository) Total(ctx context.Context, name, prefix string) (Totals, error) {
+	c, err := r.Resolve(ctx, name)
+	if err != nil {
+		return Totals{}, err
 	}
-	var entries []Entry
-	for _, l := range index.Leaves {
-		if shared[l.Hash] {
-			continue
-		}
-		more, err := r.readLeaf(ctx, l.Hash)
+	t, err := r.sum(ctx, r.treeOf(&c), under(prefix))
+	return Totals{t.objects, t.bytes, t.rows, t.counted}, err
+}
+
+func (r *Repository) sum(ctx context.Context, t tree, s span) (totals, error) {
+	if t.small {
+		return totalsOf(s.within(t.inline)), nil
+	}
+	if s == (span{}) {
+		return t.totals, nil
+	}
+	return r.sumNode(ctx, bounded{child: t.child}, t.level, s)
+}
+
+func (r *Repository) sumNode(ctx context.Context, b bounded, level int, s span) (totals, error) {
+	n, err := r.readNode(ctx, b.hash, level)
+	if err != nil || level == 0 {
 		if err != nil {
-			return nil, err
+			return totals{}, err
 		}
-		entries = append(entries, more...)
+		return totalsOf(s.within(n.entries)), nil
 	}
-	return entries, nil
-}
-
-func compare(old, now []Entry) []Change {
-	var changes []Change
-	for len(old) > 0 || len(now) > 0 {
+	var sum totals
+	after := b.after
+	for _, c := range n.children {
+		part := c.totals
 		switch {
-		case len(now) == 0 || (len(old) > 0 && old[0].Key < now[0].Key):
-			changes = append(changes, Change{Key: old[0].Key, Old: &old[0]})
-			old = old[1:]
-		case len(old) == 0 || now[0].Key < old[0].Key:
-			changes = append(changes, Change{Key: now[0].Key, New: &now[0]})
-			now = now[1:]
-		default:
-			if old[0] != now[0] {
-				changes = append(changes, Change{Key: old[0].Key, Old: &old[0], New: &now[0]})
+		case !s.meets(after, c.last):
+			part = totals{}
+		case !s.holds(after, c.last):
+			if part, err = r.sumNode(ctx, bounded{c, after}, level-1, s); err != nil {
+				return totals{}, err
 			}
-			old, now = old[1:], now[1:]
 		}
+		sum, after = sum.plus(part), c.last
 	}
-	return changes
+	return sum, nil
 }
 
-func (q Request) check() error {
-	if err := checkName("branch", q.Branch); err != nil {
-		return err
-	}
-	if q.Time.IsZero() {
-		return fault.New(fault.Invalid, "commit to "+q.Branch, "it has no time")
-	}
-	seen := map[string]bool{}
-	for _, e := range q.Changes.Puts {
-		if err := e.check(); err != nil {
-			return err
-		}
-		if seen[e.Key] {
-			return fault.New(fault.Invalid, "commit "+e.Key, "it is changed twice in one changeset")
-		}
-		seen[e.Key] = true
-	}
-	for _, key := range q.Changes.Deletes {
-		if key == "" || seen[key] {
-			return fault.New(fault.Invalid, "commit "+key, "it is changed twice in one changeset, or has no key")
-		}
-		seen[key] = true
-	}
-	return nil
+// Item is one line of a listing: an object, or a folder with what lies below it.
+type Item struct {
+	Name   string `json:"name"` // the key, or the folder's prefix with its "/"
+	Folder bool   `json:"folder"`
+	Totals
+	Entry *Entry `json:"entry,omitempty"` // of an object
 }
 
-func (e Entry) check() error {
-	switch {
-	case e.Key == "":
-		return fault.New(fault.Invalid, "commit an object", "it has no key")
-	case e.VersionID == "" || e.VersionID == "null":
-		return fault.New(fault.Invalid, "commit "+e.Key, "its VersionId is %q, which can be overwritten", e.VersionID).
-			WithHint("turn versioning on for the bucket, then upload the object again")
-	case e.Size < 0:
-		return fault.New(fault.Invalid, "commit "+e.Key, "its size is %d bytes", e.Size)
+// List gives the objects and folders of a ref directly below prefix, in the
+// order of their names, at most limit of them when it is above 0. It reads a
+// path of the tree for each, not the objects below folders.
+func (r *Repository) List(ctx context.Context, name, prefix string, limit int) ([]Item, error) {
+	c, err := r.Resolve(ctx, name)
+	if err != nil {
+		return nil, err
 	}
-	return nil
+	t, items := r.treeOf(&c), []Item{}
+	for s := under(prefix); limit <= 0 || len(items) < limit; {
+		e, err := r.seek(ctx, t, s.from)
+		if err != nil {
+			return nil, err
+		}
+		if e == nil || (s.to != "" && e.Key >= s.to) {
+			break
+		}
+		item, err := r.item(ctx, t, *e, prefix)
+		if err != nil {
+			return nil, err
+		}
+		items = append(items, item)
+		if s.from = e.Key + "\x00"; item.Folder {
+			s.from = under(item.Name).to
+		}
+	}
+	return items, nil
 }
 
-// sorted is the same changes in key order, so that the order in which they were
-// listed decides no hash.
-func (c Changes) sorted() Changes {
-	return Changes{
-		Puts:    slices.SortedFunc(slices.Values(c.Puts), func(a, b Entry) int { return cmp.Compare(a.Key, b.Key) }),
-		Deletes: slices.SortedFunc(slices.Values(c.Deletes), strings.Compare),
+func (r *Repository) item(ctx context.Context, t tree, e Entry, prefix string) (Item, error) {
+	slash := strings.IndexByte(e.Key[len(prefix):], '/')
+	if slash < 0 {
+		sum := totalsOf([]Entry{e})
+		return Item{Name: e.Key, Totals: Totals{sum.objects, sum.bytes, sum.rows, sum.counted}, Entry: &e}, nil
 	}
+	folder := e.Key[:len(prefix)+slash+1]
+	sum, err := r.sum(ctx, t, under(folder))
+	return Item{Name: folder, Folder: true, Totals: Totals{sum.objects, sum.bytes, sum.rows, sum.counted}}, err
 }

@@ -4,16 +4,38 @@ import (
 	"context"
 	"regexp"
 	"slices"
-	"strconv"
 	"strings"
+	"time"
 
 	"github.com/sluice-ml/sluice/shared/fault"
 	"github.com/sluice-ml/sluice/shared/ref"
 )
 
-// branch is the value of a branch's pointer.
+// branch is the value of a branch's pointer. A deleted one stays as a tombstone:
+// its sequence number must not start again.
 type branch struct {
-	Commit string `json:"commit"`
+	Commit    string     `json:"commit"`
+	Protected bool       `json:"protected,omitempty"` // moves by merging only
+	Expires   *time.Time `json:"expires,omitempty"`   // when Expire deletes it
+	Deleted   *time.Time `json:"deleted,omitempty"`
+}
+
+func (b branch) gone() bool { return b.Deleted != nil }
+
+// at is the branch moved to a commit; a deleted one begins anew there.
+func (b branch) at(commit string) branch {
+	if b.gone() {
+		return branch{Commit: commit}
+	}
+	b.Commit = commit
+	return b
+}
+
+// tag is the value of a tag's pointer. A deleted one keeps its commit, so that
+// the name never comes to mean another.
+type tag struct {
+	Commit  string     `json:"commit"`
+	Deleted *time.Time `json:"deleted,omitempty"`
 }
 
 var (
@@ -35,197 +57,194 @@ func checkName(what, name string) error {
 	return nil
 }
 
+func protected(name string) error {
+	return fault.New(fault.Denied, "move branch "+name, "it is protected").
+		WithHint("commit to another branch and merge that one, or lift the protection: sluice data branch protect MODEL %s --off", name)
+}
+
+func noBranch(name string) error {
+	return fault.New(fault.NotFound, "read branch "+name, "there is no such branch").
+		WithHint("list them: sluice data branch list MODEL")
+}
+
 // Head is the commit that a branch points to; NotFound when there is no such
 // branch.
 func (r *Repository) Head(ctx context.Context, name string) (Commit, error) {
 	if err := checkName("branch", name); err != nil {
 		return Commit{}, err
 	}
-	return r.follow(ctx, branchKey(name))
-}
-
-func (r *Repository) follow(ctx context.Context, key string) (Commit, error) {
-	p, err := ref.Read[branch](ctx, r.store, key)
-	if err != nil {
+	p, err := ref.Read[branch](ctx, r.store, branchKey(name))
+	switch {
+	case fault.Is(err, fault.NotFound):
+		return Commit{}, noBranch(name)
+	case err != nil:
 		return Commit{}, err
+	case p.Value.gone():
+		return Commit{}, fault.New(fault.NotFound, "read branch "+name, "it was deleted at %s", p.Value.Deleted.Format(time.RFC3339)).
+			WithHint("bring it back: sluice data branch create MODEL %s %s", name, p.Value.Commit)
 	}
 	return r.readCommit(ctx, p.Value.Commit)
 }
 
-// Resolve gives the commit that a ref names: a branch, a tag, a commit's id or
-// a unique prefix of at least 6 digits of it, each with ~n for the n-th first
-// parent. NotFound when nothing has the name, Invalid when a prefix names many.
-func (r *Repository) Resolve(ctx context.Context, name string) (Commit, error) {
-	base, back, err := splitAncestor(name)
-	if err != nil {
-		return Commit{}, err
-	}
-	c, err := r.named(ctx, base)
-	for ; err == nil && back > 0; back-- {
-		if len(c.Parents) == 0 {
-			return Commit{}, fault.New(fault.NotFound, "resolve "+name, "the dataset's first commit %s comes sooner", c.ID)
-		}
-		c, err = r.readCommit(ctx, c.Parents[0])
-	}
-	return c, err
-}
-
-func splitAncestor(name string) (base string, back int, err error) {
-	base, suffix, found := strings.Cut(name, "~")
-	if found {
-		back, err = strconv.Atoi(suffix)
-		if err != nil || back < 0 {
-			return "", 0, fault.New(fault.Invalid, "resolve "+name, "%q after '~': want a number", suffix)
-		}
-	}
-	return base, back, checkName("ref", base)
-}
-
-func (r *Repository) named(ctx context.Context, name string) (Commit, error) {
-	if len(name) == 64 && commitID.MatchString(name) {
-		return r.readCommit(ctx, name)
-	}
-	for _, key := range []string{branchKey(name), tagKey(name)} {
-		c, err := r.follow(ctx, key)
-		if !fault.Is(err, fault.NotFound) {
-			return c, err
-		}
-	}
-	if !commitID.MatchString(name) {
-		return Commit{}, unknownRef(name)
-	}
-	keys, err := r.store.List(ctx, "commits/"+name)
-	switch {
-	case err != nil:
-		return Commit{}, err
-	case len(keys) == 0:
-		return Commit{}, unknownRef(name)
-	case len(keys) > 1:
-		return Commit{}, fault.New(fault.Invalid, "resolve "+name, "%d commits start with it", len(keys)).
-			WithHint("give more digits, e.g. %s", strings.TrimPrefix(keys[0], "commits/"))
-	}
-	return r.readCommit(ctx, strings.TrimPrefix(keys[0], "commits/"))
-}
-
-func unknownRef(name string) error {
-	return fault.New(fault.NotFound, "resolve "+name, "no branch, tag or commit has that name").
-		WithHint("the first upload creates branch %s; data.version in train.yaml names the ref to use", Main)
-}
-
-// Tag gives a commit a name for good. Conflict when the name is taken by
-// another commit.
+// Tag gives a commit a name for good. Conflict when the name is, or ever was,
+// another commit's.
 func (r *Repository) Tag(ctx context.Context, name, target string) (Commit, error) {
 	if err := checkName("tag", name); err != nil {
 		return Commit{}, err
 	}
-	c, err := r.Resolve(ctx, target)
+	c, err := r.source(ctx, target)
 	if err != nil {
 		return Commit{}, err
 	}
-	_, err = ref.Update(ctx, r.store, tagKey(name), func(old branch, found bool) (branch, error) {
-		if found && old.Commit != c.ID {
+	_, err = ref.Update(ctx, r.store, tagKey(name), func(old tag, found bool) (tag, error) {
+		switch {
+		case found && old.Commit != c.ID:
 			return old, fault.New(fault.Conflict, "tag "+name, "it names commit %s already", old.Commit).
-				WithHint("tags do not move: choose another name")
-		}
-		if found {
+				WithHint("tags do not move, not even deleted ones: choose another name")
+		case found && old.Deleted == nil:
 			return old, ref.Unchanged
 		}
-		return branch{Commit: c.ID}, nil
+		return tag{Commit: c.ID}, nil
 	})
 	return c, err
+}
+
+// DeleteTag takes a tag away. Its name stays bound to its commit: Tag can only
+// bring that one back. NotFound when there is no such tag; deleting it twice is
+// harmless.
+func (r *Repository) DeleteTag(ctx context.Context, name string, now time.Time) error {
+	if err := checkName("tag", name); err != nil {
+		return err
+	}
+	_, err := ref.Update(ctx, r.store, tagKey(name), func(old tag, found bool) (tag, error) {
+		switch {
+		case !found:
+			return old, fault.New(fault.NotFound, "delete tag "+name, "there is no such tag").
+				WithHint("list them: sluice data tag list MODEL")
+		case old.Deleted != nil:
+			return old, ref.Unchanged
+		}
+		now = now.UTC()
+		return tag{old.Commit, &now}, nil
+	})
+	return err
 }
 
 // FastForward moves a branch to a commit (any ref) that descends from its head,
 // and creates a branch that does not exist. When the head contains the commit
 // already, nothing moves: a retry is harmless. Conflict when the two have
-// diverged. It gives the head.
+// diverged. It gives the head. A protected branch may be moved so.
 func (r *Repository) FastForward(ctx context.Context, name, to string) (Commit, error) {
 	if err := checkName("branch", name); err != nil {
 		return Commit{}, err
 	}
-	target, err := r.Resolve(ctx, to)
+	target, err := r.source(ctx, to)
 	if err != nil {
 		return Commit{}, err
 	}
 	head := target
 	_, err = ref.Update(ctx, r.store, branchKey(name), func(old branch, found bool) (branch, error) {
 		head = target
-		if !found {
-			return branch{Commit: target.ID}, nil
+		if !found || old.gone() {
+			return old.at(target.ID), nil
 		}
 		present, err := r.readCommit(ctx, old.Commit)
 		if err != nil {
 			return old, err
 		}
-		return r.forward(ctx, name, present, &head)
+		if head, err = r.forward(ctx, name, present, target); err != nil || head.ID == present.ID {
+			return old, orUnchanged(err)
+		}
+		return old.at(head.ID), nil
 	})
 	return head, err
 }
 
-// forward decides the move from present to *head; when there is none to make it
-// sets *head to present.
-func (r *Repository) forward(ctx context.Context, name string, present Commit, head *Commit) (branch, error) {
-	target := *head
-	contained, err := r.descends(ctx, present, target)
-	if err != nil {
-		return branch{}, err
-	}
-	if contained {
-		*head = present
-		return branch{Commit: present.ID}, ref.Unchanged
+// forward is the younger of two commits; Conflict when neither descends from the
+// other.
+func (r *Repository) forward(ctx context.Context, name string, present, target Commit) (Commit, error) {
+	if contained, err := r.descends(ctx, present, target); err != nil || contained {
+		return present, err
 	}
 	ahead, err := r.descends(ctx, target, present)
-	if err != nil {
-		return branch{}, err
+	if err == nil && !ahead {
+		err = fault.New(fault.Conflict, "move branch "+name, "its head %s and commit %s have diverged", present.ID, target.ID).
+			WithHint("commit the changes onto the new head and validate again, or merge")
 	}
-	if !ahead {
-		return branch{}, fault.New(fault.Conflict, "move branch "+name, "its head %s and commit %s have diverged",
-			present.ID, target.ID).WithHint("commit the changes onto the new head and validate again")
-	}
-	return branch{Commit: target.ID}, nil
+	return target, err
 }
 
-// descends says whether c is base or has it among its ancestors.
-func (r *Repository) descends(ctx context.Context, c, base Commit) (bool, error) {
-	frontier := []Commit{c}
-	seen := map[string]bool{c.ID: true}
-	for len(frontier) > 0 {
-		c := frontier[len(frontier)-1]
-		frontier = frontier[:len(frontier)-1]
-		if c.ID == base.ID {
-			return true, nil
-		}
-		if c.Generation <= base.Generation {
-			continue
-		}
-		for _, id := range c.Parents {
-			if seen[id] {
-				continue
-			}
-			seen[id] = true
-			parent, err := r.readCommit(ctx, id)
-			if err != nil {
-				return false, err
-			}
-			frontier = append(frontier, parent)
-		}
-	}
-	return false, nil
-}
-
-// Branches lists the branches' names in order.
+// Branches lists the branches' names in order, without the deleted.
 func (r *Repository) Branches(ctx context.Context) ([]string, error) {
-	return r.names(ctx, "branches/")
+	list, err := r.BranchList(ctx)
+	names := make([]string, len(list))
+	for i, b := range list {
+		names[i] = b.Name
+	}
+	return names, err
 }
 
-// Tags lists the tags' names in order.
-func (r *Repository) Tags(ctx context.Context) ([]string, error) { return r.names(ctx, "tags/") }
+// BranchInfo is a branch as it stands.
+type BranchInfo struct {
+	Name      string     `json:"name"`
+	Commit    string     `json:"commit"`
+	Protected bool       `json:"protected"`
+	Expires   *time.Time `json:"expires,omitempty"`
+}
 
-func (r *Repository) names(ctx context.Context, folder string) ([]string, error) {
+// BranchList lists the branches in the order of their names, without the
+// deleted.
+func (r *Repository) BranchList(ctx context.Context) ([]BranchInfo, error) {
+	return living(ctx, r, "branches/", func(name string, b branch) (BranchInfo, bool) {
+		return BranchInfo{name, b.Commit, b.Protected, b.Expires}, !b.gone()
+	})
+}
+
+// TagInfo is a tag.
+type TagInfo struct {
+	Name   string `json:"name"`
+	Commit string `json:"commit"`
+}
+
+// TagList lists the tags in the order of their names, without the deleted.
+func (r *Repository) TagList(ctx context.Context) ([]TagInfo, error) {
+	return living(ctx, r, "tags/", func(name string, t tag) (TagInfo, bool) { return TagInfo{name, t.Commit}, t.Deleted == nil })
+}
+
+// Tags lists the tags' names in order, without the deleted.
+func (r *Repository) Tags(ctx context.Context) ([]string, error) {
+	list, err := r.TagList(ctx)
+	names := make([]string, len(list))
+	for i, t := range list {
+		names[i] = t.Name
+	}
+	return names, err
+}
+
+// living reads the pointers of a folder and gives those that show wants shown.
+func living[T, V any](ctx context.Context, r *Repository, folder string, show func(name string, value T) (V, bool)) ([]V, error) {
 	keys, err := r.store.List(ctx, folder)
+	if err != nil {
+		return nil, err
+	}
 	for i, key := range keys {
 		keys[i] = strings.TrimSuffix(strings.TrimPrefix(key, folder), ".json")
 	}
 	slices.Sort(keys)
-	return keys, err
+	values := make([]T, len(keys))
+	err = parallel(ctx, len(keys), func(ctx context.Context, i int) error {
+		p, err := ref.Read[T](ctx, r.store, folder+keys[i]+".json")
+		values[i] = p.Value
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	list := []V{}
+	for i, name := range keys {
+		if v, ok := show(name, values[i]); ok {
+			list = append(list, v)
+		}
+	}
+	return list, nil
 }

@@ -22,11 +22,12 @@ type settings struct {
 	dir         string
 	onAWS       bool
 	json        bool
+	dial        func(context.Context, operator.Target) (*operator.Client, error)
 }
 
 // Root is the whole command.
 func Root() *cobra.Command {
-	s := &settings{}
+	s := &settings{dial: operator.Connect}
 	root := &cobra.Command{
 		Use:   "sluice",
 		Short: "From a data upload to production traffic, gated",
@@ -90,7 +91,7 @@ func (s *settings) connect(ctx context.Context) (*operator.Client, error) {
 	if endpoint == "" && !s.onAWS && os.Getenv("AWS_ENDPOINT_URL") == "" {
 		endpoint = runningStack(s.dir)
 	}
-	return operator.Connect(ctx, operator.Target{Environment: s.environment, Endpoint: endpoint})
+	return s.dial(ctx, operator.Target{Environment: s.environment, Endpoint: endpoint})
 }
 
 // print writes v as JSON with --json, and by human otherwise.

@@ -36,6 +36,7 @@ type Client struct {
 	Environment string
 	Lake, Store string // bucket names
 	Objects     *s3store.Store
+	Lifecycle   LifecycleReader
 
 	account, region string
 	states          *sfn.Client
@@ -65,11 +66,13 @@ func Connect(ctx context.Context, target Target) (*Client, error) {
 		return nil, fmt.Errorf("ask who the credentials belong to: %w (for AWS: sign in first; for this machine: make up)", err)
 	}
 	account := aws.ToString(identity.Account)
+	objects := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = o.BaseEndpoint != nil })
 	return &Client{
 		Environment: target.Environment,
 		Lake:        contract.BucketName(target.Environment, "lake", account, cfg.Region),
 		Store:       contract.BucketName(target.Environment, "store", account, cfg.Region),
-		Objects:     s3store.New(s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = o.BaseEndpoint != nil })),
+		Objects:     s3store.New(objects),
+		Lifecycle:   objects,
 		account:     account, region: cfg.Region,
 		states:    sfn.NewFromConfig(cfg),
 		functions: lambda.NewFromConfig(cfg),

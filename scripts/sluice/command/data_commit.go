@@ -1,0 +1,228 @@
+package command
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sluice-ml/sluice/scripts/sluice/operator"
+	"github.com/sluice-ml/sluice/shared/contract"
+	"github.com/sluice-ml/sluice/shared/dataset"
+	"github.com/sluice-ml/sluice/shared/intake"
+)
+
+// cut splits NAME=VALUE at its first "=".
+func cut(text string) (name, value string, ok bool) {
+	name, value, ok = strings.Cut(text, "=")
+	return name, value, ok && name != ""
+}
+
+// selection is where a commit's object versions come from.
+type selection struct {
+	prefix  string
+	objects []string
+	lists   []string
+	events  []string
+	removes []string
+}
+
+func (x *selection) empty() bool {
+	return x.prefix == "" && len(x.objects)+len(x.lists)+len(x.events)+len(x.removes) == 0
+}
+
+func dataCommit(s *settings) *cobra.Command {
+	var x selection
+	var note about
+	var base string
+	var despite bool
+	c := &cobra.Command{
+		Use: "commit MODEL BRANCH", Short: "Pin object versions of the lake in a new commit",
+		Long: `Pin object versions of the lake in a new commit on a branch.
+
+Without any of --prefix, --object, --list, --event and --remove, it takes what
+lies under the model's raw prefix now: new and changed objects are pinned, and
+those that are gone are removed. Changes that change nothing make no commit.`,
+		Args: exactly(2),
+		RunE: func(c *cobra.Command, args []string) error {
+			client, repository, err := s.open(c, args)
+			if err != nil {
+				return err
+			}
+			if x.empty() {
+				x.prefix = contract.RawPrefix(args[0])
+			}
+			if x.prefix != "" && len(x.objects)+len(x.lists)+len(x.events)+len(x.removes) > 0 {
+				return usageError{fmt.Errorf("--prefix takes everything below it: use it alone")}
+			}
+			metadata, err := note.metadata()
+			if err != nil {
+				return err
+			}
+			changes, err := x.changes(c, client, repository, args[1], base)
+			if err != nil {
+				return err
+			}
+			if !despite {
+				if err := safeFromRules(c, client, changes.Puts); err != nil {
+					return err
+				}
+			}
+			made, err := repository.Commit(c.Context(), dataset.Request{Branch: args[1], Base: base, Changes: changes,
+				Message: note.message, Author: note.author, Time: time.Now(), Metadata: metadata})
+			if err != nil {
+				return err
+			}
+			view := viewOf(made)
+			return s.print(c, view, func(w io.Writer) { printCommit(w, view) })
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&x.prefix, "prefix", "", "make the branch equal to what lies under this prefix of the lake now")
+	f.StringArrayVar(&x.objects, "object", nil, "KEY@VERSIONID to pin, or KEY for its latest version; repeat")
+	f.StringArrayVar(&x.lists, "list", nil, `a file of JSON lines {"key": …, "version_id": …}; - is the standard input; repeat`)
+	f.StringArrayVar(&x.events, "event", nil, "a file with an EventBridge event of an upload; repeat")
+	f.StringArrayVar(&x.removes, "remove", nil, "KEY to take out; repeat")
+	f.StringVar(&base, "base", "", "the REF a new branch starts at (default: an empty dataset)")
+	f.BoolVar(&despite, "despite-lifecycle", false, "pin also what a lifecycle rule of the lake would delete")
+	note.flags(c)
+	return c
+}
+
+// safeFromRules refuses to pin what a lifecycle rule of the lake would delete.
+func safeFromRules(c *cobra.Command, client *operator.Client, entries []dataset.Entry) error {
+	rules, err := client.LakeRules(c.Context())
+	if err != nil {
+		return err
+	}
+	return dataset.CheckLifecycle(rules, entries)
+}
+
+func dataAudit(s *settings) *cobra.Command {
+	return &cobra.Command{
+		Use: "audit MODEL [REF]", Short: "Tell which of the lake's lifecycle rules would delete versions that REF pins", Long: addresses, Args: between(1, 2),
+		RunE: func(c *cobra.Command, args []string) error {
+			client, repository, err := s.open(c, args)
+			if err != nil {
+				return err
+			}
+			rules, err := client.LakeRules(c.Context())
+			if err != nil {
+				return err
+			}
+			dangers, err := repository.AuditLifecycle(c.Context(), rules, refOf(args))
+			if err != nil {
+				return err
+			}
+			return s.print(c, dangers, func(w io.Writer) {
+				for _, d := range dangers {
+					fmt.Fprintf(w, "%d objects, %d bytes\tfrom %s on\t%s\n", d.Objects, d.Bytes, d.First, d.Rule)
+				}
+				fmt.Fprintf(w, "%d of the lake's lifecycle rules would delete versions that %s pins\n", len(dangers), refOf(args))
+			})
+		},
+	}
+}
+
+// changes resolves a selection to what the commit does.
+func (x *selection) changes(c *cobra.Command, client *operator.Client, repository *dataset.Repository, branch, base string) (dataset.Changes, error) {
+	lake := client.LakeSource()
+	if x.prefix != "" {
+		return repository.Listed(c.Context(), lake, branch, base, x.prefix)
+	}
+	var versions []contract.ObjectVersion
+	for _, text := range x.objects {
+		key, version, pinned := cutLast(text, "@")
+		if !pinned {
+			latest, err := latest(c, lake, text)
+			if err != nil {
+				return dataset.Changes{}, err
+			}
+			key, version = text, latest
+		}
+		versions = append(versions, contract.ObjectVersion{Key: key, VersionID: version})
+	}
+	for _, name := range x.lists {
+		more, err := readList(c.InOrStdin(), name)
+		if err != nil {
+			return dataset.Changes{}, err
+		}
+		versions = append(versions, more...)
+	}
+	for _, name := range x.events {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			return dataset.Changes{}, err
+		}
+		upload, err := intake.ParseEvent(text, client.Lake)
+		if err == nil && upload.Ignored != "" {
+			err = fmt.Errorf("the upload does not count: %s", upload.Ignored)
+		}
+		if err != nil {
+			return dataset.Changes{}, fmt.Errorf("%s: %w", name, err)
+		}
+		versions = append(versions, upload.Version)
+	}
+	puts, err := dataset.Pin(c.Context(), lake, versions)
+	return dataset.Changes{Puts: puts, Deletes: x.removes}, err
+}
+
+func cutLast(text, separator string) (before, after string, found bool) {
+	at := strings.LastIndex(text, separator)
+	if at < 0 {
+		return text, "", false
+	}
+	return text[:at], text[at+len(separator):], true
+}
+
+// latest is the id of a key's latest version.
+func latest(c *cobra.Command, lake dataset.Source, key string) (string, error) {
+	entries, err := lake.Latest(c.Context(), key)
+	if err != nil {
+		return "", err
+	}
+	for _, e := range entries {
+		if e.Key == key {
+			return e.VersionID, nil
+		}
+	}
+	return "", fmt.Errorf("the lake has no object %s (upload it first; keys are spelled in full, e.g. raw/MODEL/part.csv)", key)
+}
+
+// readList reads JSON lines of object versions; an error names file and line.
+func readList(stdin io.Reader, name string) ([]contract.ObjectVersion, error) {
+	text, err := readAll(stdin, name)
+	if err != nil {
+		return nil, err
+	}
+	var versions []contract.ObjectVersion
+	number := 0
+	for raw := range bytes.Lines(text) {
+		number++
+		if len(bytes.TrimSpace(raw)) == 0 {
+			continue
+		}
+		var v contract.ObjectVersion
+		decoder := json.NewDecoder(bytes.NewReader(raw))
+		if err := decoder.Decode(&v); err != nil {
+			return nil, fmt.Errorf("%s:%d: %w", name, number, err)
+		}
+		if v.Key == "" || v.VersionID == "" {
+			return nil, fmt.Errorf(`%s:%d: want {"key": …, "version_id": …}, got %s`, name, number, bytes.TrimSpace(raw))
+		}
+		versions = append(versions, v)
+	}
+	return versions, nil
+}
+
+func readAll(stdin io.Reader, name string) ([]byte, error) {
+	if name == "-" {
+		return io.ReadAll(stdin)
+	}
+	return os.ReadFile(name)
+}

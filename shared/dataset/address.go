@@ -1,0 +1,159 @@
+package dataset
+
+import (
+	"context"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/sluice-ml/sluice/shared/fault"
+	"github.com/sluice-ml/sluice/shared/ref"
+)
+
+// step is one suffix of an address: ~n, or @{time}.
+type step struct {
+	back int
+	time *time.Time
+}
+
+// Resolve gives the commit that an address names. It starts with a branch, a
+// tag, a commit's id or a unique prefix of at least 6 digits of it; then ~n goes
+// to the n-th first parent (~ to the first), and @{2026-11-01T00:00Z} to the
+// newest commit on the line of first parents that is not younger; both may be
+// repeated. NotFound when nothing has the name, Invalid when a prefix names
+// many or a suffix cannot be read.
+func (r *Repository) Resolve(ctx context.Context, name string) (Commit, error) {
+	base, steps, err := parseAddress(name)
+	if err != nil {
+		return Commit{}, err
+	}
+	c, err := r.named(ctx, base)
+	for _, s := range steps {
+		if err != nil {
+			break
+		}
+		if s.time != nil {
+			c, err = r.asOf(ctx, name, c, *s.time)
+		} else {
+			c, err = r.back(ctx, name, c, s.back)
+		}
+	}
+	if err != nil {
+		return Commit{}, err
+	}
+	return c, nil
+}
+
+func parseAddress(name string) (base string, steps []step, err error) {
+	at := strings.IndexAny(name, "~@")
+	if at < 0 {
+		return name, nil, checkName("ref", name)
+	}
+	base = name[:at]
+	for rest := name[at:]; rest != ""; {
+		var s step
+		if rest[0] == '~' {
+			s, rest, err = parseBack(name, rest[1:])
+		} else {
+			s, rest, err = parseTime(name, rest)
+		}
+		if err != nil {
+			return "", nil, err
+		}
+		steps = append(steps, s)
+	}
+	return base, steps, checkName("ref", base)
+}
+
+func parseBack(name, rest string) (step, string, error) {
+	end := strings.IndexAny(rest, "~@")
+	if end < 0 {
+		end = len(rest)
+	}
+	if end == 0 {
+		return step{back: 1}, rest, nil
+	}
+	n, err := strconv.ParseUint(rest[:end], 10, 31)
+	if err != nil {
+		return step{}, "", fault.New(fault.Invalid, "resolve "+name, "%q after '~': want a number", rest[:end])
+	}
+	return step{back: int(n)}, rest[end:], nil
+}
+
+// timeLayouts are what @{…} may hold.
+var timeLayouts = []string{time.RFC3339Nano, "2006-01-02T15:04Z07:00", time.DateOnly}
+
+func parseTime(name, rest string) (step, string, error) {
+	text, after, closed := strings.Cut(strings.TrimPrefix(rest, "@{"), "}")
+	if !strings.HasPrefix(rest, "@{") || !closed {
+		return step{}, "", fault.New(fault.Invalid, "resolve "+name, "%q: want @{time}, e.g. @{2026-11-01T00:00Z}", rest)
+	}
+	if after != "" && after[0] != '~' && after[0] != '@' {
+		return step{}, "", fault.New(fault.Invalid, "resolve "+name, "%q after '}': want ~n, @{time} or nothing", after)
+	}
+	for _, layout := range timeLayouts {
+		if t, err := time.Parse(layout, text); err == nil {
+			return step{time: &t}, after, nil
+		}
+	}
+	return step{}, "", fault.New(fault.Invalid, "resolve "+name, "%q is no time: want e.g. 2026-11-01T00:00Z or 2026-11-01 (midnight UTC)", text)
+}
+
+// named finds what an address starts with.
+func (r *Repository) named(ctx context.Context, name string) (Commit, error) {
+	if len(name) == 64 && commitID.MatchString(name) {
+		c, err := r.readCommit(ctx, name)
+		if fault.Is(err, fault.NotFound) {
+			return c, unknownRef(name)
+		}
+		return c, err
+	}
+	b, err := ref.Read[branch](ctx, r.store, branchKey(name))
+	if err == nil && !b.Value.gone() {
+		return r.readCommit(ctx, b.Value.Commit)
+	}
+	if err != nil && !fault.Is(err, fault.NotFound) {
+		return Commit{}, err
+	}
+	t, err := ref.Read[tag](ctx, r.store, tagKey(name))
+	if err == nil && t.Value.Deleted == nil {
+		return r.readCommit(ctx, t.Value.Commit)
+	}
+	if err != nil && !fault.Is(err, fault.NotFound) {
+		return Commit{}, err
+	}
+	return r.abbreviated(ctx, name, b.Value, t.Value)
+}
+
+// abbreviated finds a commit by a prefix of its id.
+func (r *Repository) abbreviated(ctx context.Context, name string, b branch, t tag) (Commit, error) {
+	var keys []string
+	if commitID.MatchString(name) {
+		var err error
+		if keys, err = r.store.List(ctx, commits+name); err != nil {
+			return Commit{}, err
+		}
+	}
+	switch {
+	case len(keys) == 1:
+		return r.readCommit(ctx, strings.TrimPrefix(keys[0], commits))
+	case len(keys) > 1:
+		return Commit{}, fault.New(fault.Invalid, "resolve "+name, "%d commits start with it", len(keys)).
+			WithHint("give more digits, e.g. %s", strings.TrimPrefix(keys[0], commits))
+	case b.gone():
+		return Commit{}, wasDeleted("branch", name, b.Commit, *b.Deleted)
+	case t.Deleted != nil:
+		return Commit{}, wasDeleted("tag", name, t.Commit, *t.Deleted)
+	}
+	return Commit{}, unknownRef(name)
+}
+
+func wasDeleted(what, name, commit string, at time.Time) error {
+	return fault.New(fault.NotFound, "resolve "+name, "the %s was deleted at %s", what, at.Format(time.RFC3339)).
+		WithHint("its commit was %s", commit)
+}
+
+func unknownRef(name string) error {
+	return fault.New(fault.NotFound, "resolve "+name, "no branch, tag or commit has that name").
+		WithHint("the first upload creates branch %s; data.version in train.yaml names the ref to use", Main)
+}

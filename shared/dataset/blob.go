@@ -1,0 +1,158 @@
+package dataset
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"sync"
+
+	"github.com/klauspost/compress/zstd"
+
+	"github.com/sluice-ml/sluice/shared/canonical"
+	"github.com/sluice-ml/sluice/shared/fault"
+)
+
+// A blob is an immutable object of the store: a magic with the format's number,
+// the SHA-256 of its payload, then the payload as one zstd frame. Its key ends
+// with the same hash, so equal payloads are one object, whoever compressed
+// them, and a key that varies from its first digit on spreads the requests over
+// S3's partitions.
+const (
+	blobs   = "blobs/"   // tree nodes
+	commits = "commits/" // their JSON
+)
+
+// mostPayload bounds what a blob may unpack to, in bytes.
+const mostPayload = 64 << 20
+
+var blobMagic = [4]byte{'S', 'L', 'B', Format}
+
+type hash [sha256.Size]byte
+
+func (h hash) String() string { return hex.EncodeToString(h[:]) }
+
+func parseHash(text string) (h hash, ok bool) {
+	raw, err := hex.DecodeString(text)
+	return hash(append(raw, make([]byte, len(h))...)[:len(h)]), err == nil && len(raw) == len(h)
+}
+
+var compressor = sync.OnceValues(func() (*zstd.Encoder, error) {
+	return zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderCRC(false))
+})
+
+var decompressor = sync.OnceValues(func() (*zstd.Decoder, error) {
+	return zstd.NewReader(nil, zstd.WithDecoderMaxMemory(mostPayload), zstd.WithDecoderConcurrency(0))
+})
+
+func pack(payload []byte, sum hash) ([]byte, error) {
+	encoder, err := compressor()
+	if err != nil {
+		return nil, fault.New(fault.Internal, "compress a blob", "%w", err)
+	}
+	body := make([]byte, 0, len(blobMagic)+len(sum)+len(payload)/2+64)
+	body = append(append(body, blobMagic[:]...), sum[:]...)
+	return encoder.EncodeAll(payload, body), nil
+}
+
+// unpack gives the payload of a blob, after checking that it has the hash that
+// the key promises. Invalid names the key and what is wrong.
+func unpack(key string, want hash, body []byte) ([]byte, error) {
+	op := "read " + key
+	if len(body) < len(blobMagic)+len(want) || !bytes.Equal(body[:3], blobMagic[:3]) {
+		return nil, damaged(op, "it is no blob of a dataset")
+	}
+	if body[3] != Format {
+		return nil, fault.New(fault.Invalid, op, "its format is %d, this build knows %d", body[3], Format).
+			WithHint("another Sluice wrote it; use that one")
+	}
+	if !bytes.Equal(body[4:4+len(want)], want[:]) {
+		return nil, damaged(op, "it leads with the hash %x", body[4:4+len(want)])
+	}
+	decoder, err := decompressor()
+	if err != nil {
+		return nil, fault.New(fault.Internal, op, "%w", err)
+	}
+	payload, err := decoder.DecodeAll(body[4+len(want):], nil)
+	if err != nil {
+		return nil, damaged(op, "%w", err)
+	}
+	if sum := sha256.Sum256(payload); sum != want {
+		return nil, damaged(op, "its content has the hash %x", sum)
+	}
+	return payload, nil
+}
+
+func damaged(op, why string, args ...any) error {
+	return fault.New(fault.Invalid, op, why, args...).WithHint("the object was altered; restore its first version")
+}
+
+// load gives the payload of a blob; NotFound when there is none.
+func (r *Repository) load(ctx context.Context, folder string, id hash) ([]byte, error) {
+	key := folder + id.String()
+	item, err := r.store.Get(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	return unpack(key, id, item.Body)
+}
+
+// keep stores a payload under its hash. An object that is there already is the
+// same one.
+func (r *Repository) keep(ctx context.Context, folder string, id hash, payload []byte) (existed bool, err error) {
+	body, err := pack(payload, id)
+	if err != nil {
+		return false, err
+	}
+	_, err = r.store.Create(ctx, folder+id.String(), body)
+	if fault.Is(err, fault.Conflict) {
+		return true, nil
+	}
+	return false, err
+}
+
+// seal gives a commit its id.
+func seal(c *Commit) (payload []byte, id hash, err error) {
+	if payload, err = canonical.JSON(c); err != nil {
+		return nil, hash{}, err
+	}
+	id = sha256.Sum256(payload)
+	c.ID = id.String()
+	return payload, id, nil
+}
+
+func (r *Repository) readCommit(ctx context.Context, id string) (Commit, error) {
+	if known, ok := r.cache.get(commits + id); ok {
+		return known.(Commit), nil
+	}
+	sum, ok := parseHash(id)
+	if !ok {
+		return Commit{}, fault.New(fault.Invalid, "read "+commits+id, "%q is no commit's id: want 64 hexadecimal digits", id)
+	}
+	payload, err := r.load(ctx, commits, sum)
+	if err != nil {
+		return Commit{}, err
+	}
+	c, err := decodeCommit(commits+id, payload)
+	if err != nil {
+		return Commit{}, err
+	}
+	c.ID = id
+	r.cache.put(commits+id, c, len(payload))
+	return c, nil
+}
+
+func decodeCommit(key string, payload []byte) (Commit, error) {
+	var c Commit
+	if err := json.Unmarshal(payload, &c); err != nil {
+		return Commit{}, damaged("read "+key, "%w", err)
+	}
+	if c.Format != Format {
+		return Commit{}, damaged("read "+key, "its format is %d, this build knows %d", c.Format, Format)
+	}
+	if err := c.checkLine(); err != nil {
+		return Commit{}, damaged("read "+key, "%w", err)
+	}
+	return c, nil
+}

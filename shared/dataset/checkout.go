@@ -1,0 +1,306 @@
+package dataset
+
+import (
+	"context"
+	"io"
+	"io/fs"
+	"os"
+	"path"
+	"path/filepath"
+	"strings"
+	"sync"
+
+	"github.com/sluice-ml/sluice/shared/fault"
+)
+
+// Content reads the lake's objects.
+type Content interface {
+	// Open reads one version of an object; NotFound when it is gone.
+	Open(ctx context.Context, key, versionID string) (io.ReadCloser, error)
+}
+
+// CheckoutRequest asks for a ref's objects as files.
+type CheckoutRequest struct {
+	Ref    string
+	Prefix string // only keys that start with it; up to its last "/" it is left off the files' names
+	Folder string // is made when it does not exist
+	Force  bool   // replace files that differ and that no checkout made
+	Verify bool   // read the files that an earlier checkout made again, too
+}
+
+// CheckedOut is what a checkout did.
+type CheckedOut struct {
+	Commit    string `json:"commit"`
+	Files     int    `json:"files"`
+	Bytes     int64  `json:"bytes"`
+	Fetched   int    `json:"fetched"`
+	Kept      int    `json:"kept"`       // were there already
+	Removed   int    `json:"removed"`    // an earlier checkout made them, and the ref does not hold them
+	BySize    int    `json:"by_size"`    // of those fetched, only their size could be checked
+	BySum     int    `json:"by_sum"`     // of those fetched, verified by checksum
+	FetchedBy int64  `json:"fetched_by"` // bytes fetched
+}
+
+// fetchTries is how often an object is fetched whose content comes damaged.
+const fetchTries = 3
+
+// Checkout makes a folder hold the objects of a ref, several at once. Every file
+// is verified by checksum, or where there is none by size, before it appears
+// under its name; a journal in the folder lets a checkout that was cut off go on
+// where it stopped, and one of another ref fetch only what differs. Conflict
+// names files that differ and that no checkout made: nothing is touched then.
+// NotFound names a pinned version that is gone.
+func (r *Repository) Checkout(ctx context.Context, content Content, q CheckoutRequest) (CheckedOut, error) {
+	c, err := r.Resolve(ctx, q.Ref)
+	if err != nil {
+		return CheckedOut{}, err
+	}
+	files, err := r.files(ctx, c, q.Prefix)
+	if err != nil {
+		return CheckedOut{}, err
+	}
+	if err := os.MkdirAll(q.Folder, 0o755); err != nil {
+		return CheckedOut{}, fault.New(fault.Invalid, "check out "+q.Ref, "%w", err)
+	}
+	root, err := os.OpenRoot(q.Folder)
+	if err != nil {
+		return CheckedOut{}, fault.New(fault.Invalid, "check out "+q.Ref, "%w", err)
+	}
+	defer root.Close()
+	j, err := openJournal(root)
+	if err != nil {
+		return CheckedOut{}, err
+	}
+	defer j.close()
+	k := &checkout{request: q, root: root, journal: j, content: content, done: CheckedOut{Commit: c.ID, Files: len(files)}}
+	err = k.run(ctx, files)
+	return k.done, err
+}
+
+// file is an entry with the path it goes to, below the folder.
+type file struct {
+	Entry
+	path string
+}
+
+func (r *Repository) files(ctx context.Context, c Commit, prefix string) ([]file, error) {
+	var files []file
+	taken := map[string]bool{}
+	above := prefix[:strings.LastIndexByte(prefix, '/')+1]
+	for e, err := range r.entries(ctx, r.treeOf(&c), under(prefix)) {
+		if err != nil {
+			return nil, err
+		}
+		name := e.Key[len(above):]
+		local, err := filepath.Localize(name)
+		if err != nil || path.Clean(name) != name || name == journalName || strings.HasSuffix(name, partial) {
+			return nil, fault.New(fault.Invalid, "check out "+e.Key, "%q cannot be a file's name here", name).
+				WithHint("check out a --prefix that leaves it out")
+		}
+		files, taken[name] = append(files, file{e, local}), true
+	}
+	for _, f := range files {
+		for dir := path.Dir(filepath.ToSlash(f.path)); dir != "."; dir = path.Dir(dir) {
+			if taken[dir] {
+				return nil, fault.New(fault.Invalid, "check out "+f.Key, "%s is an object too, so it cannot be a folder", above+dir).
+					WithHint("check out a --prefix that leaves one of them out")
+			}
+		}
+	}
+	return files, nil
+}
+
+type checkout struct {
+	request CheckoutRequest
+	root    *os.Root
+	journal *journal
+	content Content
+
+	mu   sync.Mutex
+	done CheckedOut
+}
+
+func (k *checkout) run(ctx context.Context, files []file) error {
+	fetch, err := k.plan(ctx, files)
+	if err != nil {
+		return err
+	}
+	if err := k.sweep(files); err != nil {
+		return err
+	}
+	err = parallel(ctx, len(fetch), func(ctx context.Context, i int) error { return k.fetch(ctx, fetch[i]) })
+	if failed := k.journal.compact(); err == nil {
+		err = failed
+	}
+	return err
+}
+
+// plan decides what to fetch, and touches nothing.
+func (k *checkout) plan(ctx context.Context, files []file) ([]file, error) {
+	wanted, foreign := make([]bool, len(files)), make([]bool, len(files))
+	err := parallel(ctx, len(files), func(_ context.Context, i int) (err error) {
+		wanted[i], foreign[i], err = k.look(files[i])
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var fetch []file
+	var theirs []string
+	for i, f := range files {
+		k.done.Bytes += f.Size
+		switch {
+		case foreign[i] && !k.request.Force:
+			theirs = append(theirs, f.path)
+		case wanted[i]:
+			fetch = append(fetch, f)
+		default:
+			k.done.Kept++
+		}
+	}
+	if len(theirs) > 0 {
+		return nil, fault.New(fault.Conflict, "check out to "+k.request.Folder, "%d file(s) differ and no checkout made them: %s", len(theirs),
+			strings.Join(theirs[:min(3, len(theirs))], ", ")).WithHint("move them away, or replace them with --force")
+	}
+	return fetch, nil
+}
+
+// look says whether a file is wanted, and whether one stands in its place that
+// no checkout made.
+func (k *checkout) look(f file) (wanted, foreign bool, err error) {
+	info, err := k.root.Lstat(f.path)
+	if os.IsNotExist(err) {
+		return true, false, nil
+	}
+	if err != nil {
+		return false, false, k.failed(f, err)
+	}
+	if !info.Mode().IsRegular() {
+		return false, false, fault.New(fault.Conflict, "check out "+f.Key, "%s is there and is no file", f.path).WithHint("move it away")
+	}
+	made, version := k.journal.made(f.path, info)
+	if made && version == f.VersionID && !k.request.Verify {
+		return false, false, nil
+	}
+	if info.Size() == f.Size {
+		p := newProof(f.Entry)
+		if err := k.read(f, p); err != nil {
+			return false, false, err
+		}
+		verdict := p.outcome()
+		if verdict == identical || (verdict == sameSize && made && version == f.VersionID) {
+			return false, false, k.journal.note(f, info)
+		}
+	}
+	return true, !made, nil
+}
+
+func (k *checkout) read(f file, into io.Writer) error {
+	r, err := k.root.Open(f.path)
+	if err != nil {
+		return k.failed(f, err)
+	}
+	defer r.Close()
+	_, err = io.Copy(into, r)
+	return k.failed(f, err)
+}
+
+func (k *checkout) failed(f file, err error) error {
+	return fault.Wrap(fault.Invalid, "check out "+f.Key, err)
+}
+
+// sweep removes the files that an earlier checkout made, that nobody changed
+// since, and that are not wanted any more.
+func (k *checkout) sweep(files []file) error {
+	wanted := make(map[string]bool, len(files))
+	for _, f := range files {
+		wanted[f.path] = true
+	}
+	for name := range k.journal.lines {
+		if wanted[name] {
+			continue
+		}
+		info, err := k.root.Lstat(name)
+		if err == nil {
+			if made, _ := k.journal.made(name, info); made {
+				err = k.root.Remove(name)
+				k.done.Removed++
+			}
+		}
+		if err != nil && !os.IsNotExist(err) {
+			return fault.Wrap(fault.Invalid, "remove "+name, err)
+		}
+		k.journal.forget(name)
+	}
+	return nil
+}
+
+// fetch brings one file, under another name until it is verified.
+func (k *checkout) fetch(ctx context.Context, f file) error {
+	if err := k.root.MkdirAll(filepath.Dir(f.path), 0o755); err != nil {
+		return k.failed(f, err)
+	}
+	var verdict outcome
+	for range fetchTries {
+		p := newProof(f.Entry)
+		if err := k.download(ctx, f, p); err != nil {
+			return err
+		}
+		if verdict = p.outcome(); verdict != different {
+			break
+		}
+	}
+	temporary := f.path + partial
+	if verdict == different {
+		_ = k.root.Remove(temporary)
+		return fault.New(fault.Invalid, "check out "+f.Key, "what came %d times is not what version %s was when it was pinned", fetchTries, f.VersionID).
+			WithHint("its content or its entry was altered; compare: sluice data show MODEL REF --prefix %s", f.Key)
+	}
+	info, err := k.root.Stat(temporary)
+	if err != nil {
+		return k.failed(f, err)
+	}
+	// The line goes first: without its file it says nothing, but a file without
+	// its line might be somebody's.
+	if err := k.journal.note(f, info); err != nil {
+		return err
+	}
+	k.count(f, verdict)
+	return k.failed(f, k.root.Rename(temporary, f.path))
+}
+
+// partial ends the name of a file that is not whole yet.
+const partial = ".sluice-partial"
+
+func (k *checkout) download(ctx context.Context, f file, p *proof) error {
+	body, err := k.content.Open(ctx, f.Key, f.VersionID)
+	if fault.Is(err, fault.NotFound) {
+		return fault.New(fault.NotFound, "check out "+f.Key, "its pinned version %s is gone: %w", f.VersionID, err).
+			WithHint("a lifecycle rule or a person deleted it; check out a ref without it")
+	}
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	w, err := k.root.OpenFile(f.path+partial, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, fs.FileMode(0o644))
+	if err != nil {
+		return k.failed(f, err)
+	}
+	if _, err := io.Copy(io.MultiWriter(w, p), body); err != nil {
+		_ = w.Close()
+		return fault.Wrap(fault.Unavailable, "check out "+f.Key, err)
+	}
+	return k.failed(f, w.Close())
+}
+
+func (k *checkout) count(f file, verdict outcome) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.done.Fetched++
+	k.done.FetchedBy += f.Size
+	if verdict == identical {
+		k.done.BySum++
+	} else {
+		k.done.BySize++
+	}
+}
