@@ -90,6 +90,18 @@ func BenchmarkFirstCommit(b *testing.B) {
 	}
 }
 
+// BenchmarkImport commits a stream of entries, which it makes as it goes.
+func BenchmarkImport(b *testing.B) {
+	for _, n := range sizes(b) {
+		b.Run(fmt.Sprintf("entries=%d", n), func(b *testing.B) {
+			for b.Loop() {
+				big(b, n)
+			}
+			b.ReportMetric(float64(n*b.N)/b.Elapsed().Seconds(), "entries/s")
+		})
+	}
+}
+
 // BenchmarkCommit commits changes to a dataset; each reading starts with an
 // empty cache.
 func BenchmarkCommit(b *testing.B) {
@@ -262,6 +274,38 @@ func BenchmarkWriters(b *testing.B) {
 			require.NoError(b, err)
 			require.Equal(b, history+b.N*16*each, head.Generation, "no lost update, none twice")
 			b.ReportMetric(float64(b.N*16*each)/b.Elapsed().Seconds(), "commits/s")
+		})
+	}
+}
+
+// BenchmarkInsert adds or removes one key, which may move a node's end. It
+// reports the worst of all iterations: run it with -benchtime 1000x.
+func BenchmarkInsert(b *testing.B) {
+	for _, n := range sizes(b) {
+		b.Run(fmt.Sprintf("entries=%d", n), func(b *testing.B) {
+			store := shared.of(b, n)
+			var kB, reads, writes []float64
+			random := rand.New(rand.NewPCG(5, uint64(n)))
+			b.ResetTimer()
+			for i := range b.N {
+				e := realistic(random.IntN(n), 1)
+				changes := dataset.Changes{Deletes: []string{e.Key}}
+				if i%2 == 0 {
+					e.Key += "-more"
+					changes = put(e)
+				}
+				store.reset()
+				_, err := dataset.New(store).Commit(b.Context(), dataset.Request{Branch: "main", Time: noon, Changes: changes})
+				require.NoError(b, err)
+				kB = append(kB, float64(store.wroteSize.Load())/1000)
+				reads, writes = append(reads, float64(store.reads.Load())), append(writes, float64(store.writes.Load()))
+			}
+			for name, all := range map[string][]float64{"kB-written": kB, "reads": reads, "writes": writes} {
+				slices.Sort(all)
+				b.ReportMetric(all[len(all)/2], name+"-median")
+				b.ReportMetric(all[len(all)*99/100], name+"-p99")
+				b.ReportMetric(all[len(all)-1], name+"-most")
+			}
 		})
 	}
 }

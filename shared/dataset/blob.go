@@ -60,6 +60,10 @@ func pack(payload []byte, sum hash) ([]byte, error) {
 // the key promises. Invalid names the key and what is wrong.
 func unpack(key string, want hash, body []byte) ([]byte, error) {
 	op := "read " + key
+	if bytes.HasPrefix(body, []byte("{")) {
+		return nil, fault.New(fault.Invalid, op, "its format is 1, this build knows %d", Format).
+			WithHint("an older Sluice made this dataset: move its prefix in the store away, and commit the data again")
+	}
 	if len(body) < len(blobMagic)+len(want) || !bytes.Equal(body[:3], blobMagic[:3]) {
 		return nil, damaged(op, "it is no blob of a dataset")
 	}

@@ -33,7 +33,7 @@ func (r *Repository) CreateBranch(ctx context.Context, name, from string, option
 			return old, fault.New(fault.Conflict, "create branch "+name, "it exists already, at commit %s", old.Commit).
 				WithHint("choose another name, or merge into it: sluice data merge MODEL %s %s", name, from)
 		}
-		return branch{Commit: c.ID, Protected: options.Protected, Expires: options.Expires}, nil
+		return branch{Commit: c.ID, Protected: options.Protected, Expires: options.Expires}, r.ask(ctx, Proposal{name, nil, c, true})
 	})
 	return c, err
 }

@@ -79,9 +79,19 @@ func (r *Repository) advance(ctx context.Context, m move, build func(parent *Com
 		if err != nil || (found && made.ID == old.Commit) {
 			return old, orUnchanged(err)
 		}
+		if err := r.ask(ctx, Proposal{m.to, headOf(parent, found), made, m.merges}); err != nil {
+			return old, err
+		}
 		return old.at(made.ID), nil
 	})
 	return made, err
+}
+
+func headOf(parent *Commit, found bool) *Commit {
+	if !found {
+		return nil
+	}
+	return parent
 }
 
 func orUnchanged(err error) error {

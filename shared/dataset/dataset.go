@@ -14,12 +14,15 @@
 //     changeset against the first of them. Its id is the SHA-256 of its
 //     canonical JSON. Its skips point far back along its line of first parents,
 //     so that looking up a time or an ancestor reads few commits.
-//   - A branch is a ref to a commit that moves. A tag is one that does not.
+//   - A branch is a ref to a commit that moves. A tag is one that does not. A
+//     deleted one stays as a tombstone.
+//   - A conflict is a key that both sides of a merge changed; rules resolve it.
+//   - Garbage is what no ref leads to any more; a collection deletes it.
 //
 // Everything lies in a ref.Store: blobs/ (tree nodes) and commits/, each object
-// named by its hash, branches/ and tags/. Every write is either
-// content-addressed or a compare-and-swap, made in that order, so a writer
-// that dies between any two leaves unreachable objects and nothing else.
+// named by its hash, branches/, tags/ and what a collection under way needs.
+// Every write is either content-addressed or a compare-and-swap, made in that
+// order, so a writer that dies between any two leaves garbage and nothing else.
 package dataset
 
 import (
@@ -111,6 +114,7 @@ type Repository struct {
 	store ref.Store
 	cache *cache
 	shape shape
+	hooks []Hook
 }
 
 // New opens the repository that a store holds.

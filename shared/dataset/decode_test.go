@@ -58,6 +58,12 @@ func FuzzDecodeNode(f *testing.F) {
 	})
 }
 
+func TestAnOlderFormatIsNamed(t *testing.T) {
+	err := dataset.Unpack([]byte(`{"format":1,"parents":[]}`))
+	requireKind(t, fault.Invalid, err)
+	require.ErrorContains(t, err, "its format is 1, this build knows 2")
+}
+
 func FuzzUnpack(f *testing.F) {
 	body, err := dataset.Pack([]byte("payload"))
 	require.NoError(f, err)

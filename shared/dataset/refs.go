@@ -146,7 +146,7 @@ func (r *Repository) FastForward(ctx context.Context, name, to string) (Commit, 
 	_, err = ref.Update(ctx, r.store, branchKey(name), func(old branch, found bool) (branch, error) {
 		head = target
 		if !found || old.gone() {
-			return old.at(target.ID), nil
+			return old.at(target.ID), r.ask(ctx, Proposal{name, nil, target, true})
 		}
 		present, err := r.readCommit(ctx, old.Commit)
 		if err != nil {
@@ -155,7 +155,7 @@ func (r *Repository) FastForward(ctx context.Context, name, to string) (Commit, 
 		if head, err = r.forward(ctx, name, present, target); err != nil || head.ID == present.ID {
 			return old, orUnchanged(err)
 		}
-		return old.at(head.ID), nil
+		return old.at(head.ID), r.ask(ctx, Proposal{name, &present, head, true})
 	})
 	return head, err
 }
