@@ -10,7 +10,7 @@ echo
 echo "== Go benchmarks =="
 go test -run '^$' -bench "${BENCH:-.}" -benchmem \
   ./infra/local/asl ./infra/local/states ./infra/local/lambda ./infra/local/s3 ./infra/local/cloudwatch \
-  ./shared/gbdt ./shared/serving ./shared/scoring ./shared/table ./shared/evaluation |
+  ./shared/gbdt ./shared/serving ./shared/scoring ./shared/table ./shared/evaluation ./shared/dataset |
   grep -E '^(Benchmark|pkg:|ok|FAIL|---)'
 [[ ${STORY:-yes} == no ]] && exit
 echo
