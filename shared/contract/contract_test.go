@@ -56,6 +56,8 @@ func TestParseURI(t *testing.T) {
 
 func TestReasonUnwrapsAFunctionsError(t *testing.T) {
 	require.Equal(t, "read it: gone", Reason(`{"errorMessage":"read it: gone","errorType":"Sluice.NotFound"}`))
+	require.Equal(t, "job train-m-1 failed: Essential container in task exited, exit code 64 (what it wrote: sluice run logs RUN)",
+		Reason(`{"JobName":"train-m-1","StatusReason":"Essential container in task exited","Container":{"ExitCode":64},"Attempts":[]}`))
 	for _, plain := range []string{"", "plain", `{"other":1}`, `{"errorMessage":`} {
 		require.Equal(t, plain, Reason(plain))
 	}

@@ -2,6 +2,7 @@ package contract
 
 import (
 	"encoding/json"
+	"fmt"
 	"time"
 )
 
@@ -76,15 +77,33 @@ type Outcome struct {
 }
 
 // Reason is the readable part of an execution error's cause: a function's error
-// comes as JSON around its own message.
+// comes as JSON around its own message, a Batch job's as the job's description.
 func Reason(cause string) string {
 	var failure struct {
-		ErrorMessage string `json:"errorMessage"`
+		ErrorMessage          string `json:"errorMessage"`
+		JobName, StatusReason string
+		Container             struct {
+			ExitCode *int
+			Reason   string
+		}
 	}
-	if json.Unmarshal([]byte(cause), &failure) == nil && failure.ErrorMessage != "" {
+	if json.Unmarshal([]byte(cause), &failure) != nil {
+		return cause
+	}
+	switch {
+	case failure.ErrorMessage != "":
 		return failure.ErrorMessage
+	case failure.JobName == "":
+		return cause
 	}
-	return cause
+	text := "job " + failure.JobName + " failed: " + failure.StatusReason
+	if failure.Container.ExitCode != nil {
+		text += fmt.Sprintf(", exit code %d", *failure.Container.ExitCode)
+	}
+	if failure.Container.Reason != "" {
+		text += ", " + failure.Container.Reason
+	}
+	return text + " (what it wrote: sluice run logs RUN)"
 }
 
 // StepInput is the input of every lifecycle function after settle. Members

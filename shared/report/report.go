@@ -176,7 +176,7 @@ func tone(word string) string {
 		return "good"
 	case "insufficient", "hold", "held", "unknown":
 		return "unsure"
-	case "":
+	case "", "reported", "skipped":
 		return ""
 	}
 	return "bad"

@@ -80,6 +80,7 @@ func (s *server) launch(program string) error {
 	s.cmd = exec.Command(program, "serve")
 	s.cmd.Env = append(os.Environ(), "SM_MODEL_DIR="+s.folder, "SAGEMAKER_BIND_TO_PORT="+port, "SLUICE_BIND_HOST=127.0.0.1")
 	s.cmd.Stdout, s.cmd.Stderr = &s.output, &s.output
+	dieWithParent(s.cmd)
 	if err := s.cmd.Start(); err != nil {
 		s.cmd = nil
 		return err

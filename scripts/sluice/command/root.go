@@ -42,6 +42,8 @@ Exit codes: 0 done; 1 it failed; 2 the command line is wrong; 3 a run ended
 other than promoted or registered; 130 interrupted.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
+		Args:          cobra.ArbitraryArgs,
+		RunE:          onlyGroups,
 	}
 	flags := root.PersistentFlags()
 	flags.StringVarP(&s.environment, "environment", "e", "production", `"staging" or "production"`)
@@ -53,7 +55,7 @@ other than promoted or registered; 130 interrupted.`,
 		return usageError{fmt.Errorf("%w (see: %s --help)", err, c.CommandPath())}
 	})
 	root.AddCommand(upCommand(s), storyCommand(s), invokeCommand(s), runCommand(s), dataCommand(s), modelCommand(s),
-		rolloutCommand(s), configCommand(s), reportCommand(s), aslCommand(s), doctorCommand())
+		rolloutCommand(s), configCommand(s), reportCommand(s), trafficCommand(s), aslCommand(s), doctorCommand())
 	return root
 }
 
@@ -87,6 +89,12 @@ func (s *settings) connect(ctx context.Context) (*operator.Client, error) {
 	if s.environment != "staging" && s.environment != "production" {
 		return nil, usageError{fmt.Errorf("--environment %q: want staging or production", s.environment)}
 	}
+	if s.onAWS {
+		// The SDK reads it by itself, and --aws means AWS.
+		if err := os.Unsetenv("AWS_ENDPOINT_URL"); err != nil {
+			return nil, err
+		}
+	}
 	endpoint := s.endpoint
 	if endpoint == "" && !s.onAWS && os.Getenv("AWS_ENDPOINT_URL") == "" {
 		endpoint = runningStack(s.dir)
@@ -108,14 +116,17 @@ func (s *settings) print(c *cobra.Command, v any, human func(w io.Writer)) error
 
 // group is a command that only holds others.
 func group(use, short string, commands ...*cobra.Command) *cobra.Command {
-	c := &cobra.Command{Use: use, Short: short, RunE: func(c *cobra.Command, args []string) error {
-		if len(args) > 0 {
-			return usageError{fmt.Errorf("%s has no command %q (see: %s --help)", c.CommandPath(), args[0], c.CommandPath())}
-		}
-		return c.Help()
-	}}
+	c := &cobra.Command{Use: use, Short: short, Args: cobra.ArbitraryArgs, RunE: onlyGroups}
 	c.AddCommand(commands...)
 	return c
+}
+
+// onlyGroups is what a command that only holds others does by itself.
+func onlyGroups(c *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError{fmt.Errorf("%s has no command %q (see: %s --help)", c.CommandPath(), args[0], c.CommandPath())}
+	}
+	return c.Help()
 }
 
 // exactly checks the number of arguments and teaches the usage.

@@ -36,7 +36,10 @@ The same --id starts nothing twice, so a script may repeat the command safely.`,
 			if err != nil {
 				return err
 			}
-			if !watch || result.Run == "" {
+			if watch && result.Run == "" {
+				return fmt.Errorf("there is no run to watch: %s (sluice run list %s)", result.Reason, args[0])
+			}
+			if !watch {
 				return s.print(c, result, func(w io.Writer) { fmt.Fprintf(w, "%s\t%s\n", result.Run, result.Reason) })
 			}
 			return watchRun(c, s, client, result.Run)
@@ -68,7 +71,7 @@ func watchRun(c *cobra.Command, s *settings, client *operator.Client, name strin
 func runList(s *settings) *cobra.Command {
 	var most int
 	c := &cobra.Command{
-		Use: "list [MODEL]", Short: "List runs, newest first", Args: cobra.MaximumNArgs(1),
+		Use: "list [MODEL]", Short: "List runs, newest first", Args: between(0, 1),
 		RunE: func(c *cobra.Command, args []string) error {
 			client, err := s.connect(c.Context())
 			if err != nil {

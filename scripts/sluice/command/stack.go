@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -121,14 +122,30 @@ func runningStack(dir string) string {
 	if err != nil {
 		return ""
 	}
+	if !locked(dir) {
+		return "" // it was killed; the note is old, and another stack may answer at its address
+	}
 	url := strings.TrimSpace(string(text))
 	client := http.Client{Timeout: 2 * time.Second}
 	response, err := client.Get(url + "/_sluice/health")
 	if err != nil {
-		return "" // it was killed; the note is old
+		return "" // it is on its way up or down
 	}
 	response.Body.Close()
 	return url
+}
+
+// locked says whether a process runs a stack in dir: it holds the lock file.
+func locked(dir string) bool {
+	file, err := os.Open(filepath.Join(dir, "lock"))
+	if err != nil {
+		return false
+	}
+	defer file.Close()
+	if syscall.Flock(int(file.Fd()), syscall.LOCK_SH|syscall.LOCK_NB) != nil {
+		return true
+	}
+	return false // closing the file gives the lock back
 }
 
 func invokeCommand(s *settings) *cobra.Command {
@@ -141,6 +158,9 @@ stack that is up (sluice up), or else in one that is started for the call on wha
 --dir holds. The sample events speak of the run adult-income-1, which
 make run leaves behind: sluice invoke plan --dir .sluice/story --event events/plan.json.`,
 		RunE: func(c *cobra.Command, args []string) error {
+			if event == "" {
+				return usageError{fmt.Errorf("--event is missing: name a JSON file, such as events/%s.json", args[0])}
+			}
 			payload, err := os.ReadFile(event)
 			if err != nil {
 				return fmt.Errorf("read the event: %w", err)
@@ -173,7 +193,6 @@ make run leaves behind: sluice invoke plan --dir .sluice/story --event events/pl
 	}
 	l.flags(c)
 	c.Flags().StringVar(&event, "event", "", "a JSON file")
-	_ = c.MarkFlagRequired("event")
 	return c
 }
 

@@ -68,6 +68,7 @@ func tellStory(c *cobra.Command, s *settings, l *local, data string) error {
 	if err := os.WriteFile(filepath.Join(dir, noteFile), []byte(up.URL()), 0o600); err != nil {
 		return err
 	}
+	defer os.Remove(filepath.Join(dir, noteFile))
 	fmt.Fprintf(out, "The stack is up after %.1f s at %s\n", time.Since(began).Seconds(), up.URL())
 	client, err := operator.Connect(c.Context(), operator.Target{Environment: s.environment, Endpoint: up.URL()})
 	if err != nil {

@@ -16,7 +16,6 @@ import (
 	"github.com/sluice-ml/sluice/shared/gate"
 	"github.com/sluice-ml/sluice/shared/predictions"
 	"github.com/sluice-ml/sluice/shared/profile"
-	"github.com/sluice-ml/sluice/shared/ref"
 	"github.com/sluice-ml/sluice/shared/report"
 	"github.com/sluice-ml/sluice/shared/rollout"
 	"github.com/sluice-ml/sluice/shared/trainconfig"
@@ -157,8 +156,7 @@ func (c *Client) rolloutOf(ctx context.Context, model, run string) (rollout.Stat
 	if err != nil || latest.Run == run {
 		return latest, err
 	}
-	pointer, err := ref.Read[rollout.State](ctx, c.Objects.Refs(c.Store, ""), contract.RolloutHistoryKey(model, run+"-rollout"))
-	return pointer.Value, err
+	return rollout.Records{Store: c.Objects.Refs(c.Store, "")}.Archived(ctx, model, run+"-rollout")
 }
 
 func noSide() report.Side {

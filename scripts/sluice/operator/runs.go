@@ -199,7 +199,7 @@ func (c *Client) history(ctx context.Context, execution string, f func(types.His
 // WaitRun waits until the run has ended, calling progress for each phase that
 // starts. It polls twice a second.
 func (c *Client) WaitRun(ctx context.Context, name string, progress func(Phase)) (Run, error) {
-	seen := 0
+	seen, reason := 0, ""
 	ticker := time.NewTicker(500 * time.Millisecond)
 	defer ticker.Stop()
 	for {
@@ -218,6 +218,10 @@ func (c *Client) WaitRun(ctx context.Context, name string, progress func(Phase))
 			if run.Status != "running" {
 				return run, nil
 			}
+			if now := c.rolloutReason(ctx, run.Model, name); seen > 0 && phases[seen-1].Name == "Rollout" && now != reason {
+				reason = now
+				progress(Phase{Name: "  " + reason, Start: time.Now()})
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -225,4 +229,13 @@ func (c *Client) WaitRun(ctx context.Context, name string, progress func(Phase))
 		case <-ticker.C:
 		}
 	}
+}
+
+// rolloutReason is what a run's rollout last did and why; "" when it has none.
+func (c *Client) rolloutReason(ctx context.Context, model, run string) string {
+	state, err := c.Rollout(ctx, model)
+	if err != nil || state.Run != run {
+		return ""
+	}
+	return fmt.Sprintf("%s at %g %%: %s", state.Phase, state.Weight, state.Reason)
 }

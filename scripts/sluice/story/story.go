@@ -166,7 +166,7 @@ func (t *teller) follow(ctx context.Context, name string, began time.Time, durin
 		failed <- err
 	}()
 	run, err := t.Client.WaitRun(ctx, name, func(p operator.Phase) {
-		if !strings.HasSuffix(p.Name, "?") { // a choice takes no time and says nothing
+		if !strings.HasSuffix(p.Name, "?") && !strings.HasPrefix(p.Name, " ") { // a choice takes no time and says nothing
 			fmt.Fprintf(t.Out, "   %6.1f s  %s\n", p.Start.Sub(began).Seconds(), p.Name)
 		}
 	})

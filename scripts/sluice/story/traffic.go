@@ -190,3 +190,37 @@ func since(now, before map[string]Served) map[string]Served {
 	}
 	return out
 }
+
+// Replay sends the rows of a gzipped CSV file to a model's endpoint at a steady
+// rate (requests a second) and uploads their labels, until ctx ends; each tells
+// the counts every few seconds.
+func Replay(ctx context.Context, client *operator.Client, r Rows, each func(served map[string]Served, last error)) error {
+	rows, err := readTable(r.File)
+	if err != nil {
+		return err
+	}
+	t, err := newTraffic(client, r.Model, rows, r.Target, r.Positive, r.Rate)
+	if err != nil {
+		return err
+	}
+	t.start(ctx)
+	defer t.stop()
+	ticker := time.NewTicker(5 * time.Second)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			each(t.counts())
+			return nil
+		case <-ticker.C:
+			each(t.counts())
+		}
+	}
+}
+
+// Rows say what to replay.
+type Rows struct {
+	Model, File      string
+	Target, Positive string // the column with the truth, and its positive value
+	Rate             int    // requests a second
+}
