@@ -20,6 +20,7 @@ type handler struct {
 	environment  string
 	trainer      string
 	server       string
+	models       []string // that have alarms in this environment
 }
 
 // handle gives the plan of a run. The first plan that was written stays: a retry
@@ -42,7 +43,7 @@ func (h handler) handle(ctx context.Context, in contract.StepInput) (contract.Pl
 		return contract.PlanResult{}, err
 	}
 	return contract.PlanResult{Plan: uri, ConfigHash: plan.ConfigHash,
-		Deploys: slices.Contains(config.Deployment.Environments, h.environment)}, nil
+		Deploys: h.deploys(in.Model, config)}, nil
 }
 
 // make resolves everything the run will use and writes it down.
@@ -126,4 +127,11 @@ func (h handler) write(ctx context.Context, plan contract.Plan) (contract.Plan, 
 		err = h.store.GetJSON(ctx, contract.URI(h.bucket, key), &plan)
 	}
 	return plan, err
+}
+
+// deploys says whether the run ends in a rollout here: train.yaml asks for it,
+// and the stack has alarms that can roll the model back. Without them it would
+// serve unwatched.
+func (h handler) deploys(model string, config *trainconfig.Config) bool {
+	return slices.Contains(config.Deployment.Environments, h.environment) && slices.Contains(h.models, model)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/sluice-ml/sluice/shared/fault"
 	"github.com/sluice-ml/sluice/shared/ref"
 	"github.com/sluice-ml/sluice/shared/registry"
+	"github.com/sluice-ml/sluice/shared/trainconfig"
 )
 
 func TestMain(m *testing.M) { s3test.Main(m) }
@@ -28,7 +29,7 @@ deployment: {environments: [production]}
 var step = contract.StepInput{Model: "adult", Run: "adult-1", Cause: contract.Cause{Kind: "manual", ID: "x"}}
 
 func open(t *testing.T, name, more string) handler {
-	h := handler{store: s3store.New(s3test.Client(t)), lake: "the-lake", bucket: s3test.Bucket(t), environment: "staging",
+	h := handler{store: s3store.New(s3test.Client(t)), lake: "the-lake", bucket: s3test.Bucket(t), environment: "staging", models: []string{"adult"},
 		trainer: "repo/trainer@sha256:1", server: "repo/server@sha256:2"}
 	h.configure(t, name, more)
 	_, err := h.store.PutJSON(t.Context(), h.bucket, "runs/adult/adult-1/request.json", contract.Request{})
@@ -121,4 +122,21 @@ func TestWhatCannotBePlanned(t *testing.T) {
 	require.Equal(t, fault.Invalid, fault.KindOf(err))
 	_, err = h.handle(t.Context(), contract.StepInput{Model: "adult", Run: "adult-2"})
 	require.Equal(t, fault.NotFound, fault.KindOf(err), "no request")
+}
+
+func TestAModelRollsOutOnlyWhereBothNameIt(t *testing.T) {
+	config := &trainconfig.Config{Deployment: trainconfig.Deployment{Environments: []string{"staging"}}}
+	for _, c := range []struct {
+		environment string
+		models      []string
+		want        bool
+	}{
+		{"staging", []string{"other", "adult"}, true},
+		{"production", []string{"adult"}, false},
+		{"staging", []string{"other"}, false}, // it would have no alarms
+		{"staging", nil, false},
+	} {
+		h := handler{environment: c.environment, models: c.models}
+		require.Equal(t, c.want, h.deploys("adult", config), "%+v", c)
+	}
 }

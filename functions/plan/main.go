@@ -6,6 +6,7 @@ package main
 import (
 	"context"
 	"os"
+	"strings"
 
 	"github.com/sluice-ml/sluice/shared/aws/lambdafn"
 	"github.com/sluice-ml/sluice/shared/aws/s3store"
@@ -20,6 +21,7 @@ func build(ctx context.Context) (lambdafn.Handler[contract.StepInput, contract.P
 	h := handler{lake: env.Require(contract.EnvLake), bucket: env.Require(contract.EnvStore),
 		environment: env.Require(contract.EnvEnvironment), trainer: env.Require(contract.EnvTrainerImage),
 		server: env.Require(contract.EnvServerImage)}
+	h.models = strings.Split(env.Require(contract.EnvModels), ",")
 	if err := env.Err(); err != nil {
 		return nil, err
 	}

@@ -61,6 +61,7 @@ func (s *Sluice) specs() []spec {
 		allow("iam:PassRole").on(*endpoint[contract.EnvEndpointRole]).when(map[string]any{"StringEquals": map[string]any{"iam:PassedToService": "sagemaker.amazonaws.com"}}),
 	}
 	images := map[string]*string{
+		contract.EnvModels:       jsii.String(strings.Join(s.settings.ModelNames(), ",")),
 		contract.EnvTrainerImage: s.training.trainerImage.ImageUri(),
 		contract.EnvServerImage:  s.training.serverImage.ImageUri(),
 	}

@@ -178,7 +178,7 @@ type Part struct {
 type PlanResult struct {
 	Plan       string `json:"plan"` // S3 URI
 	ConfigHash string `json:"config_hash"`
-	Deploys    bool   `json:"deploys"` // this environment is in deployment.environments
+	Deploys    bool   `json:"deploys"` // a rollout follows: train.yaml and the stack both name the model here
 }
 
 // IngestResult answers ingest.
