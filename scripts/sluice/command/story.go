@@ -77,7 +77,8 @@ func tellStory(c *cobra.Command, s *settings, l *local, data string) error {
 	chapters, err := story.Tell(c.Context(), story.Options{
 		Client: client, Stack: drill{up}, Data: data, Out: out,
 		Report: func(ctx context.Context, run operator.Run, usage cost.Usage, served map[string]story.Served) (string, error) {
-			return writeReport(ctx, client, run, pages, func(d *report.Data) { addUsage(d, usage, served) })
+			_, err := writeReport(ctx, client, run, pages, func(d *report.Data) { addUsage(d, usage, served) })
+			return filepath.Join(reports, run.Run+".html"), err
 		},
 	})
 	if s.json {
