@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -151,6 +152,7 @@ func writeCBOR(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/cbor")
 	w.Header().Set("Smithy-Protocol", "rpc-v2-cbor")
 	w.Header().Set("X-Amzn-RequestId", wire.RequestID())
+	w.Header().Set("Content-Length", strconv.Itoa(body.Len())) // as AWS does; without it a large answer is chunked
 	w.WriteHeader(status)
 	_, _ = w.Write(body.Bytes())
 }
