@@ -6,14 +6,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/sluice-ml/sluice/shared/contract"
 	"github.com/sluice-ml/sluice/shared/dataset"
 	"github.com/sluice-ml/sluice/shared/fault"
-	"github.com/sluice-ml/sluice/shared/ref"
+	"github.com/sluice-ml/sluice/shared/registry"
 	"github.com/sluice-ml/sluice/shared/rollout"
 )
 
@@ -37,24 +36,23 @@ func (c *Client) Models(ctx context.Context) ([]string, error) {
 	return models, nil
 }
 
+// registry opens the models' versions and aliases.
+func (c *Client) registry() *registry.Registry {
+	return registry.New(c.Objects.Refs(c.Store, ""))
+}
+
 // Champion is the version that serves a model; NotFound when there is none yet.
 func (c *Client) Champion(ctx context.Context, model string) (contract.Version, error) {
-	pointer, err := ref.Read[alias](ctx, c.Objects.Refs(c.Store, ""), contract.AliasKey(model, "champion"))
+	alias, err := c.registry().Alias(ctx, model, registry.Champion)
 	if err != nil {
 		return contract.Version{}, fmt.Errorf("read the champion of %q: %w", model, err)
 	}
-	return c.Version(ctx, model, pointer.Value.Version)
-}
-
-// alias is what an alias's pointer says.
-type alias struct {
-	Version int `json:"version"`
+	return c.Version(ctx, model, alias.Version)
 }
 
 // Version reads a registered version.
 func (c *Client) Version(ctx context.Context, model string, version int) (contract.Version, error) {
-	var v contract.Version
-	err := c.Objects.GetJSON(ctx, contract.URI(c.Store, contract.VersionKey(model, version)), &v)
+	v, err := c.registry().Version(ctx, model, version)
 	if err != nil {
 		return v, fmt.Errorf("read version %d of %q: %w", version, model, err)
 	}
@@ -63,23 +61,19 @@ func (c *Client) Version(ctx context.Context, model string, version int) (contra
 
 // Versions lists a model's versions, newest first.
 func (c *Client) Versions(ctx context.Context, model string) ([]contract.Version, error) {
-	objects, err := c.Objects.List(ctx, c.Store, "models/"+model+"/versions/")
+	numbers, err := c.registry().Numbers(ctx, model)
 	if err != nil {
 		return nil, err
 	}
+	slices.SortFunc(numbers, func(a, b int) int { return b - a })
 	versions := []contract.Version{}
-	for _, o := range objects {
-		number, err := strconv.Atoi(strings.TrimSuffix(o.Key[strings.LastIndexByte(o.Key, '/')+1:], ".json"))
-		if err != nil {
-			continue // not one of ours
-		}
+	for _, number := range numbers {
 		v, err := c.Version(ctx, model, number)
 		if err != nil {
 			return nil, err
 		}
 		versions = append(versions, v)
 	}
-	slices.SortFunc(versions, func(a, b contract.Version) int { return b.Version - a.Version })
 	return versions, nil
 }
 
@@ -88,14 +82,19 @@ var ErrNoRollout = errors.New("no rollout")
 
 // Rollout reads the state of a model's latest rollout.
 func (c *Client) Rollout(ctx context.Context, model string) (rollout.State, error) {
-	pointer, err := ref.Read[rollout.State](ctx, c.Objects.Refs(c.Store, ""), contract.RolloutStateKey(model))
+	state, err := c.rollouts().Load(ctx, model)
 	if fault.Is(err, fault.NotFound) {
 		return rollout.State{}, fmt.Errorf("model %q: %w (start a run: sluice run start %s)", model, ErrNoRollout, model)
 	}
 	if err != nil {
 		return rollout.State{}, fmt.Errorf("read the rollout of %q: %w", model, err)
 	}
-	return pointer.Value, nil
+	return state, nil
+}
+
+// rollouts opens the rollouts' records.
+func (c *Client) rollouts() rollout.Records {
+	return rollout.Records{Store: c.Objects.Refs(c.Store, "")}
 }
 
 // AbortRollout asks for the champion back at 100 %, verified.

@@ -156,7 +156,7 @@ func (c *Client) rolloutOf(ctx context.Context, model, run string) (rollout.Stat
 	if err != nil || latest.Run == run {
 		return latest, err
 	}
-	return rollout.Records{Store: c.Objects.Refs(c.Store, "")}.Archived(ctx, model, run+"-rollout")
+	return c.rollouts().Archived(ctx, model, run+"-rollout")
 }
 
 func noSide() report.Side {
