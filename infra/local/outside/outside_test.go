@@ -26,7 +26,7 @@ const root = "../../.."
 
 // needed gives a path below the repository's root. Where it is missing, the
 // test is skipped on a developer's machine and fails in CI.
-func needed(t *testing.T, path, command string) string {
+func needed(t testing.TB, path, command string) string {
 	t.Helper()
 	absolute, err := filepath.Abs(filepath.Join(root, path))
 	require.NoError(t, err)
@@ -45,7 +45,7 @@ func python(t *testing.T) string {
 	return needed(t, ".sluice/cache/outside/bin/python", "scripts/fetch-outside.sh")
 }
 
-func assembly(t *testing.T) string {
+func assembly(t testing.TB) string {
 	t.Helper()
 	needed(t, ".sluice/cdk.out/manifest.json", "make .sluice/cdk.out")
 	return needed(t, ".sluice/cdk.out", "make .sluice/cdk.out")
@@ -77,44 +77,56 @@ func TestTemplateInMoto(t *testing.T) {
 
 // TestClient: AWS's Python client accepts every answer of the stack.
 func TestClient(t *testing.T) {
-	url, outputs := up(t)
+	stack := up(t, build(t), filepath.Join(t.TempDir(), "stack"))
+	defer stack.stop(t)
 	archive := filepath.Join(t.TempDir(), "model.tar.gz")
 	require.NoError(t, os.WriteFile(archive, modeltest.Stump(t), 0o600))
-	arguments, err := json.Marshal(map[string]any{"outputs": outputs, "model": archive,
+	arguments, err := json.Marshal(map[string]any{"outputs": stack.Outputs, "model": archive,
 		"assets": filepath.Join(assembly(t), "Sluice-production.assets.json"), "readme": needed(t, "infra/local/README.md", "git checkout")})
 	require.NoError(t, err)
-	script(t, []string{"AWS_ENDPOINT_URL=" + url, "AWS_ACCESS_KEY_ID=sluice", "AWS_SECRET_ACCESS_KEY=sluice-local", "AWS_DEFAULT_REGION=us-east-1"},
+	script(t, []string{"AWS_ENDPOINT_URL=" + stack.URL, "AWS_ACCESS_KEY_ID=sluice", "AWS_SECRET_ACCESS_KEY=sluice-local", "AWS_DEFAULT_REGION=us-east-1"},
 		"client.py", string(arguments))
 }
 
-// up runs `sluice up` as a child process on a free port; it gives the URL and
-// the stack's outputs.
-func up(t *testing.T) (string, map[string]string) {
+// build makes the sluice command.
+func build(t testing.TB) string {
 	t.Helper()
-	library := needed(t, ".sluice/cache/xgboost/lib", "make xgboost")
 	program := filepath.Join(t.TempDir(), "sluice")
 	out, err := exec.Command("go", "build", "-o", program, "../../../scripts/sluice").CombinedOutput()
 	require.NoError(t, err, string(out))
-	c := exec.Command(program, "up", "--json", "--port", "0", "--dir", filepath.Join(t.TempDir(), "stack"),
-		"--assembly", assembly(t), "--library", library)
-	var problems bytes.Buffer
-	c.Stderr = &problems
-	stdout, err := c.StdoutPipe()
+	return program
+}
+
+// running is a stack that `sluice up` runs in a process of its own.
+type running struct {
+	URL     string
+	Outputs map[string]string
+
+	command  *exec.Cmd
+	problems bytes.Buffer
+}
+
+// up runs the program's `up` over dir, on a free port, and waits until it is up.
+func up(t testing.TB, program, dir string) *running {
+	t.Helper()
+	library := needed(t, ".sluice/cache/xgboost/lib", "make xgboost")
+	r := &running{command: exec.Command(program, "up", "--json", "--port", "0", "--dir", dir, "--assembly", assembly(t), "--library", library)}
+	r.command.Stderr = &r.problems
+	stdout, err := r.command.StdoutPipe()
 	require.NoError(t, err)
-	require.NoError(t, c.Start())
-	t.Cleanup(func() {
-		require.NoError(t, c.Process.Signal(syscall.SIGINT))
-		err := c.Wait()
-		if t.Failed() || err != nil {
-			t.Logf("sluice up: %v\n%s", err, strings.TrimSpace(problems.String()))
-		}
-	})
-	var ready struct {
-		URL     string
-		Outputs map[string]string
+	require.NoError(t, r.command.Start())
+	if err := json.NewDecoder(stdout).Decode(r); err != nil {
+		t.Fatalf("sluice up did not come up: %v\n%s", err, &r.problems)
 	}
-	if err := json.NewDecoder(stdout).Decode(&ready); err != nil {
-		t.Fatalf("sluice up did not come up: %v\n%s", err, &problems)
+	return r
+}
+
+// stop is Ctrl-C.
+func (r *running) stop(t testing.TB) {
+	t.Helper()
+	require.NoError(t, r.command.Process.Signal(syscall.SIGINT))
+	err := r.command.Wait()
+	if t.Failed() || err != nil {
+		t.Logf("sluice up: %v\n%s", err, strings.TrimSpace(r.problems.String()))
 	}
-	return ready.URL, ready.Outputs
 }

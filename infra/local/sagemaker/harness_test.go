@@ -131,7 +131,7 @@ type bench struct {
 	admin   *httptest.Server
 }
 
-func targz(t *testing.T, files map[string]string) []byte {
+func targz(t testing.TB, files map[string]string) []byte {
 	t.Helper()
 	var out bytes.Buffer
 	zipped := gzip.NewWriter(&out)
@@ -146,13 +146,13 @@ func targz(t *testing.T, files map[string]string) []byte {
 	return out.Bytes()
 }
 
-func newBench(t *testing.T) *bench {
+func newBench(t testing.TB) *bench {
 	t.Helper()
 	o := &objects{all: map[string][]byte{"store/m.tar.gz": targz(t, map[string]string{"model.txt": "m1"})}}
 	return openBench(t, t.TempDir(), o)
 }
 
-func openBench(t *testing.T, dir string, o *objects) *bench {
+func openBench(t testing.TB, dir string, o *objects) *bench {
 	t.Helper()
 	binary, err := serverBinary()
 	require.NoError(t, err)
@@ -176,7 +176,7 @@ func openBench(t *testing.T, dir string, o *objects) *bench {
 	return b
 }
 
-func (b *bench) model(t *testing.T, name string, environment map[string]string) {
+func (b *bench) model(t testing.TB, name string, environment map[string]string) {
 	t.Helper()
 	if environment == nil {
 		environment = map[string]string{}
@@ -192,7 +192,7 @@ func production(name, model string, weight float32) types.ProductionVariant {
 		InstanceType: "ml.m5.large", InitialVariantWeight: aws.Float32(weight)}
 }
 
-func (b *bench) config(t *testing.T, name string, variants ...types.ProductionVariant) {
+func (b *bench) config(t testing.TB, name string, variants ...types.ProductionVariant) {
 	t.Helper()
 	_, err := b.client.CreateEndpointConfig(t.Context(), &sagemaker.CreateEndpointConfigInput{EndpointConfigName: aws.String(name), ProductionVariants: variants,
 		MetricsConfig: &types.MetricsConfig{EnableEnhancedMetrics: aws.Bool(true), MetricPublishFrequencyInSeconds: 10},
@@ -202,7 +202,7 @@ func (b *bench) config(t *testing.T, name string, variants ...types.ProductionVa
 	require.NoError(t, err)
 }
 
-func (b *bench) describe(t *testing.T) *sagemaker.DescribeEndpointOutput {
+func (b *bench) describe(t testing.TB) *sagemaker.DescribeEndpointOutput {
 	t.Helper()
 	out, err := b.client.DescribeEndpoint(t.Context(), &sagemaker.DescribeEndpointInput{EndpointName: aws.String("e")})
 	require.NoError(t, err)
@@ -210,7 +210,7 @@ func (b *bench) describe(t *testing.T) *sagemaker.DescribeEndpointOutput {
 }
 
 // await polls until the endpoint has the status.
-func (b *bench) await(t *testing.T, status types.EndpointStatus) *sagemaker.DescribeEndpointOutput {
+func (b *bench) await(t testing.TB, status types.EndpointStatus) *sagemaker.DescribeEndpointOutput {
 	t.Helper()
 	var last *sagemaker.DescribeEndpointOutput
 	require.Eventually(t, func() bool {
@@ -221,7 +221,7 @@ func (b *bench) await(t *testing.T, status types.EndpointStatus) *sagemaker.Desc
 }
 
 // serve makes endpoint "e" with variants blue (90) and green (10).
-func (b *bench) serve(t *testing.T) {
+func (b *bench) serve(t testing.TB) {
 	t.Helper()
 	b.model(t, "champion", nil)
 	b.model(t, "candidate", nil)
@@ -231,13 +231,13 @@ func (b *bench) serve(t *testing.T) {
 	b.await(t, types.EndpointStatusInService)
 }
 
-func (b *bench) update(t *testing.T, config string) error {
+func (b *bench) update(t testing.TB, config string) error {
 	t.Helper()
 	_, err := b.client.UpdateEndpoint(t.Context(), &sagemaker.UpdateEndpointInput{EndpointName: aws.String("e"), EndpointConfigName: aws.String(config)})
 	return err
 }
 
-func (b *bench) weigh(t *testing.T, weights map[string]float32) error {
+func (b *bench) weigh(t testing.TB, weights map[string]float32) error {
 	t.Helper()
 	in := &sagemaker.UpdateEndpointWeightsAndCapacitiesInput{EndpointName: aws.String("e")}
 	for name, w := range weights {
@@ -251,7 +251,7 @@ type invocationResult struct {
 	variant, body, attributes string
 }
 
-func (b *bench) call(t *testing.T, body string, target string) (invocationResult, error) {
+func (b *bench) call(t testing.TB, body string, target string) (invocationResult, error) {
 	t.Helper()
 	in := &sagemakerruntime.InvokeEndpointInput{EndpointName: aws.String("e"), Body: []byte(body), ContentType: aws.String("text/csv"),
 		InferenceId: aws.String("row-1"), CustomAttributes: aws.String("trace=7")}
@@ -265,7 +265,7 @@ func (b *bench) call(t *testing.T, body string, target string) (invocationResult
 	return invocationResult{aws.ToString(out.InvokedProductionVariant), string(out.Body), aws.ToString(out.CustomAttributes)}, nil
 }
 
-func code(t *testing.T, err error) string {
+func code(t testing.TB, err error) string {
 	t.Helper()
 	var api smithy.APIError
 	require.ErrorAs(t, err, &api)
