@@ -60,6 +60,7 @@ var pure = map[string][]string{
 	"shared/gate":       {"os", "net/http", "os/exec"},
 	"shared/rollout":    {"os", "net/http", "os/exec"},
 	"shared/evaluation": {"os", "net/http", "os/exec"},
+	"shared/sequential": {"os", "net/http", "os/exec"},
 	"shared/contract":   {"os", "net/http", "os/exec"},
 }
 
