@@ -51,6 +51,12 @@ func (d *decoder) positive(path string, value Duration) {
 	}
 }
 
+func (d *decoder) notNegative(path string, value Duration) {
+	if value < 0 {
+		d.failAt(path, "%s is below zero", value)
+	}
+}
+
 // unique reports empty and repeated names in a list.
 func (d *decoder) unique(path string, names []string) {
 	seen := map[string]bool{}
@@ -212,6 +218,33 @@ func (d *decoder) checkDeployment(p *Deployment) {
 	if _, err := ParseTrigger(p.Rollback.Trigger); err != nil {
 		d.failAt("deployment.rollback.trigger", "%v", err)
 	}
+	d.checkHolds(p)
+}
+
+func (d *decoder) checkHolds(p *Deployment) {
+	if p.OnDeadline != "" {
+		d.among("deployment.on_deadline", p.OnDeadline, []string{"rollback", "proceed"})
+	}
+	d.notNegative("deployment.warm_up", p.WarmUp)
+	d.notNegative("deployment.observe", p.Observe)
+	d.notNegative("deployment.hold_deadline", p.HoldDeadline)
+	d.notNegative("deployment.step_deadline", p.StepDeadline)
+	if p.StepDeadline > 0 && p.StepDeadline < p.Bake+p.WarmUp {
+		d.failAt("deployment.step_deadline", "%s is less than what a step takes, warm_up and bake, %s", p.StepDeadline, p.Bake+p.WarmUp)
+	}
+	for i, percent := range p.ApproveAt {
+		if !slices.Contains(p.Steps, percent) {
+			d.failAt("deployment.approve_at["+itoa(i)+"]", "%v is not one of the steps %v", percent, p.Steps)
+		}
+	}
+	for i, f := range p.Freeze {
+		if err := f.Check(); err != nil {
+			d.failAt("deployment.freeze["+itoa(i)+"]", "%v", err)
+		}
+	}
+	if err := CheckFreezes(p.Freeze); err != nil {
+		d.failAt("deployment.freeze", "%v", err)
+	}
 }
 
 func (d *decoder) checkSteps(p *Deployment) {
@@ -231,7 +264,7 @@ func (d *decoder) checkSteps(p *Deployment) {
 	if p.Strategy == "blue_green" && len(p.Steps) > 1 {
 		d.failAt("deployment.steps", "blue_green moves all traffic at once; leave steps out, or use the strategy canary")
 	}
-	bakes := time.Duration(p.Bake).Seconds() * float64(len(p.Steps))
+	bakes := time.Duration(p.Bake+p.WarmUp).Seconds() * float64(len(p.Steps))
 	if deadline := time.Duration(p.Deadline).Seconds(); p.Bake > 0 && deadline > 0 && bakes > deadline {
 		d.failAt("deployment.deadline", "%d steps that bake %s each take %s, which does not fit in %s; raise the deadline, or bake less",
 			len(p.Steps), p.Bake, Duration(bakes*float64(time.Second)), p.Deadline)

@@ -102,6 +102,17 @@ type Deployment struct {
 	MaxFailures  int       `yaml:"max_failures" json:"max_failures"` // in a row; default 3
 	Deadline     Duration  `yaml:"deadline" json:"deadline"`         // of the whole rollout; default 2h
 	Rollback     Rollback  `yaml:"rollback" json:"rollback"`
+
+	// What follows is left out of the canonical form where it is not used, so
+	// that it does not change the hash of a configuration without it.
+	WarmUp       Duration  `yaml:"warm_up" json:"warm_up,omitzero"`             // after a step's weight is in force, not judged
+	StepDeadline Duration  `yaml:"step_deadline" json:"step_deadline,omitzero"` // of one step; default none of its own
+	OnDeadline   string    `yaml:"on_deadline" json:"on_deadline,omitempty"`    // "rollback" (default), or "proceed" where nothing speaks against the candidate
+	ApproveAt    []float64 `yaml:"approve_at" json:"approve_at,omitempty"`      // steps that a person must approve first
+	HoldDeadline Duration  `yaml:"hold_deadline" json:"hold_deadline,omitzero"` // how long people may take to approve or resume; default 24h
+	Freeze       []Freeze  `yaml:"freeze" json:"freeze,omitempty"`              // no weight is raised in these
+	DryRun       bool      `yaml:"dry_run" json:"dry_run,omitempty"`            // deploy at weight 0, try it, take it away
+	Observe      Duration  `yaml:"observe" json:"observe,omitzero"`             // promotion is provisional for so long; default 0
 }
 
 type Limits struct {

@@ -27,6 +27,7 @@ func schemaEnums() map[string][]string {
 		"evaluation.on_insufficient":      {"hold", "pass", "fail"},
 		"deployment.strategy":             {"canary", "blue_green"},
 		"deployment.environments":         {"staging", "production"},
+		"deployment.on_deadline":          {"rollback", "proceed"},
 		"keys:evaluation.thresholds":      Metrics(),
 		"keys:evaluation.on_insufficient": Gates(),
 		"keys:model.params":               Params(),
