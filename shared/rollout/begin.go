@@ -117,6 +117,9 @@ func (c *Controller) clear(ctx context.Context, model string) error {
 	if err == nil || !fault.Is(err, fault.NotFound) {
 		return err
 	}
+	if !s.Observed.IsZero() {
+		return c.supersede(ctx, s)
+	}
 	if s.Phase != Promoted {
 		if _, err := c.Rollback(ctx, contract.RolloutStep{Model: model, Rollout: s.Rollout, Reason: "abandoned: its lease ran out"}); err != nil {
 			return err
@@ -129,6 +132,23 @@ func (c *Controller) clear(ctx context.Context, model string) error {
 		return fault.New(fault.Busy, "end the abandoned rollout "+s.Rollout, "it is still %s", s.Phase)
 	}
 	return c.States.Archive(ctx, s)
+}
+
+// supersede ends an observation, because the next release is here: the promotion
+// stands, unless it is being reverted.
+func (c *Controller) supersede(ctx context.Context, s State) error {
+	step := contract.RolloutStep{Model: s.Model, Rollout: s.Rollout}
+	s, err := c.advance(ctx, s, Confirm{"the next release began, so the promotion stands"})
+	if err != nil {
+		return err
+	}
+	if _, err := c.finish(ctx, step, s); err != nil {
+		return err
+	}
+	if _, err := c.States.Archived(ctx, s.Model, s.Rollout); err != nil {
+		return fault.New(fault.Unavailable, "end the observation of rollout "+s.Rollout, "it is not closed yet: %w", err)
+	}
+	return nil
 }
 
 // places finds where the champion serves and gives the candidate the other

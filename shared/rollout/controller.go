@@ -113,9 +113,61 @@ func (c *Controller) Do(ctx context.Context, step contract.RolloutStep) (contrac
 		return c.Verify(ctx, step)
 	case "release":
 		return c.Release(ctx, step)
+	case "observe":
+		return c.Observe(ctx, step)
+	}
+	if o := spoken(step); o != nil {
+		return c.hear(ctx, step, o)
 	}
 	return contract.RolloutCommand{}, fault.New(fault.Invalid, "carry out a rollout step",
-		"operation is %q: want acquire, prepare, shift, verify or release", step.Operation)
+		"operation is %q: want acquire, prepare, shift, verify, release, observe, pause, resume, approve, force or revert", step.Operation)
+}
+
+// spoken is what a person says by an operation; nil when it is none of theirs.
+func spoken(step contract.RolloutStep) Observation {
+	by := step.Reason
+	if by == "" {
+		by = "an operator"
+	}
+	switch step.Operation {
+	case "pause":
+		return Pause{by}
+	case "resume":
+		return Resume{by}
+	case "approve":
+		return Approve{by}
+	case "force":
+		return Force{by}
+	case "revert":
+		return Revert{"asked for by " + by}
+	}
+	return nil
+}
+
+// hear lets the machine decide on what a person said. Invalid when it comes too
+// late or for nothing. A pause takes hold at the next step; the others when the
+// state machine looks again.
+func (c *Controller) hear(ctx context.Context, step contract.RolloutStep, o Observation) (contract.RolloutCommand, error) {
+	s, err := c.load(ctx, step)
+	if err != nil {
+		return c.closed(ctx, step, err)
+	}
+	turn := s.Turn
+	s, tell, err := c.decide(ctx, s, o)
+	if err != nil {
+		return c.closed(ctx, step, err)
+	}
+	if s.Turn == turn {
+		return contract.RolloutCommand{}, fault.New(fault.Invalid, step.Operation+" the rollout of "+step.Model, "%s", tell).
+			WithHint("sluice rollout status %s shows where it stands", step.Model)
+	}
+	c.tell(ctx, s.Model, tell)
+	if s.Phase == Reverting {
+		return c.finish(ctx, step, s)
+	}
+	command := c.command(s)
+	command.Reason = tell
+	return command, nil
 }
 
 // command is what the state at rest asks for, in the contract's form.

@@ -31,21 +31,34 @@
 //	             the same, no champion     → baking        bake at 100 %
 //	             update failed, smoke fail → rolling_back  rollback
 //	shifting     Shifting                  → verifying     (weights are written)
+//	             the weight may not rise   → waiting       look again
 //	verifying    endpoint moving           → verifying     verify again
 //	             weights as wanted         → baking        bake
 //	             other weights             → shifting      shift again, one failure more
 //	baking       too early                 → baking        bake the rest
 //	             pass, steps left          → shifting      shift (next step)
 //	             pass, last step           → promoting     promote
+//	             pass, what follows may not→ waiting       look again
 //	             fail                      → baking        bake anew, one failure more
 //	             insufficient              → baking        bake on: the window grows
 //	             champion breaches too     → baking        bake anew, people are told
 //	             other weights             → shifting      shift again, one failure more
+//	waiting      nothing keeps it any more → what was next
+//	             nobody came in time       → rolling_back  rollback
+//	             other weights             → shifting      shift again, one failure more
 //	promoting    Promoted                  → promoted      release
+//	             the same, provisionally   → observing     release; the monitor looks on
+//	observing    its time is over, or the  → confirming    the old champion is retired
+//	             next release begins
+//	             labels fail, alarm, Revert→ reverting     the old champion comes back
+//	confirming   it is retired             → promoted      release
+//	reverting    Restored                  → rolled_back   release
 //	rolling_back Restored                  → rolled_back   release
 //
 // From every phase before promoting:
 //
+//	Pause                                  → the same      no weight rises until Resume
+//	Force                                  → shifting      to the last step, then promoting
 //	failures in a row reach the limit      → rolling_back  rollback
 //	the deadline passes                    → rolling_back  rollback
 //	alarm on the candidate's slot          → rolling_back  rollback
@@ -56,6 +69,22 @@
 // Promoting is the commit point: entered by one compare-and-swap, after which
 // the rollout is finished forwards, whoever calls. An alarm then is the new
 // champion's: people are told, nothing is moved.
+//
+// A weight waits for people (approve_at, a pause) and for the end of a freeze.
+// That time counts for no deadline, and people get 24 hours unless the policy
+// says otherwise. A weight that was in force is written again even then: only
+// rising needs leave. With on_deadline: proceed, a deadline that passes while the
+// last look found nothing against the candidate, and no failure stands, goes on
+// instead of back.
+//
+// A dry run ends where the first step would begin: the candidate was deployed at
+// weight 0 and answered, and is taken away; its outcome is dry_run.
+//
+// An observation holds no lease: the next release ends it, and the promotion
+// stands. Until then the old champion is kept at weight 0 with its capacity. When
+// it is taken back the alias moves first and the traffic second, so that a crash
+// between the two leaves a champion with too little traffic, which is put right,
+// and never traffic without a champion.
 //
 // Missing data, too little data and a broken metric source are insufficient:
 // the rollout holds until its deadline and then rolls back. Latency and errors

@@ -16,6 +16,9 @@ func (c *Controller) Promote(ctx context.Context, step contract.RolloutStep) (co
 	if err != nil {
 		return c.closed(ctx, step, err)
 	}
+	if s.Phase == Confirming {
+		return c.finish(ctx, step, s)
+	}
 	if s.Phase != Promoting {
 		return c.command(s), nil
 	}
@@ -34,6 +37,14 @@ func (c *Controller) complete(ctx context.Context, step contract.RolloutStep, s 
 	if err := c.Catalog.Promote(ctx, s.Model, s.Champion.Version, s.Candidate.Version); err != nil {
 		return contract.RolloutCommand{}, err
 	}
+	if s.provisional() {
+		return c.reply(ctx, step, s, DonePromoting{})
+	}
+	return c.leave(ctx, step, s)
+}
+
+// leave retires the old champion and closes the promotion.
+func (c *Controller) leave(ctx context.Context, step contract.RolloutStep, s State) (contract.RolloutCommand, error) {
 	notice := ""
 	if tidy, err := c.retire(ctx, s, s.Candidate.Slot); !tidy {
 		if c.Now().Sub(s.Since) < tidyFor {
@@ -115,14 +126,25 @@ func (c *Controller) Rollback(ctx context.Context, step contract.RolloutStep) (c
 	if s, err = c.advance(ctx, s, Abort{Reason: reason}); err != nil {
 		return c.closed(ctx, step, err)
 	}
-	if s.Phase == Promoting {
+	switch s.Phase {
+	case Promoting:
 		return c.complete(ctx, step, s)
+	case Confirming, Reverting:
+		return c.finish(ctx, step, s)
 	}
 	return c.putBack(ctx, step, s)
 }
 
 func (c *Controller) putBack(ctx context.Context, step contract.RolloutStep, s State) (contract.RolloutCommand, error) {
-	if s.Phase != RollingBack && s.Phase != RolledBack {
+	switch s.Phase {
+	case RollingBack, RolledBack:
+	case Reverting:
+		// The alias first: were the traffic first, a crash between the two would
+		// leave a champion that nothing is sent to.
+		if err := c.Catalog.Promote(ctx, s.Model, s.Candidate.Version, s.Champion.Version); err != nil {
+			return contract.RolloutCommand{}, err
+		}
+	default:
 		return c.command(s), nil
 	}
 	detail, err := c.restore(ctx, s, restoreFor)
@@ -154,6 +176,12 @@ func (c *Controller) Alarm(ctx context.Context, model string, a Alarm) (contract
 			c.tell(ctx, model, tell)
 		}
 		return c.putBack(ctx, step, s)
+	}
+	if a.Slot == s.Candidate.Slot && s.Phase == Reverting {
+		if tell != "" {
+			c.tell(ctx, model, tell)
+		}
+		return c.finish(ctx, step, s)
 	}
 	command := c.command(s)
 	if tell == "" {
@@ -264,6 +292,12 @@ func (c *Controller) Release(ctx context.Context, step contract.RolloutStep) (co
 	s, err := c.load(ctx, step)
 	if err != nil {
 		return c.closed(ctx, step, err)
+	}
+	if s.Phase == Observing {
+		if err := c.Leases.Release(ctx, s.Model, s.Rollout, s.Fence); err != nil {
+			return contract.RolloutCommand{}, err
+		}
+		return c.done(s), nil // what follows is the monitor's
 	}
 	if !s.Phase.Done() {
 		return c.command(s), nil

@@ -126,17 +126,17 @@ func TestPolicyOfTheDefaultConfiguration(t *testing.T) {
 
 func TestBadPolicies(t *testing.T) {
 	for want, change := range map[string]func(*Policy){
-		"deployment.steps ends at 0":                          func(p *Policy) { p.Steps = nil },
-		"deployment.steps[1] is 10":                           func(p *Policy) { p.Steps = []float64{10, 10, 100} },
-		"deployment.steps[0] is 0":                            func(p *Policy) { p.Steps = []float64{0, 100} },
-		"deployment.steps ends at 50":                         func(p *Policy) { p.Steps = []float64{50} },
-		"deployment.bake is 0s":                               func(p *Policy) { p.Bake = 0 },
-		"deployment.deadline is 10m0s, but 2 steps that bake": func(p *Policy) { p.Deadline = minutesOf(10) },
-		"deployment.min_requests is 0":                        func(p *Policy) { p.MinRequests = 0 },
-		"deployment.max_failures is 0":                        func(p *Policy) { p.MaxFailures = 0 },
-		"deployment.limits.latency_p99 is 0s":                 func(p *Policy) { p.LatencyP99 = 0 },
-		"deployment.limits.error_rate is 2":                   func(p *Policy) { p.ErrorRate = 2 },
-		"deployment.limits.accuracy is -1":                    func(p *Policy) { p.Accuracy = -1 },
+		"deployment.steps ends at 0":                                    func(p *Policy) { p.Steps = nil },
+		"deployment.steps[1] is 10":                                     func(p *Policy) { p.Steps = []float64{10, 10, 100} },
+		"deployment.steps[0] is 0":                                      func(p *Policy) { p.Steps = []float64{0, 100} },
+		"deployment.steps ends at 50":                                   func(p *Policy) { p.Steps = []float64{50} },
+		"deployment.bake is 0s":                                         func(p *Policy) { p.Bake = 0 },
+		"deployment.deadline is 10m0s, but 2 steps that take 5m0s each": func(p *Policy) { p.Deadline = minutesOf(10) },
+		"deployment.min_requests is 0":                                  func(p *Policy) { p.MinRequests = 0 },
+		"deployment.max_failures is 0":                                  func(p *Policy) { p.MaxFailures = 0 },
+		"deployment.limits.latency_p99 is 0s":                           func(p *Policy) { p.LatencyP99 = 0 },
+		"deployment.limits.error_rate is 2":                             func(p *Policy) { p.ErrorRate = 2 },
+		"deployment.limits.accuracy is -1":                              func(p *Policy) { p.Accuracy = -1 },
 	} {
 		p := policy()
 		change(&p)

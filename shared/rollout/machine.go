@@ -36,6 +36,8 @@ func Next(s State, now time.Time) Command {
 		c.Action = Prepare
 	case Preparing, Verifying:
 		c.Action = Verify
+	case Waiting:
+		c.Action, c.Wait = Verify, s.nextLook(now)
 	case Shifting:
 		c.Action = Shift
 	case Baking:
@@ -43,9 +45,9 @@ func Next(s State, now time.Time) Command {
 		if wait := s.BakeUntil.Sub(now); wait > 0 {
 			c.Action, c.Wait = Bake, wait
 		}
-	case Promoting:
+	case Promoting, Confirming:
 		c.Action = Promote
-	case RollingBack:
+	case RollingBack, Reverting:
 		c.Action = Rollback
 	default:
 		c.Action = Release
@@ -88,6 +90,33 @@ type Sounded struct{ Alarm Alarm }
 // Abort: an operator or an error ends the rollout.
 type Abort struct{ Reason string }
 
+// Woken: a rollout that waits looked whether it may go on.
+type Woken struct{ Turn int64 }
+
+// Pause and Resume: a person stops the weights from rising, and lets them go on.
+type (
+	Pause  struct{ By string }
+	Resume struct{ By string }
+)
+
+// Approve: a person lets the next step that needs it begin.
+type Approve struct{ By string }
+
+// Force: a person has the candidate promoted without further looks.
+type Force struct{ By string }
+
+// Confirm ends the observation: the candidate stays.
+type Confirm struct{ Reason string }
+
+// Revert ends the observation: the old champion comes back.
+type Revert struct{ Reason string }
+
+// Labelled: what late labels say during the observation.
+type Labelled struct {
+	Turn         int64
+	Measurements Measurements
+}
+
 // Restored: the champion was read back at 100 percent, alone; for a first
 // release, the endpoint is gone.
 type Restored struct{ Detail string }
@@ -104,6 +133,15 @@ func (o Sounded) turn() int64       { return anyTurn }
 func (o Abort) turn() int64         { return anyTurn }
 func (o Restored) turn() int64      { return anyTurn }
 func (o DonePromoting) turn() int64 { return anyTurn }
+
+func (o Woken) turn() int64    { return o.Turn }
+func (o Labelled) turn() int64 { return o.Turn }
+func (o Pause) turn() int64    { return anyTurn }
+func (o Resume) turn() int64   { return anyTurn }
+func (o Approve) turn() int64  { return anyTurn }
+func (o Force) turn() int64    { return anyTurn }
+func (o Confirm) turn() int64  { return anyTurn }
+func (o Revert) turn() int64   { return anyTurn }
 
 const anyTurn = -1
 
@@ -122,9 +160,7 @@ func Decide(s State, o Observation, now time.Time) Decision {
 		return Decision{State: s}
 	}
 	m.observe(o)
-	if m.Phase.Open() && !now.Before(s.Deadline()) {
-		m.rollBack(fmt.Sprintf("the deadline of %s passed while it was %s: %s", s.Policy.Deadline, m.Phase, m.Reason))
-	}
+	m.deadlines()
 	return m.decision()
 }
 
@@ -161,6 +197,14 @@ func (m *machine) observe(o Observation) {
 		m.restored(o.Detail)
 	case DonePromoting:
 		m.promoted(o.Notice)
+	case Confirm:
+		m.confirm(o.Reason)
+	case Revert:
+		m.revert(o.Reason)
+	case Labelled:
+		m.labelled(o.Measurements)
+	default:
+		m.heard(o)
 	}
 }
 
@@ -190,6 +234,9 @@ func (m *machine) beginShift() {
 	if m.Phase != Shifting {
 		return
 	}
+	if m.Share() > m.Weight && m.waits(Shifting, m.Step, Record{Reason: m.Reason}) {
+		return
+	}
 	m.Weight = m.Share()
 	if m.Serving.IsZero() {
 		m.Serving = m.now
@@ -204,7 +251,7 @@ func (m *machine) looked(o Looked) {
 	case Verifying:
 		switch o.Condition {
 		case Settled:
-			m.bake(fmt.Sprintf("%v %% was read back", m.Weight), m.now)
+			m.settled(fmt.Sprintf("%v %% was read back", m.Weight))
 		case Different, Broken:
 			m.otherWeights(o.Detail)
 		}
@@ -212,7 +259,21 @@ func (m *machine) looked(o Looked) {
 		if o.Condition == Different || o.Condition == Broken {
 			m.otherWeights(o.Detail)
 		}
+	case Waiting:
+		if o.Condition == Different || o.Condition == Broken {
+			m.disturbed(o.Detail)
+		}
 	}
+}
+
+// settled: the weight is in force; its first moments may be left out.
+func (m *machine) settled(reason string) {
+	if m.Forced != "" {
+		m.enter(Promoting, Record{Reason: reason + "; promoted by " + m.Forced})
+		return
+	}
+	m.Quiet = false
+	m.bake(reason, m.now.Add(time.Duration(m.Policy.WarmUp)))
 }
 
 func (m *machine) lookedPreparing(o Looked) {
@@ -222,11 +283,16 @@ func (m *machine) lookedPreparing(o Looked) {
 		m.rollBack("the candidate could not be deployed: " + o.Detail)
 	case o.Smoke != nil:
 		m.rollBack("the candidate failed its smoke test: " + o.Smoke.Error())
+	case m.Policy.DryRun:
+		m.dryRun()
 	case m.First():
-		m.Weight, m.Serving = 100, m.now
-		m.bake("the first version answers; nothing else serves", m.now)
+		m.Weight, m.Serving, m.StepSince = 100, m.now, m.now
+		m.settled("the first version answers; nothing else serves")
 	default:
-		m.enter(Shifting, Record{Reason: "the candidate answers at weight 0"})
+		if m.Forced != "" {
+			m.Step = len(m.Policy.Steps) - 1
+		}
+		m.stepTo(m.Step, Record{Reason: "the candidate answers at weight 0"})
 	}
 }
 
@@ -261,7 +327,10 @@ func (m *machine) bake(reason string, from time.Time) {
 func (m *machine) bakeWith(r Record, from time.Time) {
 	m.BakeFrom = from
 	m.BakeUntil = m.now.Add(time.Duration(m.Policy.Bake))
-	if deadline := m.Deadline(); m.BakeUntil.After(deadline) {
+	if from.After(m.now) {
+		m.BakeUntil = from.Add(time.Duration(m.Policy.Bake))
+	}
+	if deadline := m.stepDeadline(); m.BakeUntil.After(deadline) {
 		m.BakeUntil = deadline
 	}
 	m.enter(Baking, r)
@@ -280,6 +349,7 @@ func (m *machine) measured(o Measured) {
 		}
 	}
 	j := Judge(m.Policy, o.Measurements)
+	m.Quiet = j.Verdict == Pass || j.quiet()
 	r := Record{Verdict: j.Verdict, Reason: j.Reason, Measurements: &o.Measurements, Findings: j.Findings}
 	switch {
 	case j.Verdict == Pass:
@@ -296,14 +366,30 @@ func (m *machine) measured(o Measured) {
 
 func (m *machine) passed(r Record) {
 	m.Failures = 0
-	if m.Last() {
-		r.Reason = fmt.Sprintf("%v %% passed, the last step", m.Weight)
-		m.enter(Promoting, r)
+	r.Reason = fmt.Sprintf("%v %% passed", m.Weight)
+	m.goOn(r)
+}
+
+// goOn leaves a step behind.
+func (m *machine) goOn(r Record) {
+	if !m.Last() {
+		m.stepTo(m.Step+1, r)
 		return
 	}
-	r.Reason = fmt.Sprintf("%v %% passed", m.Weight)
+	r.Reason += ", the last step"
+	if !m.waits(Promoting, m.Step, r) {
+		m.enter(Promoting, r)
+	}
+}
+
+// stepTo begins a step, or waits until it may begin. The record is the last
+// step's.
+func (m *machine) stepTo(step int, r Record) {
+	if m.waits(Shifting, step, r) {
+		return
+	}
 	m.enter(Shifting, r)
-	m.Step++
+	m.Step, m.StepSince = step, m.now
 }
 
 func (m *machine) failedBake(r Record) {
@@ -336,8 +422,10 @@ func (m *machine) held(j Judgement, r Record) {
 func (m *machine) sounded(a Alarm) {
 	text := fmt.Sprintf("alarm %s is on: %s", a.Name, a.Reason)
 	switch {
-	case a.Slot == m.Candidate.Slot && (m.Phase == RollingBack || m.Phase == RolledBack):
+	case a.Slot == m.Candidate.Slot && (m.Phase == RollingBack || m.Phase == RolledBack || m.Phase == Reverting):
 		// What it asks for is done or being done.
+	case a.Slot == m.Candidate.Slot && m.Phase == Observing && !m.Policy.Hold:
+		m.revert(text)
 	case !m.Phase.Open():
 		m.tell = text + fmt.Sprintf("; no rollout is open (%s), so nothing was moved", m.Phase)
 	case a.Slot != m.Candidate.Slot:
@@ -357,6 +445,8 @@ func (m *machine) abort(reason string) {
 		m.rollBack(reason)
 	case m.Phase == Promoting:
 		m.tell = "asked to roll back after promotion was decided, so it is finished instead: " + reason
+	case m.Phase == Observing:
+		m.tell = "asked to roll back a promotion that is being observed; revert it instead: " + reason
 	}
 }
 
@@ -369,22 +459,14 @@ func (m *machine) rollBackWith(r Record) {
 
 // restored keeps the reason of the rollback: it is the outcome's.
 func (m *machine) restored(detail string) {
-	if m.Phase != RollingBack {
+	if m.Phase != RollingBack && m.Phase != Reverting {
 		return
 	}
 	reason := m.Reason
 	m.Weight, m.Outcome = 0, string(RolledBack)
+	if m.Dry {
+		m.Outcome = DryRun
+	}
 	m.enter(RolledBack, Record{Reason: detail})
 	m.Reason = reason
-}
-
-func (m *machine) promoted(notice string) {
-	if m.Phase != Promoting {
-		return
-	}
-	if notice != "" {
-		m.say(notice)
-	}
-	m.Outcome = string(Promoted)
-	m.enter(Promoted, Record{Reason: fmt.Sprintf("version %d is the champion", m.Candidate.Version)})
 }

@@ -89,7 +89,7 @@ func (c tally) merge(other tally) {
 }
 
 func (c tally) check(t *testing.T) {
-	for _, what := range []string{"crashes", "lost responses", "faults", "promoted", "rolled_back", "refused", "taken over", "first rolled_back", "first promoted", "raced"} {
+	for _, what := range []string{"waited", "paused", "approved", "forced", "observed", "confirmed", "reverted", "dry_run", "proceeded", "crashes", "lost responses", "faults", "promoted", "rolled_back", "refused", "taken over", "first rolled_back", "first promoted", "raced"} {
 		if c[what] == 0 {
 			t.Errorf("no schedule met %q", what)
 		}
@@ -113,6 +113,7 @@ type world struct {
 	alias   int
 	first   bool
 	quality quality
+	plain   bool // a policy of steps, bakes and limits only
 
 	actors  []*actor
 	current *actor
@@ -162,6 +163,12 @@ func newWorld(seed uint64, traced bool) *world {
 	for i := range w.rng.IntN(3) {
 		w.spawn(fmt.Sprint("alarm ", i), w.alarm)
 	}
+	if w.plain = w.rng.IntN(3) == 0; !w.plain {
+		for i := range w.rng.IntN(3) {
+			w.spawn(fmt.Sprint("person ", i), w.speak)
+		}
+	}
+	w.spawn("monitor", w.monitor)
 	if w.rng.IntN(4) == 0 {
 		w.spawn("operator", w.operate)
 	}
@@ -183,8 +190,9 @@ func newWorld(seed uint64, traced bool) *world {
 }
 
 func (w *world) anyPhase() rollout.Phase {
-	return []rollout.Phase{rollout.Acquired, rollout.Preparing, rollout.Shifting, rollout.Verifying, rollout.Verifying,
-		rollout.Baking, rollout.Promoting, rollout.RollingBack}[w.rng.IntN(8)]
+	phases := []rollout.Phase{rollout.Acquired, rollout.Preparing, rollout.Shifting, rollout.Verifying, rollout.Verifying, rollout.Baking,
+		rollout.Promoting, rollout.RollingBack, rollout.Waiting, rollout.Observing, rollout.Confirming, rollout.Reverting}
+	return phases[w.rng.IntN(len(phases))]
 }
 
 func (w *world) controller() *rollout.Controller {
@@ -347,8 +355,31 @@ func (w *world) wrong(format string, args ...any) {
 // policy differs by schedule.
 func (w *world) policy() rollout.Policy {
 	steps := [][]float64{{10, 50, 100}, {100}, {5, 100}}[w.rng.IntN(3)]
-	return rollout.Policy{Steps: steps, Bake: minutes(1), Deadline: minutes(20), LatencyP99: minutes(1), ErrorRate: 0.01,
+	p := rollout.Policy{Steps: steps, Bake: minutes(1), Deadline: minutes(20), LatencyP99: minutes(1), ErrorRate: 0.01,
 		MinRequests: 50, MaxFailures: 1 + w.rng.IntN(3), Hold: w.rng.IntN(10) == 0}
+	if w.plain {
+		return p
+	}
+	sometimes := func(n int) bool { return w.rng.IntN(n) == 0 }
+	if sometimes(3) {
+		p.ApproveAt = []float64{steps[w.rng.IntN(len(steps))]}
+		p.HoldDeadline = minutes(10 + w.rng.IntN(30))
+	}
+	if sometimes(4) { // the first minutes of the schedule
+		p.Freeze = []trainconfig.Freeze{{From: "2026-01-01 00:00", To: fmt.Sprintf("2026-01-01 00:%02d", 1+w.rng.IntN(30))}}
+	}
+	if sometimes(4) {
+		p.StepDeadline = minutes(2 + w.rng.IntN(5))
+	}
+	p.Proceed = sometimes(3)
+	p.DryRun = sometimes(12)
+	if sometimes(3) {
+		p.WarmUp = minutes(1)
+	}
+	if sometimes(3) {
+		p.Observe = minutes(1 + w.rng.IntN(60))
+	}
+	return p
 }
 
 func minutes(n int) trainconfig.Duration { return trainconfig.Duration(time.Duration(n) * time.Minute) }
@@ -497,6 +528,45 @@ func (w *world) operate() {
 		return c.Rollback(context.Background(), contract.RolloutStep{Model: model, Reason: "the operator asked"})
 	})
 	w.log("operator → %v", err)
+}
+
+// speak is a person who does not look at what goes on.
+func (w *world) speak() {
+	for range 1 + w.rng.IntN(4) {
+		w.sleep(time.Duration(w.rng.IntN(600)) * time.Second)
+		operation := []string{"pause", "resume", "resume", "approve", "approve", "approve", "force", "revert"}[w.rng.IntN(8)]
+		_, err := w.task(3, func(c *rollout.Controller) (contract.RolloutCommand, error) {
+			return c.Do(context.Background(), contract.RolloutStep{Operation: operation, Model: model, Reason: "somebody"})
+		})
+		w.log("%s → %v", operation, err)
+	}
+}
+
+// monitor looks after what was promoted provisionally, every ten minutes, until
+// nothing is under way and nobody else acts any more.
+func (w *world) monitor() {
+	for {
+		w.sleep(10 * time.Minute)
+		_, err := w.task(3, func(c *rollout.Controller) (contract.RolloutCommand, error) {
+			return c.Do(context.Background(), contract.RolloutStep{Operation: "observe", Model: model})
+		})
+		w.log("monitor → %v", err)
+		if w.settled() {
+			return
+		}
+	}
+}
+
+// settled says that nothing is left for the monitor to do.
+func (w *world) settled() bool {
+	if len(w.actors) > 1 {
+		return false
+	}
+	if w.state == nil || w.state.Observed.IsZero() {
+		return true
+	}
+	_, kept := w.archive[w.state.Rollout]
+	return kept
 }
 
 // rival is a second rollout: beside the first it is refused; after the first

@@ -3,11 +3,13 @@ package rollout_test
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/sluice-ml/sluice/shared/contract"
 	"github.com/sluice-ml/sluice/shared/fault"
 	"github.com/sluice-ml/sluice/shared/rollout"
+	"github.com/sluice-ml/sluice/shared/trainconfig"
 )
 
 // stepped is the endpoint as an actor meets it.
@@ -126,18 +128,68 @@ func (w *world) moved(old, next rollout.State) {
 	if next.Turn != old.Turn+1 {
 		w.wrong("turn went from %d to %d", old.Turn, next.Turn)
 	}
-	if old.Phase == rollout.Promoting && next.Phase != rollout.Promoted {
-		w.wrong("promotion was undone: %s", next.Phase)
+	if old.Phase != next.Phase {
+		w.turned(old, next)
 	}
-	if next.Phase == rollout.Promoting && old.Phase != rollout.Promoting {
-		w.everyStepPassed(next)
+	if next.Paused != "" && old.Paused == "" {
+		w.outcomes = append(w.outcomes, "paused")
 	}
-	if last := next.History[len(next.History)-1]; last.Measurements != nil {
+	if last := next.History[len(next.History)-1]; last.Measurements != nil && old.Phase == rollout.Baking {
 		w.judged(old, *last.Measurements)
 	}
 	if body := w.ambush[next.Phase]; body != nil {
 		delete(w.ambush, next.Phase)
 		w.spawn("ambush", body)
+	}
+}
+
+// turned checks a change of phase, and counts those that are rare.
+func (w *world) turned(old, next rollout.State) {
+	from, to := old.Phase, next.Phase
+	switch {
+	case from == rollout.Promoting && to != rollout.Promoted && to != rollout.Observing,
+		from == rollout.Observing && to != rollout.Confirming && to != rollout.Reverting,
+		from == rollout.Confirming && to != rollout.Promoted,
+		from == rollout.Reverting && to != rollout.RolledBack,
+		from.Done():
+		w.wrong("from %s to %s", from, to)
+	case from == rollout.Waiting && to.Open() && next.Held == old.Held && next.Weight > 0 && next.Forced == "" && next.Failures == old.Failures:
+		w.wrong("it went on from %s to %s without counting the time", from, to)
+	}
+	if to == rollout.Promoting {
+		w.everyStepPassed(next)
+	}
+	if to == rollout.Verifying && next.Weight > old.Weight {
+		w.mayRise(old, next)
+	}
+	counted := map[rollout.Phase]string{rollout.Waiting: "waited", rollout.Observing: "observed", rollout.Confirming: "confirmed", rollout.Reverting: "reverted"}
+	if what, ok := counted[to]; ok {
+		w.outcomes = append(w.outcomes, what)
+	}
+}
+
+// mayRise checks that no weight rises against the policy or a person's word.
+func (w *world) mayRise(old, next rollout.State) {
+	if next.Forced != "" {
+		w.outcomes = append(w.outcomes, "forced")
+		return
+	}
+	if next.Paused != "" {
+		w.wrong("the weight rose from %v to %v while paused", old.Weight, next.Weight)
+	}
+	for _, at := range next.Policy.ApproveAt {
+		if at == next.Weight && next.Approved < at {
+			w.wrong("the weight rose to %v without approval", next.Weight)
+		}
+		if at == next.Weight {
+			w.outcomes = append(w.outcomes, "approved")
+		}
+	}
+	if until, frozen := trainconfig.Frozen(next.Policy.Freeze, w.now); frozen {
+		w.wrong("the weight rose to %v while frozen until %v", next.Weight, until)
+	}
+	if next.Policy.DryRun {
+		w.wrong("a dry run moved traffic")
 	}
 }
 
@@ -160,8 +212,18 @@ func nobodyAsked(r rollout.Record) bool {
 }
 
 func (w *world) everyStepPassed(s rollout.State) {
+	if s.Forced != "" {
+		return
+	}
 	passed := map[int]bool{}
 	for _, r := range s.History {
+		if s.Policy.Proceed && strings.Contains(r.Reason, "deadline of") {
+			passed[r.Step] = true
+			w.outcomes = append(w.outcomes, "proceeded")
+			if s.First() || strings.Contains(r.Reason, "the deadline of") {
+				return // of the whole: straight to promotion
+			}
+		}
 		if r.Verdict == rollout.Pass || s.First() && nobodyAsked(r) {
 			passed[r.Step] = true
 		}
@@ -237,8 +299,12 @@ func (c catalog) Promote(_ context.Context, _ string, from, to int) error {
 		if c.w.alias != from && c.w.alias != to {
 			return fault.New(fault.Conflict, "alias", "it names %d", c.w.alias)
 		}
-		if c.w.alias != to && c.w.state.Phase != rollout.Promoting && c.w.state.Phase != rollout.Promoted {
-			c.w.wrong("the alias moved while %s", c.w.state.Phase)
+		forward := to == c.w.state.Candidate.Version
+		switch phase := c.w.state.Phase; {
+		case c.w.alias == to:
+		case forward && phase != rollout.Promoting && phase != rollout.Promoted && phase != rollout.Observing && phase != rollout.Confirming,
+			!forward && phase != rollout.Reverting && phase != rollout.RolledBack:
+			c.w.wrong("the alias moved to %d while %s", to, phase)
 		}
 		c.w.alias = to
 		return nil

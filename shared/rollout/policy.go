@@ -21,6 +21,23 @@ type Policy struct {
 	MaxFailures int                  `json:"max_failures"` // in a row, then rollback
 	Hold        bool                 `json:"hold"`         // failures and alarms are told, not acted on
 	Trigger     trainconfig.Trigger  `json:"trigger,omitzero"`
+
+	WarmUp       trainconfig.Duration `json:"warm_up,omitzero"`       // of each step, before what is judged
+	StepDeadline trainconfig.Duration `json:"step_deadline,omitzero"` // 0 is none of its own
+	Proceed      bool                 `json:"proceed,omitempty"`      // at a deadline, where nothing speaks against the candidate
+	ApproveAt    []float64            `json:"approve_at,omitempty"`   // steps that a person must approve first
+	HoldDeadline trainconfig.Duration `json:"hold_deadline,omitzero"` // for people to approve or resume; 0 is a day
+	Freeze       []trainconfig.Freeze `json:"freeze,omitempty"`       // no weight is raised in these
+	DryRun       bool                 `json:"dry_run,omitempty"`      // deploy, try, take away
+	Observe      trainconfig.Duration `json:"observe,omitzero"`       // promotion is provisional for so long
+}
+
+// holdDeadline is how long a rollout waits for people.
+func (p Policy) holdDeadline() time.Duration {
+	if p.HoldDeadline > 0 {
+		return time.Duration(p.HoldDeadline)
+	}
+	return 24 * time.Hour
 }
 
 // NewPolicy takes what train.yaml's deployment block says. Its error is
@@ -35,6 +52,8 @@ func NewPolicy(d trainconfig.Deployment) (Policy, error) {
 		LatencyP99: d.Limits.LatencyP99, ErrorRate: d.Limits.ErrorRate, Accuracy: d.Limits.Accuracy,
 		MinRequests: int64(d.MinRequests), MaxFailures: d.MaxFailures,
 		Hold: !d.Rollback.Enabled, Trigger: trigger,
+		WarmUp: d.WarmUp, StepDeadline: d.StepDeadline, Proceed: d.OnDeadline == "proceed", ApproveAt: slices.Clone(d.ApproveAt),
+		HoldDeadline: d.HoldDeadline, Freeze: slices.Clone(d.Freeze), DryRun: d.DryRun, Observe: d.Observe,
 	}
 	return p, p.Check()
 }
@@ -57,9 +76,14 @@ func (p Policy) Check() error {
 		return wrong("deployment.steps ends at %v: want 100", last)
 	case p.Bake <= 0:
 		return wrong("deployment.bake is %v: want a positive time", time.Duration(p.Bake))
-	case time.Duration(p.Deadline) <= time.Duration(p.Bake)*time.Duration(len(p.Steps)):
-		return wrong("deployment.deadline is %v, but %d steps that bake %v take longer",
-			time.Duration(p.Deadline), len(p.Steps), time.Duration(p.Bake))
+	case time.Duration(p.Deadline) <= p.step()*time.Duration(len(p.Steps)):
+		return wrong("deployment.deadline is %v, but %d steps that take %v each take longer",
+			time.Duration(p.Deadline), len(p.Steps), p.step())
+	case p.StepDeadline > 0 && time.Duration(p.StepDeadline) < p.step():
+		return wrong("deployment.step_deadline is %v, but a step takes %v", time.Duration(p.StepDeadline), p.step())
+	case min(p.WarmUp, p.StepDeadline, p.HoldDeadline, p.Observe) < 0:
+		return wrong("warm_up %v, step_deadline %v, hold_deadline %v, observe %v: want none below 0",
+			time.Duration(p.WarmUp), time.Duration(p.StepDeadline), time.Duration(p.HoldDeadline), time.Duration(p.Observe))
 	case p.MinRequests < 1:
 		return wrong("deployment.min_requests is %d: want at least 1", p.MinRequests)
 	case p.MaxFailures < 1:
@@ -71,5 +95,16 @@ func (p Policy) Check() error {
 	case !(p.Accuracy >= 0 && p.Accuracy <= 1):
 		return wrong("deployment.limits.accuracy is %v: want 0 to 1", p.Accuracy)
 	}
+	for i, percent := range p.ApproveAt {
+		if !slices.Contains(p.Steps, percent) {
+			return wrong("deployment.approve_at[%d] is %v: want one of the steps %v", i, percent, p.Steps)
+		}
+	}
+	if err := trainconfig.CheckFreezes(p.Freeze); err != nil {
+		return wrong("deployment.freeze: %w", err)
+	}
 	return nil
 }
+
+// step is how long a step takes at least.
+func (p Policy) step() time.Duration { return time.Duration(p.WarmUp) + time.Duration(p.Bake) }

@@ -64,6 +64,9 @@ func (c *Controller) Verify(ctx context.Context, step contract.RolloutStep) (con
 	if err != nil {
 		return c.closed(ctx, step, err)
 	}
+	if s.Phase == Waiting {
+		return c.wake(ctx, step, s)
+	}
 	if s.Phase != Preparing && s.Phase != Verifying {
 		return c.command(s), nil
 	}
@@ -94,6 +97,22 @@ func (c *Controller) Verify(ctx context.Context, step contract.RolloutStep) (con
 		return c.again(s), nil
 	}
 	return c.command(s), nil
+}
+
+// wake looks after a rollout that waits: whether the endpoint still has its
+// weights, and whether it may go on.
+func (c *Controller) wake(ctx context.Context, step contract.RolloutStep, s State) (contract.RolloutCommand, error) {
+	if err := c.renew(ctx, s); err != nil {
+		return contract.RolloutCommand{}, err
+	}
+	view, err := c.Backend.View(ctx, s.Model)
+	if err != nil {
+		return contract.RolloutCommand{}, err
+	}
+	if condition, detail := view.Compare("", s.Split(s.Weight)); condition == Different || condition == Broken {
+		return c.reply(ctx, step, s, Looked{Turn: s.Turn, Condition: condition, Detail: detail})
+	}
+	return c.reply(ctx, step, s, Woken{Turn: s.Turn})
 }
 
 // smoke gives the candidate's failure apart from ours: a row that cannot be

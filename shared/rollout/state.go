@@ -3,6 +3,8 @@ package rollout
 import (
 	"slices"
 	"time"
+
+	"github.com/sluice-ml/sluice/shared/trainconfig"
 )
 
 // Phase is where a rollout rests between two calls.
@@ -15,8 +17,12 @@ const (
 	Shifting    Phase = "shifting"     // the next weight may be written
 	Verifying   Phase = "verifying"    // it was, or may have been, written
 	Baking      Phase = "baking"       // it was read back; measurements gather
+	Waiting     Phase = "waiting"      // passed; a person or the end of a freeze must let it go on
 	Promoting   Phase = "promoting"    // decided: the candidate becomes the champion
-	Promoted    Phase = "promoted"     // it is
+	Observing   Phase = "observing"    // it is, provisionally: the old champion is kept at weight 0
+	Confirming  Phase = "confirming"   // decided: it stays; the old champion goes
+	Promoted    Phase = "promoted"     // it is the champion
+	Reverting   Phase = "reverting"    // decided: the old champion becomes the champion again
 	RollingBack Phase = "rolling_back" // decided: the champion goes back to 100 %
 	RolledBack  Phase = "rolled_back"  // it did, and was read back
 )
@@ -27,7 +33,7 @@ func (p Phase) Done() bool { return p == Promoted || p == RolledBack }
 // Open says that the rollout can still go either way.
 func (p Phase) Open() bool {
 	switch p {
-	case Acquired, Preparing, Shifting, Verifying, Baking:
+	case Acquired, Preparing, Shifting, Verifying, Baking, Waiting:
 		return true
 	}
 	return false
@@ -67,8 +73,19 @@ type State struct {
 	BakeFrom  time.Time `json:"bake_from,omitzero"`  // the window's start
 	BakeUntil time.Time `json:"bake_until,omitzero"` // analyze not before
 
+	StepSince time.Time            `json:"step_since,omitzero"` // of the present step
+	Then      Phase                `json:"then,omitempty"`      // when waiting: what follows
+	Pending   int                  `json:"pending,omitempty"`   // when waiting: the step that follows
+	Held      trainconfig.Duration `json:"held,omitzero"`       // waited so far; no deadline counts it
+	Paused    string               `json:"paused,omitempty"`    // who paused it and why
+	Approved  float64              `json:"approved,omitzero"`   // the greatest percent that a person approved
+	Forced    string               `json:"forced,omitempty"`    // who told it to promote without further looks
+	Quiet     bool                 `json:"quiet,omitempty"`     // the last look found nothing against the candidate
+	Dry       bool                 `json:"dry,omitempty"`       // the dry run came to its end
+	Observed  time.Time            `json:"observed,omitzero"`   // the end of the observation
+
 	Reason  string   `json:"reason"`            // of the last change
-	Outcome string   `json:"outcome"`           // "", "promoted" or "rolled_back"
+	Outcome string   `json:"outcome"`           // "", "promoted", "rolled_back" or "dry_run"
 	Notices []string `json:"notices,omitempty"` // what people were told; the last 20
 	History []Record `json:"history"`           // the last 200
 }
@@ -85,19 +102,26 @@ type Record struct {
 	Findings     []Finding     `json:"findings,omitempty"`
 }
 
-// Deadline is when the rollout stops trying.
-func (s State) Deadline() time.Time { return s.Started.Add(time.Duration(s.Policy.Deadline)) }
+// Deadline is when the rollout stops trying. Waiting for people and for the end
+// of a freeze does not count.
+func (s State) Deadline() time.Time { return s.Started.Add(time.Duration(s.Policy.Deadline + s.Held)) }
+
+// stepDeadline is when the present step stops trying; never before the whole's.
+func (s State) stepDeadline() time.Time {
+	if s.Policy.StepDeadline == 0 || s.StepSince.IsZero() {
+		return s.Deadline()
+	}
+	if at := s.StepSince.Add(time.Duration(s.Policy.StepDeadline)); at.Before(s.Deadline()) {
+		return at
+	}
+	return s.Deadline()
+}
 
 // First says that no champion serves: there is nothing to go back to.
 func (s State) First() bool { return s.Champion.Slot == "" }
 
 // Share is the candidate's percent that the present step asks for.
-func (s State) Share() float64 {
-	if s.First() {
-		return 100
-	}
-	return s.Policy.Steps[s.Step]
-}
+func (s State) Share() float64 { return s.percent(s.Step) }
 
 // Last says that no step follows.
 func (s State) Last() bool { return s.First() || s.Step == len(s.Policy.Steps)-1 }
