@@ -1,5 +1,6 @@
 // Command promote finishes a promotion that was decided: all traffic, then the
-// champion alias, then the old champion is retired. It may be called twice.
+// champion alias, then the old champion is retired. With the operation "observe"
+// it looks after a promotion that is provisional. It may be called twice.
 package main
 
 import (
@@ -17,5 +18,10 @@ func build(ctx context.Context) (lambdafn.Handler[contract.RolloutStep, contract
 	if err != nil {
 		return nil, err
 	}
-	return controller.Promote, nil
+	return func(ctx context.Context, step contract.RolloutStep) (contract.RolloutCommand, error) {
+		if step.Operation == "observe" {
+			return controller.Observe(ctx, step)
+		}
+		return controller.Promote(ctx, step)
+	}, nil
 }

@@ -14,6 +14,7 @@ import (
 // controller is what is used of rollout.Controller.
 type controller interface {
 	Rollback(context.Context, contract.RolloutStep) (contract.RolloutCommand, error)
+	Do(context.Context, contract.RolloutStep) (contract.RolloutCommand, error)
 	Alarm(context.Context, string, rollout.Alarm) (contract.RolloutCommand, error)
 }
 
@@ -27,10 +28,13 @@ func (h handler) handle(ctx context.Context, event json.RawMessage) (contract.Ro
 	if err != nil {
 		return contract.RolloutCommand{}, err
 	}
-	if in.alarm == nil {
-		return h.controller.Rollback(ctx, in.step)
+	switch {
+	case in.alarm != nil:
+		return h.alarm(ctx, *in.alarm)
+	case in.step.Operation == "revert":
+		return h.controller.Do(ctx, in.step)
 	}
-	return h.alarm(ctx, *in.alarm)
+	return h.controller.Rollback(ctx, in.step)
 }
 
 // alarm passes on an alarm of this environment that went off. Whatever else

@@ -25,6 +25,10 @@ func (r *recorder) Rollback(_ context.Context, s contract.RolloutStep) (contract
 	return contract.RolloutCommand{Action: "release"}, nil
 }
 
+func (r *recorder) Do(_ context.Context, s contract.RolloutStep) (contract.RolloutCommand, error) {
+	return contract.RolloutCommand{Action: "release", Reason: s.Operation + " " + s.Model}, nil
+}
+
 func (r *recorder) Alarm(_ context.Context, model string, a rollout.Alarm) (contract.RolloutCommand, error) {
 	r.models, r.alarms = append(r.models, model), append(r.alarms, a)
 	return contract.RolloutCommand{Action: "release"}, nil
@@ -34,6 +38,14 @@ const event = `{"version":"0","id":"c4c1","detail-type":"CloudWatch Alarm State 
 "time":"2026-03-01T12:00:01Z","region":"eu-west-1","resources":["arn:aws:cloudwatch:eu-west-1:000000000000:alarm:sluice-staging-adult--income.green.errors"],
 "detail":{"alarmName":"sluice-staging-adult--income.green.errors","state":{"value":"ALARM","reason":"Threshold Crossed","reasonData":"{}","timestamp":"2026-03-01T12:00:00.554+0000"},
 "previousState":{"value":"OK"},"configuration":{"metrics":[]}}}`
+
+func TestRevert(t *testing.T) {
+	r := &recorder{}
+	command, err := handler{"staging", r}.handle(t.Context(), json.RawMessage(`{"operation": "revert", "model": "m"}`))
+	require.NoError(t, err)
+	require.Equal(t, "revert m", command.Reason)
+	require.Empty(t, r.steps)
+}
 
 func TestAlarmEvent(t *testing.T) {
 	r := &recorder{}

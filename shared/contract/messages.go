@@ -249,7 +249,9 @@ type RolloutInput struct {
 }
 
 // RolloutStep is the input of every rollout function. Operation is for shift:
-// "acquire", "prepare", "shift", "verify" or "release".
+// "acquire", "prepare", "shift", "verify", "release", and what people say:
+// "pause", "resume", "approve" or "force"; for promote: "" or "observe"; for
+// rollback: "" or "revert". Reason is then who says it and why.
 type RolloutStep struct {
 	Operation string `json:"operation,omitempty"`
 	Model     string `json:"model"`
@@ -269,7 +271,7 @@ type RolloutCommand struct {
 	WaitSeconds int     `json:"wait_seconds"` // before Action; 0 is at once
 	Weight      float64 `json:"weight"`       // the candidate's share in percent
 	Phase       string  `json:"phase"`
-	Outcome     string  `json:"outcome"` // "", "promoted" or "rolled_back"
+	Outcome     string  `json:"outcome"` // "", "promoted", "rolled_back" or "dry_run"
 	Reason      string  `json:"reason"`
 }
 

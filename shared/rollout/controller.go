@@ -113,14 +113,12 @@ func (c *Controller) Do(ctx context.Context, step contract.RolloutStep) (contrac
 		return c.Verify(ctx, step)
 	case "release":
 		return c.Release(ctx, step)
-	case "observe":
-		return c.Observe(ctx, step)
 	}
 	if o := spoken(step); o != nil {
 		return c.hear(ctx, step, o)
 	}
 	return contract.RolloutCommand{}, fault.New(fault.Invalid, "carry out a rollout step",
-		"operation is %q: want acquire, prepare, shift, verify, release, observe, pause, resume, approve, force or revert", step.Operation)
+		"operation is %q: want acquire, prepare, shift, verify, release, pause, resume, approve, force or revert", step.Operation)
 }
 
 // spoken is what a person says by an operation; nil when it is none of theirs.

@@ -548,7 +548,7 @@ func (w *world) monitor() {
 	for {
 		w.sleep(10 * time.Minute)
 		_, err := w.task(3, func(c *rollout.Controller) (contract.RolloutCommand, error) {
-			return c.Do(context.Background(), contract.RolloutStep{Operation: "observe", Model: model})
+			return c.Observe(context.Background(), contract.RolloutStep{Model: model})
 		})
 		w.log("monitor → %v", err)
 		if w.settled() {
