@@ -161,8 +161,11 @@ func RolloutLeaseKey(model string) string { return "rollouts/" + model + "/lease
 
 // RolloutHistoryKey keeps a finished rollout's last state.
 func RolloutHistoryKey(model, rollout string) string {
-	return "rollouts/" + model + "/history/" + rollout + ".json"
+	return RolloutHistoryPrefix(model) + rollout + ".json"
 }
+
+// RolloutHistoryPrefix is where a model's finished rollouts are.
+func RolloutHistoryPrefix(model string) string { return "rollouts/" + model + "/history/" }
 
 // CapturePrefix is where an endpoint's captured requests lie:
 // capture/<endpoint>/<variant>/yyyy/mm/dd/hh/….jsonl, as SageMaker writes them.

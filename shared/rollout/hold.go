@@ -13,16 +13,19 @@ const DryRun = "dry_run"
 // How often a rollout that waits is looked at: soon at first, while somebody
 // may be at the keyboard.
 const (
-	lookSoon  = 30 * time.Second
-	lookLater = 2 * time.Minute
-	soon      = time.Hour
+	lookAtOnce, atOnce = 10 * time.Second, 5 * time.Minute
+	lookSoon, soon     = 30 * time.Second, time.Hour
+	lookLater          = 2 * time.Minute
 )
 
 // nextLook is when to look again while waiting.
 func (s State) nextLook(now time.Time) time.Duration {
-	pause := lookSoon
-	if now.Sub(s.Since) > soon {
-		pause = lookLater
+	pause := lookLater
+	switch waited := now.Sub(s.Since); {
+	case waited < atOnce:
+		pause = lookAtOnce
+	case waited < soon:
+		pause = lookSoon
 	}
 	if until, frozen := trainconfig.Frozen(s.Policy.Freeze, now); frozen {
 		pause = min(pause, until.Sub(now))

@@ -115,55 +115,6 @@ func showModel(c *cobra.Command, s *settings, client *operator.Client, model str
 	})
 }
 
-func rolloutCommand(s *settings) *cobra.Command {
-	status := &cobra.Command{
-		Use: "status MODEL", Short: "Show a model's latest rollout, step by step", Args: exactly(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			client, err := s.connect(c.Context())
-			if err != nil {
-				return err
-			}
-			state, err := client.Rollout(c.Context(), args[0])
-			if err != nil {
-				return err
-			}
-			return s.print(c, state, func(w io.Writer) {
-				fmt.Fprintf(w, "rollout\t%s\nphase\t%s\ncandidate\tversion %d in slot %s\nchampion\tversion %d in slot %s\nweight\t%g %%\nfailures in a row\t%d of %d\nreason\t%s\n\n",
-					state.Rollout, state.Phase, state.Candidate.Version, state.Candidate.Slot, state.Champion.Version, state.Champion.Slot,
-					state.Weight, state.Failures, state.Policy.MaxFailures, state.Reason)
-				fmt.Fprintln(w, "TIME\tPHASE\tWEIGHT\tVERDICT\tREASON")
-				for _, r := range state.History {
-					fmt.Fprintf(w, "%s\t%s\t%g %%\t%s\t%s\n", r.Time.UTC().Format(time.TimeOnly), r.Phase, r.Weight, r.Verdict, r.Reason)
-				}
-			})
-		},
-	}
-	var why string
-	abort := &cobra.Command{
-		Use: "abort MODEL", Short: "Put the champion back at 100 %, verified, and end the rollout", Args: exactly(1),
-		RunE: func(c *cobra.Command, args []string) error {
-			client, err := s.connect(c.Context())
-			if err != nil {
-				return err
-			}
-			state, err := client.Rollout(c.Context(), args[0])
-			if err != nil {
-				return err
-			}
-			if state.Phase.Done() {
-				return fmt.Errorf("rollout %s is over: it was %s", state.Rollout, state.Outcome)
-			}
-			command, err := client.AbortRollout(c.Context(), state, "an operator asked for it: "+why)
-			if err != nil {
-				return err
-			}
-			return s.print(c, command, func(w io.Writer) { fmt.Fprintf(w, "%s\t%s\n", command.Outcome, command.Reason) })
-		},
-	}
-	abort.Flags().StringVarP(&why, "reason", "m", "no reason given", "kept in the rollout's history")
-	return group("rollout", "Watch and stop rollouts", status, abort)
-}
-
 func configCommand(s *settings) *cobra.Command {
 	check := &cobra.Command{
 		Use: "check FILE", Short: "Read a train.yaml as the pipeline will; exit 1 and name every problem", Args: exactly(1),

@@ -1,0 +1,282 @@
+package command
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/user"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sluice-ml/sluice/scripts/sluice/operator"
+	"github.com/sluice-ml/sluice/shared/rollout"
+)
+
+func rolloutCommand(s *settings) *cobra.Command {
+	return group("rollout", "Watch, steer and stop rollouts", rolloutStatus(s), rolloutWatch(s), rolloutHistory(s), rolloutExplain(s),
+		rolloutSay(s, "approve", "approve", "Let the next step that needs approval begin", `A step listed under deployment.approve_at waits until somebody approves it. Approving
+ahead of time is fine. Nothing waits longer than deployment.hold_deadline (24 h).`),
+		rolloutSay(s, "pause", "pause", "Keep the weights from rising until resume", `The present weight stays and is watched: failures and alarms still roll back.`),
+		rolloutSay(s, "resume", "resume", "Let a paused rollout go on", ""),
+		rolloutSay(s, "promote", "force", "Promote the candidate without further looks", `Goes to 100 % at once, reads that back, and promotes. Approvals, freezes and the
+analysis of the remaining steps are left out; an alarm on the way still rolls back.`),
+		rolloutSay(s, "revert", "revert", "Take a provisional promotion back", `For a promotion that is still observed (deployment.observe): the old champion, kept at
+weight 0 until then, becomes the champion again.`),
+		rolloutAbort(s))
+}
+
+// onRollout runs do on a model's latest rollout.
+func onRollout(s *settings, do func(c *cobra.Command, client *operator.Client, state rollout.State) error) func(*cobra.Command, []string) error {
+	return func(c *cobra.Command, args []string) error {
+		client, err := s.connect(c.Context())
+		if err != nil {
+			return err
+		}
+		state, err := client.Rollout(c.Context(), args[0])
+		if err != nil {
+			return err
+		}
+		return do(c, client, state)
+	}
+}
+
+func rolloutStatus(s *settings) *cobra.Command {
+	return &cobra.Command{
+		Use: "status MODEL", Short: "Show a model's latest rollout, step by step", Args: exactly(1),
+		RunE: onRollout(s, func(c *cobra.Command, _ *operator.Client, state rollout.State) error {
+			return s.print(c, state, func(w io.Writer) { describeRollout(w, state, time.Now()) })
+		}),
+	}
+}
+
+func describeRollout(w io.Writer, state rollout.State, now time.Time) {
+	fmt.Fprintf(w, "rollout\t%s\nphase\t%s\ncandidate\tversion %d in slot %s\nchampion\tversion %d in slot %s\nweight\t%g %%\nfailures in a row\t%d of %d\n",
+		state.Rollout, state.Phase, state.Candidate.Version, state.Candidate.Slot, state.Champion.Version, state.Champion.Slot,
+		state.Weight, state.Failures, state.Policy.MaxFailures)
+	if state.Paused != "" {
+		fmt.Fprintf(w, "paused by\t%s\n", state.Paused)
+	}
+	if next := nextDecision(state, now); next != "" {
+		fmt.Fprintf(w, "next\t%s\n", next)
+	}
+	fmt.Fprintf(w, "reason\t%s\n\nTIME\tPHASE\tWEIGHT\tVERDICT\tREASON\n", state.Reason)
+	for _, r := range state.History {
+		fmt.Fprintln(w, recordLine(r))
+	}
+}
+
+func recordLine(r rollout.Record) string {
+	return fmt.Sprintf("%s\t%s\t%g %%\t%s\t%s", r.Time.UTC().Format(time.TimeOnly), r.Phase, r.Weight, r.Verdict, r.Reason)
+}
+
+// nextDecision says when something happens by itself; "" is never or at once.
+func nextDecision(state rollout.State, now time.Time) string {
+	var at time.Time
+	what := ""
+	switch state.Phase {
+	case rollout.Baking:
+		at, what = state.BakeUntil, "the bake is judged"
+	case rollout.Observing:
+		at, what = state.Observed, "the promotion is final"
+	default:
+		return ""
+	}
+	if left := at.Sub(now).Round(time.Second); left > 0 {
+		return fmt.Sprintf("%s in %s", what, left)
+	}
+	return what + " now"
+}
+
+func rolloutWatch(s *settings) *cobra.Command {
+	return &cobra.Command{
+		Use: "watch MODEL", Short: "Print what happens in a rollout as it happens, until it is over", Args: exactly(1),
+		Long: `Print every change of a model's rollout until it is over (or promoted and only
+observed still). The last line is the outcome; with --json each line is a record.
+Exit 0 when it was promoted, 1 otherwise. Ctrl-C stops watching, not the rollout.`,
+		RunE: onRollout(s, func(c *cobra.Command, client *operator.Client, state rollout.State) error {
+			return watchRollout(c, s, client, state)
+		}),
+	}
+}
+
+func watchRollout(c *cobra.Command, s *settings, client *operator.Client, state rollout.State) error {
+	id, shown := state.Rollout, time.Time{}
+	for {
+		for _, r := range state.History {
+			if !r.Time.After(shown) {
+				continue
+			}
+			shown = r.Time
+			if err := s.line(c, r, recordLine(r)); err != nil {
+				return err
+			}
+		}
+		if state.Outcome != "" || state.Rollout != id {
+			break
+		}
+		if err := pause(c.Context(), 2*time.Second); err != nil {
+			return nil // Ctrl-C
+		}
+		next, err := client.Rollout(c.Context(), state.Model)
+		if err != nil {
+			return err
+		}
+		state = next
+	}
+	if state.Rollout != id {
+		return fmt.Errorf("rollout %s is over: %s took its place (sluice rollout explain %s)", id, state.Rollout, id)
+	}
+	if state.Outcome != string(rollout.Promoted) {
+		return fmt.Errorf("%s: %s", state.Outcome, state.Reason)
+	}
+	return nil
+}
+
+// line prints one of many values: a line of JSON, or one for people.
+func (s *settings) line(c *cobra.Command, v any, human string) error {
+	if s.json {
+		return json.NewEncoder(c.OutOrStdout()).Encode(v)
+	}
+	_, err := fmt.Fprintln(c.OutOrStdout(), human)
+	return err
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func rolloutHistory(s *settings) *cobra.Command {
+	return &cobra.Command{
+		Use: "history MODEL", Short: "List a model's finished rollouts, newest first", Args: exactly(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			client, err := s.connect(c.Context())
+			if err != nil {
+				return err
+			}
+			states, err := client.RolloutHistory(c.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return s.print(c, states, func(w io.Writer) {
+				fmt.Fprintln(w, "STARTED\tROLLOUT\tVERSION\tOUTCOME\tREASON")
+				for _, one := range states {
+					fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\n", one.Started.UTC().Format(time.DateTime), one.Rollout, one.Candidate.Version, one.Outcome, one.Reason)
+				}
+			})
+		},
+	}
+}
+
+func rolloutExplain(s *settings) *cobra.Command {
+	return &cobra.Command{
+		Use: "explain ROLLOUT", Short: "Say of each look at a rollout what was measured and what that meant", Args: exactly(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			client, err := s.connect(c.Context())
+			if err != nil {
+				return err
+			}
+			state, err := client.FindRollout(c.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			return s.print(c, state, func(w io.Writer) { explainRollout(w, state) })
+		},
+	}
+}
+
+func explainRollout(w io.Writer, state rollout.State) {
+	fmt.Fprintf(w, "rollout\t%s of %s\nended\t%s: %s\nlimits\tp99 %s, error rate %g, accuracy %g, %d requests at least, %d failures in a row\n",
+		state.Rollout, state.Model, state.Outcome, state.Reason, state.Policy.LatencyP99, state.Policy.ErrorRate, state.Policy.Accuracy,
+		state.Policy.MinRequests, state.Policy.MaxFailures)
+	for _, r := range state.History {
+		fmt.Fprintf(w, "\n%s\t%s, %g %%: %s\n", r.Time.UTC().Format(time.DateTime), r.Phase, r.Weight, r.Reason)
+		if r.Measurements == nil {
+			continue
+		}
+		fmt.Fprintf(w, "  candidate\t%s\n", describeVariant(r.Measurements.Candidate))
+		if r.Measurements.Champion != nil {
+			fmt.Fprintf(w, "  champion\t%s\n", describeVariant(*r.Measurements.Champion))
+		}
+		for _, f := range r.Findings {
+			fmt.Fprintf(w, "  %s\t%s: %s", f.Measure, f.Verdict, f.Reason)
+			if f.High > f.Low {
+				fmt.Fprintf(w, " (interval %.4g to %.4g)", f.Low, f.High)
+			}
+			fmt.Fprintln(w)
+		}
+	}
+}
+
+func describeVariant(v rollout.Variant) string {
+	text := fmt.Sprintf("%d requests, %d errors", v.Requests, v.Errors)
+	if v.P99MS != nil {
+		text += fmt.Sprintf(", p99 %.4g ms", *v.P99MS)
+	}
+	if v.Labels > 0 {
+		text += fmt.Sprintf(", %d of %d labelled right", v.Correct, v.Labels)
+	}
+	return text
+}
+
+// rolloutSay is a command by which a person has a say in a rollout.
+func rolloutSay(s *settings, use, operation, short, long string) *cobra.Command {
+	var why string
+	c := &cobra.Command{Use: use + " MODEL", Short: short, Long: short + ".\n\n" + long, Args: exactly(1),
+		RunE: onRollout(s, func(c *cobra.Command, client *operator.Client, state rollout.State) error {
+			command, err := client.SayRollout(c.Context(), state, operation, whoAndWhy(why))
+			if err != nil {
+				return err
+			}
+			return s.print(c, command, func(w io.Writer) { fmt.Fprintf(w, "%s\t%s\n", command.Phase, command.Reason) })
+		})}
+	c.Flags().StringVarP(&why, "reason", "m", "", "kept in the rollout's history")
+	return c
+}
+
+// whoAndWhy names the person, for the history.
+func whoAndWhy(why string) string {
+	name := os.Getenv("USER")
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	if name == "" {
+		name = "an operator"
+	}
+	if why != "" {
+		name += " (" + why + ")"
+	}
+	return name
+}
+
+func rolloutAbort(s *settings) *cobra.Command {
+	var why string
+	c := &cobra.Command{
+		Use: "abort MODEL", Short: "Put the champion back at 100 %, verified, and end the rollout", Args: exactly(1),
+		RunE: onRollout(s, func(c *cobra.Command, client *operator.Client, state rollout.State) error {
+			if state.Phase.Done() {
+				return fmt.Errorf("rollout %s is over: it was %s", state.Rollout, state.Outcome)
+			}
+			if state.Phase == rollout.Observing {
+				return errors.New("the candidate is promoted and only observed still (sluice rollout revert " + state.Model + " takes it back)")
+			}
+			command, err := client.AbortRollout(c.Context(), state, "asked for by "+whoAndWhy(why))
+			if err != nil {
+				return err
+			}
+			return s.print(c, command, func(w io.Writer) { fmt.Fprintf(w, "%s\t%s\n", command.Outcome, command.Reason) })
+		}),
+	}
+	c.Flags().StringVarP(&why, "reason", "m", "", "kept in the rollout's history")
+	return c
+}
