@@ -138,7 +138,7 @@ func champion(t *testing.T) baseline {
 	versions := registry.New(b.store.Refs(b.bucket, ""))
 	v, err := versions.Register(ctx, contract.Version{Model: "m", Run: "m-1", Plan: plan, Artifact: contract.URI(b.bucket, "runs/m/m-1/model.tar.gz")})
 	require.NoError(t, err)
-	_, err = versions.Move(ctx, "m", registry.Champion, 0, v.Version, "test", noon)
+	_, err = versions.Move(ctx, "m", registry.Champion, registry.Step{To: v.Version, Fence: 1, Reason: "test"}, noon)
 	require.NoError(t, err)
 	return b
 }

@@ -92,7 +92,7 @@ func TestTheChampionIsResolved(t *testing.T) {
 	r := registry.New(refs)
 	_, err := r.Register(t.Context(), contract.Version{Model: "adult", Run: "adult-0"})
 	require.NoError(t, err)
-	_, err = r.Move(t.Context(), "adult", registry.Champion, 0, 1, "first", time.Now())
+	_, err = r.Move(t.Context(), "adult", registry.Champion, registry.Step{To: 1, Fence: 1, Reason: "first"}, time.Now())
 	require.NoError(t, err)
 	result, err := h.handle(t.Context(), step)
 	require.NoError(t, err)

@@ -131,6 +131,18 @@ type Alias struct {
 	Previous int       `json:"previous"`
 	Moved    time.Time `json:"moved"`
 	Reason   string    `json:"reason"`
+	Fence    int64     `json:"fence,omitzero"` // of who moved it
+}
+
+// Step is one move of an alias. Fence grows with every new mover: the lease's
+// token. A mover may go forward once, and Back from there; then its fence is
+// spent, so a late repetition of its first move finds it so, though the alias
+// points again to where that began.
+type Step struct {
+	From, To int // From is 0 when the alias should not exist yet
+	Fence    int64
+	Back     bool
+	Reason   string
 }
 
 // Alias reads an alias; NotFound when the model has none of that name.
@@ -156,22 +168,26 @@ func (r *Registry) Resolve(ctx context.Context, model, alias string) (*contract.
 	return &v, nil
 }
 
-// Move points an alias from one version to another, which must be registered.
-// from is the version it is expected to point to, 0 when it should not exist
-// yet. Moving it to where it is already changes nothing, so a retry is harmless;
-// Conflict when it points elsewhere.
-func (r *Registry) Move(ctx context.Context, model, alias string, from, to int, reason string, now time.Time) (Alias, error) {
-	if _, err := r.Version(ctx, model, to); err != nil {
+// Move points an alias to another version, which must be registered. Moving it
+// to where it is already changes nothing, so a retry is harmless; Conflict when
+// it points elsewhere, or when the mover's fence is spent.
+func (r *Registry) Move(ctx context.Context, model, alias string, step Step, now time.Time) (Alias, error) {
+	if _, err := r.Version(ctx, model, step.To); err != nil {
 		return Alias{}, err
 	}
-	return ref.Update(ctx, r.store, contract.AliasKey(model, alias), func(old Alias, _ bool) (Alias, error) {
-		switch old.Version {
-		case to:
+	return ref.Update(ctx, r.store, contract.AliasKey(model, alias), func(old Alias, found bool) (Alias, error) {
+		if old.Version == step.To {
 			return old, ref.Unchanged
-		case from:
-			return Alias{Version: to, Previous: from, Moved: now.UTC(), Reason: reason}, nil
 		}
-		return old, fault.New(fault.Conflict, "move alias "+alias+" of "+model, "it points to version %d, not %d", old.Version, from).
-			WithHint("another rollout moved it; read it again before moving it")
+		op := "move alias " + alias + " of " + model
+		if old.Version != step.From {
+			return old, fault.New(fault.Conflict, op, "it points to version %d, not %d", old.Version, step.From).
+				WithHint("another rollout moved it; read it again before moving it")
+		}
+		if step.Back && old.Fence != step.Fence || !step.Back && found && old.Fence >= step.Fence {
+			return old, fault.New(fault.Conflict, op, "it was last moved with fence %d, this move's is %d", old.Fence, step.Fence).
+				WithHint("a later rollout, or this one's own revert, came first")
+		}
+		return Alias{Version: step.To, Previous: step.From, Moved: now.UTC(), Reason: step.Reason, Fence: step.Fence}, nil
 	})
 }

@@ -101,21 +101,30 @@ func TestAliases(t *testing.T) {
 		_, err := r.Register(t.Context(), version(fmt.Sprint("m-", n)))
 		require.NoError(t, err)
 	}
-	move := func(from, to int) error {
-		_, err := r.Move(t.Context(), "m", registry.Champion, from, to, "promoted", noon)
+	move := func(from, to int, fence int64) error {
+		_, err := r.Move(t.Context(), "m", registry.Champion, registry.Step{From: from, To: to, Fence: fence, Reason: "promoted"}, noon)
 		return err
 	}
-	require.NoError(t, move(0, 1))
-	require.NoError(t, move(0, 1), "a retry")
-	require.NoError(t, move(1, 2))
-	require.Equal(t, fault.Conflict, fault.KindOf(move(1, 3)))
-	require.Equal(t, fault.NotFound, fault.KindOf(move(2, 9)))
+	back := func(from, to int, fence int64) error {
+		_, err := r.Move(t.Context(), "m", registry.Champion, registry.Step{From: from, To: to, Fence: fence, Back: true}, noon)
+		return err
+	}
+	require.NoError(t, move(0, 1, 1))
+	require.NoError(t, move(0, 1, 1), "a retry")
+	require.NoError(t, move(1, 2, 2))
+	require.NoError(t, back(2, 1, 2))
+	require.NoError(t, back(2, 1, 2), "a retry")
+	require.ErrorContains(t, move(1, 2, 2), "it was last moved with fence 2, this move's is 2", "a late repetition does not undo the revert")
+	require.NoError(t, move(1, 2, 3), "the next rollout may")
+	require.ErrorContains(t, back(2, 1, 2), "with fence 3, this move's is 2", "a late revert does not undo the next rollout")
+	require.Equal(t, fault.Conflict, fault.KindOf(move(1, 3, 4)))
+	require.Equal(t, fault.NotFound, fault.KindOf(move(2, 9, 4)))
 	champion, err := r.Resolve(t.Context(), "m", registry.Champion)
 	require.NoError(t, err)
 	require.Equal(t, "m-2", champion.Run)
 	alias, err := r.Alias(t.Context(), "m", registry.Champion)
 	require.NoError(t, err)
-	require.Equal(t, registry.Alias{Version: 2, Previous: 1, Moved: noon, Reason: "promoted"}, alias)
+	require.Equal(t, registry.Alias{Version: 2, Previous: 1, Moved: noon, Reason: "promoted", Fence: 3}, alias)
 }
 
 func TestBadRecords(t *testing.T) {

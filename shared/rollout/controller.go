@@ -61,8 +61,13 @@ type Catalog interface {
 	// Champion is the version that the alias names; 0 is none.
 	Champion(ctx context.Context, model string) (int, error)
 	// Promote moves the alias from a version (0 is none) to another. One that
-	// names it already is fine; Conflict when it names a third.
-	Promote(ctx context.Context, model string, from, to int) error
+	// names it already is fine; Conflict when it names a third, and when a
+	// rollout with this fence or a later one moved it before: a late call must
+	// not undo a revert.
+	Promote(ctx context.Context, model string, from, to int, fence int64) error
+	// Revert undoes the promotion of the rollout with this fence; again is fine.
+	// Conflict when the alias names a third or another rollout moved it.
+	Revert(ctx context.Context, model string, from, to int, fence int64) error
 	// Approved checks the signed decision and gives the version; Denied when
 	// nothing allows it to ship.
 	Approved(ctx context.Context, step contract.RolloutStep) (Approved, error)
@@ -77,6 +82,11 @@ type Question struct {
 	Champion  string // "" when none serves
 	From, To  time.Time
 	Serving   time.Time // accuracy is asked from here
+
+	Slow time.Duration // requests slower than this are counted; 0 counts none
+	// Increment asks for whole periods only, because the next question begins
+	// where this answer's To ends. A window without one gives no requests.
+	Increment bool
 }
 
 // Gauge reads measurements. Its errors make a bake insufficient, whatever

@@ -34,7 +34,7 @@ func (c *Controller) complete(ctx context.Context, step contract.RolloutStep, s 
 	if ready, err := c.fill(ctx, s); err != nil || !ready {
 		return c.again(s), err
 	}
-	if err := c.Catalog.Promote(ctx, s.Model, s.Champion.Version, s.Candidate.Version); err != nil {
+	if err := c.Catalog.Promote(ctx, s.Model, s.Champion.Version, s.Candidate.Version, s.Fence); err != nil {
 		return contract.RolloutCommand{}, err
 	}
 	if s.provisional() {
@@ -141,7 +141,7 @@ func (c *Controller) putBack(ctx context.Context, step contract.RolloutStep, s S
 	case Reverting:
 		// The alias first: were the traffic first, a crash between the two would
 		// leave a champion that nothing is sent to.
-		if err := c.Catalog.Promote(ctx, s.Model, s.Candidate.Version, s.Champion.Version); err != nil {
+		if err := c.Catalog.Revert(ctx, s.Model, s.Candidate.Version, s.Champion.Version, s.Fence); err != nil {
 			return contract.RolloutCommand{}, err
 		}
 	default:

@@ -16,12 +16,15 @@ const (
 
 // Finding is the verdict on one measure.
 type Finding struct {
-	Measure string  `json:"measure"` // "error_rate", "latency_p99", "accuracy" or "accuracy_drop"
+	Measure string  `json:"measure"` // "error_rate", "latency_p99", "accuracy", "accuracy_drop"; sequential: "error_rate_rise", "slow_rate_rise", "slow_rate" too
 	Verdict string  `json:"verdict"`
 	Value   float64 `json:"value"` // rates 0..1, latency in milliseconds; 0 when not known
 	Limit   float64 `json:"limit"`
 	Low     float64 `json:"low,omitzero"` // the rate's 95 % interval
 	High    float64 `json:"high,omitzero"`
+	Seen    int64   `json:"seen,omitzero"`     // sequential: the candidate's requests, or labels, so far
+	Floor   int64   `json:"floor,omitzero"`    // sequential: how many it takes
+	P       float64 `json:"p,omitzero"`        // sequential: the anytime-valid p-value
 	Shared  bool    `json:"shared,omitempty"`  // the champion breaches the same limit
 	Unknown bool    `json:"unknown,omitempty"` // nothing, or too little, was measured
 	Reason  string  `json:"reason"`

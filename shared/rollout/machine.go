@@ -42,7 +42,7 @@ func Next(s State, now time.Time) Command {
 		c.Action = Shift
 	case Baking:
 		c.Action = Analyze
-		if wait := s.BakeUntil.Sub(now); wait > 0 {
+		if wait := s.lookAt().Sub(now); wait > 0 {
 			c.Action, c.Wait = Bake, wait
 		}
 	case Promoting, Confirming:
@@ -326,18 +326,35 @@ func (m *machine) bake(reason string, from time.Time) {
 
 func (m *machine) bakeWith(r Record, from time.Time) {
 	m.BakeFrom = from
-	m.BakeUntil = m.now.Add(time.Duration(m.Policy.Bake))
-	if from.After(m.now) {
-		m.BakeUntil = from.Add(time.Duration(m.Policy.Bake))
-	}
-	if deadline := m.stepDeadline(); m.BakeUntil.After(deadline) {
-		m.BakeUntil = deadline
+	m.BakeUntil = earlier(later(m.now, from).Add(time.Duration(m.Policy.Bake)), m.stepDeadline())
+	m.NextLook = time.Time{}
+	if m.sequential() {
+		if m.Trial != nil { // a new step's requests are counted anew
+			trial := *m.Trial
+			trial.Step, trial.Until = 0, time.Time{}
+			m.Trial = &trial
+		}
+		m.NextLook = earlier(later(m.now, from).Add(m.Policy.lookEvery()), m.BakeUntil)
 	}
 	m.enter(Baking, r)
 }
 
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
+}
+
 func (m *machine) measured(o Measured) {
-	if m.Phase != Baking || m.now.Before(m.BakeUntil) {
+	if m.Phase != Baking || m.now.Before(m.lookAt()) {
 		return
 	}
 	for _, alarm := range o.Measurements.Alarms {
@@ -347,6 +364,10 @@ func (m *machine) measured(o Measured) {
 		if m.sounded(alarm); m.Phase != Baking {
 			return
 		}
+	}
+	if m.sequential() {
+		m.tried(o)
+		return
 	}
 	j := Judge(m.Policy, o.Measurements)
 	m.Quiet = j.Verdict == Pass || j.quiet()

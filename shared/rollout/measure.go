@@ -10,6 +10,7 @@ type Variant struct {
 	Requests int64    `json:"requests"`         // in the bake
 	Errors   int64    `json:"errors"`           // of them answered 5xx
 	P99MS    *float64 `json:"p99_ms,omitempty"` // model latency; nil is not known
+	Slow     *int64   `json:"slow,omitempty"`   // requests slower than the question's limit; nil is not known
 	Labels   int64    `json:"labels"`           // labelled predictions since the candidate first served
 	Correct  int64    `json:"correct"`          // of them right
 }

@@ -89,7 +89,7 @@ func (c tally) merge(other tally) {
 }
 
 func (c tally) check(t *testing.T) {
-	for _, what := range []string{"waited", "paused", "approved", "forced", "observed", "confirmed", "reverted", "dry_run", "proceeded", "crashes", "lost responses", "faults", "promoted", "rolled_back", "refused", "taken over", "first rolled_back", "first promoted", "raced"} {
+	for _, what := range []string{"tried", "waited", "paused", "approved", "forced", "observed", "confirmed", "reverted", "dry_run", "proceeded", "crashes", "lost responses", "faults", "promoted", "rolled_back", "refused", "taken over", "first rolled_back", "first promoted", "raced"} {
 		if c[what] == 0 {
 			t.Errorf("no schedule met %q", what)
 		}
@@ -106,14 +106,15 @@ type world struct {
 	trace  strings.Builder
 	traced bool
 
-	memory  *rollouttest.Memory
-	state   *rollout.State
-	archive map[string]rollout.State
-	lease   lease
-	alias   int
-	first   bool
-	quality quality
-	plain   bool // a policy of steps, bakes and limits only
+	memory     *rollouttest.Memory
+	state      *rollout.State
+	archive    map[string]rollout.State
+	lease      lease
+	alias      int
+	aliasFence int64 // of who moved it
+	first      bool
+	quality    quality
+	plain      bool // a policy of steps, bakes and limits only
 
 	actors  []*actor
 	current *actor
@@ -375,6 +376,9 @@ func (w *world) policy() rollout.Policy {
 	p.DryRun = sometimes(12)
 	if sometimes(3) {
 		p.WarmUp = minutes(1)
+	}
+	if sometimes(3) {
+		p.Analysis = trainconfig.Analysis{Mode: "sequential", Alpha: 0.01, Power: 0.8, Effect: trainconfig.Rates{ErrorRate: 0.05, SlowRate: 0.05, Accuracy: 0.05}}
 	}
 	if sometimes(3) {
 		p.Observe = minutes(1 + w.rng.IntN(60))

@@ -195,6 +195,17 @@ func (w *world) mayRise(old, next rollout.State) {
 
 // judged checks that a bake was judged by its own measurements, and not early.
 func (w *world) judged(bake rollout.State, m rollout.Measurements) {
+	if bake.Policy.Analysis.Mode == "sequential" && !bake.First() {
+		w.outcomes = append(w.outcomes, "tried")
+		from := bake.BakeFrom
+		if bake.Trial != nil && bake.Trial.Until.After(from) {
+			from = bake.Trial.Until
+		}
+		if m.From.After(m.To) || !m.From.Equal(from) && !(from.After(m.To) && m.From.Equal(m.To)) {
+			w.wrong("the look from %v was judged by %v to %v", from, m.From, m.To)
+		}
+		return
+	}
 	if !m.From.Equal(bake.BakeFrom) || m.To.Before(bake.BakeUntil) {
 		w.wrong("the bake from %v to %v was judged by %v to %v", bake.BakeFrom, bake.BakeUntil, m.From, m.To)
 	}
@@ -294,19 +305,29 @@ func (c catalog) Champion(context.Context, string) (version int, err error) {
 	return version, err
 }
 
-func (c catalog) Promote(_ context.Context, _ string, from, to int) error {
+func (c catalog) Promote(_ context.Context, _ string, from, to int, fence int64) error {
+	return c.move(from, to, fence, false)
+}
+
+func (c catalog) Revert(_ context.Context, _ string, from, to int, fence int64) error {
+	return c.move(from, to, fence, true)
+}
+
+func (c catalog) move(from, to int, fence int64, back bool) error {
 	return c.w.outside("alias", func() error {
-		if c.w.alias != from && c.w.alias != to {
-			return fault.New(fault.Conflict, "alias", "it names %d", c.w.alias)
+		w := c.w
+		if w.alias == to {
+			return nil
 		}
-		forward := to == c.w.state.Candidate.Version
-		switch phase := c.w.state.Phase; {
-		case c.w.alias == to:
-		case forward && phase != rollout.Promoting && phase != rollout.Promoted && phase != rollout.Observing && phase != rollout.Confirming,
-			!forward && phase != rollout.Reverting && phase != rollout.RolledBack:
-			c.w.wrong("the alias moved to %d while %s", to, phase)
+		if w.alias != from || back && w.aliasFence != fence || !back && w.aliasFence >= fence {
+			return fault.New(fault.Conflict, "alias", "it names %d, moved with fence %d", w.alias, w.aliasFence)
 		}
-		c.w.alias = to
+		switch phase := w.state.Phase; {
+		case !back && phase != rollout.Promoting && phase != rollout.Promoted && phase != rollout.Observing && phase != rollout.Confirming,
+			back && phase != rollout.Reverting && phase != rollout.RolledBack:
+			w.wrong("the alias moved to %d while %s", to, phase)
+		}
+		w.alias, w.aliasFence = to, fence
 		return nil
 	})
 }
@@ -326,7 +347,8 @@ func (c catalog) Row(context.Context, string, int) (rollout.Row, error) {
 type gauge struct{ w *world }
 
 func (g gauge) Measure(_ context.Context, q rollout.Question) (m rollout.Measurements, err error) {
-	fast, good, bad := 10.0, rollout.Variant{Requests: 1000}, rollout.Variant{Requests: 1000, Errors: 500}
+	fast, slow := 10.0, int64(0)
+	good, bad := rollout.Variant{Requests: 1000, Slow: &slow}, rollout.Variant{Requests: 1000, Errors: 500, Slow: &slow}
 	good.P99MS, bad.P99MS = &fast, &fast
 	m = rollout.Measurements{From: q.From, To: q.To}
 	if q.Champion != "" {

@@ -30,6 +30,7 @@ type Policy struct {
 	Freeze       []trainconfig.Freeze `json:"freeze,omitempty"`       // no weight is raised in these
 	DryRun       bool                 `json:"dry_run,omitempty"`      // deploy, try, take away
 	Observe      trainconfig.Duration `json:"observe,omitzero"`       // promotion is provisional for so long
+	Analysis     trainconfig.Analysis `json:"analysis,omitzero"`
 }
 
 // holdDeadline is how long a rollout waits for people.
@@ -53,7 +54,7 @@ func NewPolicy(d trainconfig.Deployment) (Policy, error) {
 		MinRequests: int64(d.MinRequests), MaxFailures: d.MaxFailures,
 		Hold: !d.Rollback.Enabled, Trigger: trigger,
 		WarmUp: d.WarmUp, StepDeadline: d.StepDeadline, Proceed: d.OnDeadline == "proceed", ApproveAt: slices.Clone(d.ApproveAt),
-		HoldDeadline: d.HoldDeadline, Freeze: slices.Clone(d.Freeze), DryRun: d.DryRun, Observe: d.Observe,
+		HoldDeadline: d.HoldDeadline, Freeze: slices.Clone(d.Freeze), DryRun: d.DryRun, Observe: d.Observe, Analysis: d.Analysis,
 	}
 	return p, p.Check()
 }
@@ -99,6 +100,9 @@ func (p Policy) Check() error {
 		if !slices.Contains(p.Steps, percent) {
 			return wrong("deployment.approve_at[%d] is %v: want one of the steps %v", i, percent, p.Steps)
 		}
+	}
+	if err := checkAnalysis(p.Analysis); err != nil {
+		return wrong("deployment.analysis: %w", err)
 	}
 	if err := trainconfig.CheckFreezes(p.Freeze); err != nil {
 		return wrong("deployment.freeze: %w", err)

@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"context"
+	"time"
 
 	"github.com/sluice-ml/sluice/shared/contract"
 	"github.com/sluice-ml/sluice/shared/fault"
@@ -140,7 +141,7 @@ func (c *Controller) Analyze(ctx context.Context, step contract.RolloutStep) (co
 		return c.closed(ctx, step, err)
 	}
 	now := c.Now()
-	if s.Phase != Baking || now.Before(s.BakeUntil) {
+	if s.Phase != Baking || now.Before(s.lookAt()) {
 		return c.command(s), nil
 	}
 	if err := c.renew(ctx, s); err != nil {
@@ -153,10 +154,24 @@ func (c *Controller) Analyze(ctx context.Context, step contract.RolloutStep) (co
 	if condition, detail := view.Compare("", s.Split(s.Weight)); condition == Different || condition == Broken {
 		return c.reply(ctx, step, s, Looked{Turn: s.Turn, Condition: condition, Detail: detail})
 	}
-	m, err := c.Gauge.Measure(ctx, Question{Model: s.Model, Candidate: s.Candidate.Slot, Champion: s.Champion.Slot,
-		From: s.BakeFrom, To: now, Serving: s.Serving})
+	q := s.question(now)
+	m, err := c.Gauge.Measure(ctx, q)
 	if err != nil {
-		m = Measurements{From: s.BakeFrom, To: now, Problem: err.Error()}
+		m = Measurements{From: q.From, To: now, Problem: err.Error()}
 	}
 	return c.reply(ctx, step, s, Measured{Turn: s.Turn, Measurements: m})
+}
+
+// question asks for what the present bake is judged by: all of it, or what is
+// new since the last look.
+func (s State) question(now time.Time) Question {
+	q := Question{Model: s.Model, Candidate: s.Candidate.Slot, Champion: s.Champion.Slot, From: s.BakeFrom, To: now, Serving: s.Serving}
+	if s.sequential() {
+		q.Slow, q.Increment = time.Duration(s.Policy.LatencyP99), true
+		if s.Trial != nil && s.Trial.Until.After(q.From) {
+			q.From = s.Trial.Until
+		}
+		q.From = earlier(q.From, now) // a step's deadline may come before its warm-up ends
+	}
+	return q
 }

@@ -84,6 +84,9 @@ type State struct {
 	Dry       bool                 `json:"dry,omitempty"`       // the dry run came to its end
 	Observed  time.Time            `json:"observed,omitzero"`   // the end of the observation
 
+	Trial    *Trial    `json:"trial,omitempty"`    // the sequential tests
+	NextLook time.Time `json:"next_look,omitzero"` // of a bake that they judge
+
 	Reason  string   `json:"reason"`            // of the last change
 	Outcome string   `json:"outcome"`           // "", "promoted", "rolled_back" or "dry_run"
 	Notices []string `json:"notices,omitempty"` // what people were told; the last 20

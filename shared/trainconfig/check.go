@@ -245,6 +245,32 @@ func (d *decoder) checkHolds(p *Deployment) {
 	if err := CheckFreezes(p.Freeze); err != nil {
 		d.failAt("deployment.freeze", "%v", err)
 	}
+	d.checkAnalysis(p)
+}
+
+func (d *decoder) checkAnalysis(p *Deployment) {
+	a := p.Analysis
+	if a.Mode != "" {
+		d.among("deployment.analysis.mode", a.Mode, []string{"limits", "sequential"})
+	}
+	if a.Mode != "sequential" {
+		if d.has("deployment.analysis") && a != (Analysis{Mode: a.Mode}) {
+			d.failAt("deployment.analysis", "alpha, power, margin and effect are of the mode sequential; write mode: sequential, or remove them")
+		}
+		return
+	}
+	for path, value := range map[string]float64{"alpha": a.Alpha, "power": a.Power,
+		"effect.error_rate": a.Effect.ErrorRate, "effect.slow_rate": a.Effect.SlowRate, "effect.accuracy": a.Effect.Accuracy} {
+		if !(value > 0 && value < 1) {
+			d.failAt("deployment.analysis."+path, "%v is not between 0 and 1", value)
+		}
+	}
+	for path, value := range map[string]float64{"error_rate": a.Margin.ErrorRate, "slow_rate": a.Margin.SlowRate, "accuracy": a.Margin.Accuracy} {
+		d.within("deployment.analysis.margin."+path, value, 0, 0.5)
+	}
+	if p.Strategy == "blue_green" {
+		d.failAt("deployment.analysis.mode", "sequential compares with the champion in the same time, and blue_green leaves it no traffic; use the strategy canary")
+	}
 }
 
 func (d *decoder) checkSteps(p *Deployment) {

@@ -113,6 +113,25 @@ type Deployment struct {
 	Freeze       []Freeze  `yaml:"freeze" json:"freeze,omitempty"`              // no weight is raised in these
 	DryRun       bool      `yaml:"dry_run" json:"dry_run,omitempty"`            // deploy at weight 0, try it, take it away
 	Observe      Duration  `yaml:"observe" json:"observe,omitzero"`             // promotion is provisional for so long; default 0
+	Analysis     Analysis  `yaml:"analysis" json:"analysis,omitzero"`
+}
+
+// Analysis is how a rollout's measurements are judged: by the plain limits, or
+// by sequential tests of the candidate against the champion in the same time,
+// which are looked at all the time and keep their bound on false rollbacks.
+type Analysis struct {
+	Mode   string  `yaml:"mode" json:"mode,omitempty"`    // "limits" (default) or "sequential"
+	Alpha  float64 `yaml:"alpha" json:"alpha,omitzero"`   // chance of a false rollback, over all looks and metrics; default 0.01
+	Power  float64 `yaml:"power" json:"power,omitzero"`   // chance that a step notices the effect; default 0.8
+	Margin Rates   `yaml:"margin" json:"margin,omitzero"` // how much worse than the champion is allowed; default 0.005, 0.005, 0.02
+	Effect Rates   `yaml:"effect" json:"effect,omitzero"` // beyond the margin, what a step must be able to notice; default 0.03, 0.03, 0.05
+}
+
+// Rates are differences of shares of requests, 0..1.
+type Rates struct {
+	ErrorRate float64 `yaml:"error_rate" json:"error_rate,omitzero"`
+	SlowRate  float64 `yaml:"slow_rate" json:"slow_rate,omitzero"` // slower than limits.latency_p99
+	Accuracy  float64 `yaml:"accuracy" json:"accuracy,omitzero"`
 }
 
 type Limits struct {

@@ -62,12 +62,34 @@ func (d *decoder) derive(c *Config) {
 	if !d.has("evaluation.latency.p99") {
 		c.Evaluation.Latency.P99 = c.Deployment.Limits.LatencyP99
 	}
+	if c.Deployment.Analysis.Mode == "sequential" {
+		d.deriveAnalysis(&c.Deployment.Analysis)
+	}
 	if d.has("deployment.steps") {
 		return
 	}
 	c.Deployment.Steps = []float64{100}
 	if c.Deployment.Strategy == "canary" {
 		c.Deployment.Steps = []float64{10, 20, 30, 40, 50, 60, 70, 80, 90, 100}
+	}
+}
+
+// deriveAnalysis fills in what is not given. Zero is a margin, so presence
+// counts, not the value.
+func (d *decoder) deriveAnalysis(a *Analysis) {
+	const at = "deployment.analysis."
+	for _, f := range []struct {
+		path  string
+		value *float64
+		def   float64
+	}{
+		{"alpha", &a.Alpha, 0.01}, {"power", &a.Power, 0.8},
+		{"margin.error_rate", &a.Margin.ErrorRate, 0.005}, {"margin.slow_rate", &a.Margin.SlowRate, 0.005}, {"margin.accuracy", &a.Margin.Accuracy, 0.02},
+		{"effect.error_rate", &a.Effect.ErrorRate, 0.03}, {"effect.slow_rate", &a.Effect.SlowRate, 0.03}, {"effect.accuracy", &a.Effect.Accuracy, 0.05},
+	} {
+		if !d.has(at + f.path) {
+			*f.value = f.def
+		}
 	}
 }
 

@@ -28,6 +28,7 @@ func schemaEnums() map[string][]string {
 		"deployment.strategy":             {"canary", "blue_green"},
 		"deployment.environments":         {"staging", "production"},
 		"deployment.on_deadline":          {"rollback", "proceed"},
+		"deployment.analysis.mode":        {"limits", "sequential"},
 		"keys:evaluation.thresholds":      Metrics(),
 		"keys:evaluation.on_insufficient": Gates(),
 		"keys:model.params":               Params(),

@@ -46,8 +46,17 @@ func (c *Catalog) Champion(ctx context.Context, model string) (int, error) {
 }
 
 // Promote implements rollout.Catalog.
-func (c *Catalog) Promote(ctx context.Context, model string, from, to int) error {
-	_, err := c.registry().Move(ctx, model, registry.Champion, from, to, "its rollout passed every step", c.Now())
+func (c *Catalog) Promote(ctx context.Context, model string, from, to int, fence int64) error {
+	return c.move(ctx, model, registry.Step{From: from, To: to, Fence: fence, Reason: "its rollout was promoted"})
+}
+
+// Revert implements rollout.Catalog.
+func (c *Catalog) Revert(ctx context.Context, model string, from, to int, fence int64) error {
+	return c.move(ctx, model, registry.Step{From: from, To: to, Fence: fence, Back: true, Reason: "a provisional promotion was reverted"})
+}
+
+func (c *Catalog) move(ctx context.Context, model string, step registry.Step) error {
+	_, err := c.registry().Move(ctx, model, registry.Champion, step, c.Now())
 	return err
 }
 

@@ -130,14 +130,14 @@ func TestChampionMovesOnce(t *testing.T) {
 	require.NoError(t, err)
 	require.Zero(t, version)
 	for range 2 {
-		require.NoError(t, c.Promote(t.Context(), "m", 0, 1))
+		require.NoError(t, c.Promote(t.Context(), "m", 0, 1, 1))
 	}
 	version, err = c.Champion(t.Context(), "m")
 	require.NoError(t, err)
 	require.Equal(t, 1, version)
 	_, err = registry.New(c.Store.Refs(c.Bucket, "")).Register(t.Context(), contract.Version{Model: "m", Run: "m-2"})
 	require.NoError(t, err)
-	require.Equal(t, fault.Conflict, fault.KindOf(c.Promote(t.Context(), "m", 0, 2)))
+	require.Equal(t, fault.Conflict, fault.KindOf(c.Promote(t.Context(), "m", 0, 2, 2)))
 }
 
 func TestRowIsOfTheSmallestObjectWithoutTheTarget(t *testing.T) {

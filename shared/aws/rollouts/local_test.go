@@ -115,7 +115,15 @@ func open(t *testing.T) *world {
 }
 
 func (w *world) Champion(context.Context, string) (int, error)        { return w.champion, nil }
-func (w *world) Promote(_ context.Context, _ string, _, to int) error { w.champion = to; return nil }
+func (w *world) Promote(_ context.Context, _ string, _, to int, _ int64) error {
+	w.champion = to
+	return nil
+}
+
+func (w *world) Revert(_ context.Context, _ string, _, to int, _ int64) error {
+	w.champion = to
+	return nil
+}
 func (w *world) Row(context.Context, string, int) (rollout.Row, error) {
 	return rollout.Row{ContentType: "application/json", Body: []byte(`{"instances":[{"age":39}]}`)}, nil
 }
