@@ -64,9 +64,32 @@ func New(client Client, environment string, period time.Duration) (*Gauge, error
 // serving began.
 func (g *Gauge) Measure(ctx context.Context, q rollout.Question) (rollout.Measurements, error) {
 	m := rollout.Measurements{From: g.up(q.From), To: g.up(q.To)}
+	if q.Increment {
+		return g.increment(ctx, q, m)
+	}
 	if !m.From.Before(m.To) {
 		return m, fault.New(fault.Unavailable, "measure "+q.Model, "the bake from %v to %v has no whole period of %v", q.From, q.To, g.period)
 	}
+	return g.both(ctx, q, m)
+}
+
+// increment measures the whole periods that are surely published: what is read
+// once is never read again, so a period counts only when the next one is over.
+func (g *Gauge) increment(ctx context.Context, q rollout.Question, m rollout.Measurements) (rollout.Measurements, error) {
+	m.To = q.To.UTC().Truncate(g.period).Add(-g.period)
+	if m.From.Before(m.To) {
+		return g.both(ctx, q, m)
+	}
+	m.To = m.From
+	if q.Champion != "" {
+		m.Champion = &rollout.Variant{}
+	}
+	var err error
+	m.Alarms, err = g.alarms(ctx, q.Model, q.Candidate)
+	return m, err
+}
+
+func (g *Gauge) both(ctx context.Context, q rollout.Question, m rollout.Measurements) (rollout.Measurements, error) {
 	var err error
 	if m.Candidate, err = g.variant(ctx, q, q.Candidate, m); err != nil {
 		return m, err
@@ -93,11 +116,15 @@ func (g *Gauge) up(t time.Time) time.Time {
 
 func (g *Gauge) variant(ctx context.Context, q rollout.Question, slot string, m rollout.Measurements) (rollout.Variant, error) {
 	dimensions := g.dimensions(q.Model, slot)
-	bake, err := g.series(ctx, m.From, m.To, g.period, []types.MetricDataQuery{
+	queries := []types.MetricDataQuery{
 		query("requests", sageMaker, "Invocations", "Sum", g.period, dimensions),
 		query("errors", sageMaker, "Invocation5XXErrors", "Sum", g.period, dimensions),
 		query("p99", sageMaker, "ModelLatency", "p99", g.period, dimensions),
-	})
+	}
+	if q.Slow > 0 {
+		queries = append(queries, query("fast", sageMaker, "ModelLatency", fmt.Sprintf("PR(:%d)", q.Slow.Microseconds()), g.period, dimensions))
+	}
+	bake, err := g.series(ctx, m.From, m.To, g.period, queries)
 	if err != nil {
 		return rollout.Variant{}, err
 	}
@@ -111,7 +138,24 @@ func (g *Gauge) variant(ctx context.Context, q rollout.Question, slot string, m 
 	}
 	v := rollout.Variant{Requests: bake["requests"].sum(), Errors: bake["errors"].sum(), Labels: whole["labels"].sum(), Correct: whole["correct"].sum()}
 	v.P99MS = weighted(bake["p99"], bake["requests"])
+	if q.Slow > 0 {
+		v.Slow = slower(bake["fast"], bake["requests"])
+	}
 	return v, nil
+}
+
+// slower counts the requests above a limit, from the share of each period's that
+// are not; nil when that is not known of some period.
+func slower(fast, requests points) *int64 {
+	total := int64(0)
+	for at, n := range requests {
+		percent, known := fast[at]
+		if !known && n > 0 {
+			return nil
+		}
+		total += int64(n*(1-percent/100) + 0.5)
+	}
+	return &total
 }
 
 // coarse is a period that keeps a long query small and within what CloudWatch

@@ -114,7 +114,7 @@ func open(t *testing.T) *world {
 	return w
 }
 
-func (w *world) Champion(context.Context, string) (int, error)        { return w.champion, nil }
+func (w *world) Champion(context.Context, string) (int, error) { return w.champion, nil }
 func (w *world) Promote(_ context.Context, _ string, _, to int, _ int64) error {
 	w.champion = to
 	return nil
