@@ -88,7 +88,7 @@ func (d *distributed) launch(c MapChild, input *payload) *Failure {
 	d.running++
 	child.launch(func() (*payload, *Failure) { return child.run(def, state, input) })
 	if a.state.mapping.express {
-		a.exec.after(c.Start.Add(maxExpress), func() { d.cut(c.Index, TimedOut, &Failure{Name: text(ErrTimeout)}) })
+		a.exec.after(a.exec.now().Add(maxExpress), func() { d.cut(c.Index, TimedOut, &Failure{Name: text(ErrTimeout)}) })
 	}
 	return nil
 }
