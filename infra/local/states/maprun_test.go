@@ -432,3 +432,49 @@ func BenchmarkDistributedMap(b *testing.B) {
 	}
 	b.ReportMetric(items*float64(b.N)/b.Elapsed().Seconds(), "items/s")
 }
+
+// TestRecoverMapRunAtEveryLine: whatever part of its journal a kill leaves, a
+// run ends as if nothing had happened, and what the journal says was done is
+// not done again.
+func TestRecoverMapRunAtEveryLine(t *testing.T) {
+	for cut := range 34 {
+		synctest.Test(t, func(t *testing.T) {
+			dir, lambda := t.TempDir(), newLedger(time.Minute)
+			s := open(t, states.Options{Dir: dir, Lambda: lambda})
+			arn := start(t, s, create(t, s, "m", mapped(`"Items":[1,2,3],"MaxConcurrency":2`, "STANDARD")), `{}`)
+			time.Sleep(150 * time.Second) // the first two have ended, the third is called
+			dir = kill(t, s, dir)
+			journals, err := filepath.Glob(filepath.Join(dir, "executions", "m", "run", "map-runs", "*", "journal.jsonl"))
+			if err != nil || len(journals) != 1 {
+				t.Fatal(journals, err)
+			}
+			text, err := os.ReadFile(journals[0])
+			if err != nil {
+				t.Fatal(err)
+			}
+			lines := strings.SplitAfter(string(text), "\n")
+			kept := strings.Join(lines[:min(cut, len(lines))], "")
+			if err := os.WriteFile(journals[0], []byte(kept+`2 end {"stat`), 0o644); err != nil {
+				t.Fatal(err)
+			}
+			again := newLedger(time.Minute)
+			s = recovered(t, states.Options{Dir: dir, Lambda: again})
+			if d, err := s.Wait(t.Context(), arn); err != nil || d.Output != `[1,2,3]` {
+				t.Fatalf("cut after line %d: %+v %v", cut, d, err)
+			}
+			ended, saved := strings.Count(kept, " end "), strings.Count(kept, `save {"state":"W"`)
+			if most := 3 - max(ended, saved); len(again.calls) > most {
+				t.Errorf("cut after line %d: %d were done and %d were done again", cut, 3-most, len(again.calls))
+			}
+			if cut == 33 && len(lines) > 34 {
+				t.Errorf("the journal has %d lines, more than are tried", len(lines))
+			}
+			for _, c := range call(t, s, "ListExecutions", map[string]any{"mapRunArn": onlyRun(t, s, arn)}, http.StatusOK)["executions"].([]any) {
+				want := "ExecutionStarted TaskStateEntered TaskScheduled TaskStarted TaskSucceeded TaskStateExited WaitStateEntered WaitStateExited ExecutionSucceeded"
+				if got := eventTypes(t, s, c.(map[string]any)["executionArn"].(string)); got != want {
+					t.Errorf("cut after line %d: a child's history is %s", cut, got)
+				}
+			}
+		})
+	}
+}
