@@ -95,7 +95,7 @@ type MapResume struct {
 type MapChild struct {
 	Index int       `json:"-"`
 	Name  string    `json:"name"`
-	ARN   string    `json:"-"`
+	ARN   string    `json:"arn,omitempty"`
 	From  int       `json:"from"`  // its first item
 	Items int       `json:"items"` // how many it has
 	Input string    `json:"input"` // JSON

@@ -164,10 +164,11 @@ func (m *mapRun) Resume() asl.MapResume {
 	children, size, err := readChildren(m.dir)
 	m.check(err)
 	m.check(os.Truncate(filepath.Join(m.dir, journalFile), size))
-	prefix := strings.Replace(m.MachineARN, ":stateMachine:", ":execution:", 1) + ":"
 	m.children, m.read = nil, true
-	for _, c := range children {
-		c.ARN = prefix + c.Name
+	for i, c := range children {
+		if c.ARN == "" {
+			children[i].ARN = m.childARN(c.Name)
+		}
 		m.children = append(m.children, heldChild(c))
 	}
 	r.Children = children
@@ -199,6 +200,9 @@ func (m *mapRun) Started(c asl.MapChild) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.children = append(m.children, heldChild(c))
+	if !m.Express {
+		c.ARN = "" // its name tells
+	}
 	m.write(c.Index, lineStart, c)
 }
 

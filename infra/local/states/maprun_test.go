@@ -405,6 +405,63 @@ func TestRecoverTornMapRun(t *testing.T) {
 	}
 }
 
+// TestMapRunsOfAttempts: every attempt of a Map state is a map run of its own,
+// and a run that a failing sibling cuts off is aborted.
+func TestMapRunsOfAttempts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := open(t, states.Options{Dir: t.TempDir(), Lambda: newLedger(time.Minute)})
+		retried := create(t, s, "m", mapped(`"Items":"{% ['bad'] %}","Retry":[{"ErrorEquals":["States.ExceedToleratedFailureThreshold"],"MaxAttempts":1}]`, "STANDARD"))
+		arn := start(t, s, retried, `{}`)
+		if d, err := s.Wait(t.Context(), arn); err != nil || d.Error != asl.ErrExceedTolerated {
+			t.Fatalf("%+v %v", d, err)
+		}
+		if runs := call(t, s, "ListMapRuns", map[string]any{"executionArn": arn}, http.StatusOK)["mapRuns"].([]any); len(runs) != 2 {
+			t.Errorf("%d map runs", len(runs))
+		}
+		branch := strings.Replace(mapped(`"Items":[1,2]`, "STANDARD"), `"QueryLanguage":"JSONata",`, "", 1)
+		arn = start(t, s, create(t, s, "p",
+			`{"QueryLanguage":"JSONata","StartAt":"P","States":{"P":{"Type":"Parallel","End":true,"Branches":[`+branch+`,{"StartAt":"N","States":{"N":{"Type":"Wait","Seconds":30,"Next":"F"},"F":{"Type":"Fail"}}}]}}}`), `{}`)
+		if d, err := s.Wait(t.Context(), arn); err != nil || d.Status != asl.Failed {
+			t.Fatalf("%+v %v", d, err)
+		}
+		described := call(t, s, "DescribeMapRun", map[string]any{"mapRunArn": onlyRun(t, s, arn)}, http.StatusOK)
+		if got := someCounts(described, "executionCounts"); described["status"] != "ABORTED" || got != `{"aborted":2,"resultsWritten":2,"total":2}` {
+			t.Errorf("%v %s", described["status"], got)
+		}
+	})
+}
+
+// TestRecoverNestedMapRuns: a child that runs a map of its own resumes it.
+func TestRecoverNestedMapRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir, lambda := t.TempDir(), newLedger(time.Minute)
+		s := open(t, states.Options{Dir: dir, Lambda: lambda})
+		inner := `"I":{"Type":"Map","Label":"inner","MaxConcurrency":1,"End":true,"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},"StartAt":"T","States":{
+			"T":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke","Arguments":{"FunctionName":"f","Payload":"{% $states.input %}"},"Output":"{% $states.result.Payload %}","End":true}}}}`
+		arn := start(t, s, create(t, s, "m", jsonata(`"A":{"Type":"Map","Label":"outer","End":true,"ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},"StartAt":"I","States":{`+inner+`}}}`)), `[[1,2],[3,4,5]]`)
+		for _, at := range []time.Duration{90 * time.Second, 30 * time.Second} {
+			time.Sleep(at)
+			dir = kill(t, s, dir)
+			s = recovered(t, states.Options{Dir: dir, Lambda: lambda})
+		}
+		if d, err := s.Wait(t.Context(), arn); err != nil || d.Output != `[[1,2],[3,4,5]]` {
+			t.Fatalf("%+v %v", d, err)
+		}
+		for payload, n := range lambda.calls {
+			if n != 1 {
+				t.Errorf("%s was done %d times", payload, n)
+			}
+		}
+		for _, c := range call(t, s, "ListExecutions", map[string]any{"mapRunArn": onlyRun(t, s, arn)}, http.StatusOK)["executions"].([]any) {
+			child := c.(map[string]any)["executionArn"].(string)
+			grandchildren := call(t, s, "ListExecutions", map[string]any{"mapRunArn": onlyRun(t, s, child)}, http.StatusOK)["executions"].([]any)
+			if n := len(grandchildren); n != 2 && n != 3 {
+				t.Errorf("%s has %d children", child, n)
+			}
+		}
+	})
+}
+
 // BenchmarkDistributedMap runs 10,000 items as child executions, with their
 // histories and checkpoints in the journal.
 func BenchmarkDistributedMap(b *testing.B) {

@@ -125,7 +125,10 @@ func rows() string {
 	}
 	var b bytes.Buffer
 	w := file.NewParquetWriter(&b, schema.MustGroup(schema.NewGroupNode("schema", parquet.Repetitions.Required, fields, -1)))
-	g := w.AppendRowGroup()
+	g, err := w.AppendRowGroupChecked()
+	if err != nil {
+		panic(err)
+	}
 	for range fields {
 		c, err := g.NextColumn()
 		if err != nil {
