@@ -30,6 +30,7 @@ type activation struct {
 	finished []*branchRun       // children that ended and were not looked at
 	inner    bool               // a child failed, so the state itself ran
 	reported bool               // a …StateFailed event was written
+	leave    func(bool)         // of a running distributed Map: the state is left by force
 }
 
 // outcome is what an attempt gave: the state's output and its variables.
@@ -92,22 +93,22 @@ func (a *activation) enter() {
 		a.enteredID = b.prev
 	}
 	a.key = fmt.Sprintf("%s.%d", b.key, b.steps)
-	if b.parent == nil {
+	if b == b.track.root {
 		a.key = fmt.Sprint(a.enteredID)
 	}
 }
 
-// save writes a checkpoint for a state of the outermost branch.
+// save writes a checkpoint for a state of an outermost branch.
 func (a *activation) save() {
 	b := a.branch
-	if b.parent != nil || a.exec.spec.Save == nil {
+	if b != b.track.root || b.track.save == nil {
 		return
 	}
 	vars := newObject()
 	for k, v := range b.vars.own {
 		vars.Set(k, v)
 	}
-	a.exec.spec.Save(Checkpoint{
+	b.track.save(Checkpoint{
 		State: a.state.Name, Input: a.input.json(), Variables: json.RawMessage(encode(vars)),
 		EnteredAt: a.enteredAt, EnteredID: a.enteredID, Retries: a.retries, Counts: a.counts, RetryAt: a.retryAt,
 		LastEvent: b.track.id, Previous: b.prev,

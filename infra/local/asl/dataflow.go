@@ -163,13 +163,20 @@ func (a *activation) contextObject() any {
 }
 
 func contextItem(item *mapItem) any {
-	return objectOf("Item", objectOf("Index", num(int64(item.index)), "Value", item.value))
+	o := objectOf("Index", num(int64(item.index)))
+	if item.key != nil {
+		o.Set("Key", *item.key)
+	}
+	o.Set("Value", item.value)
+	o.Set("Source", item.source)
+	return objectOf("Item", o)
 }
 
 // nearestItem is the iteration that the branch is in, nil outside Map states.
+// A child execution is outside the Map state that started it.
 func (b *branchRun) nearestItem() *mapItem {
 	for ; b != nil; b = b.parent.branch {
-		if b.item != nil || b.parent == nil {
+		if b.item != nil || b == b.track.root {
 			return b.item
 		}
 	}

@@ -14,6 +14,11 @@
 // deterministic too. Only tasks run elsewhere: each call of the port has its
 // own goroutine.
 //
+// A distributed Map state is a map run: its items, read by package dataset, or
+// batches of them are child executions with histories of their own. They are
+// branches of the same loop; the MapRuns port keeps what becomes of them, and
+// the Objects port is S3.
+//
 // The limits are AWS's: 262,144 bytes of payload, 25,000 events of history.
 // A field, function or integration that this engine does not implement is
 // refused when the definition is parsed, by name and place.

@@ -33,10 +33,14 @@ var ErrInterrupted = errors.New("the execution was interrupted; resume it from i
 
 // Options make an Engine. Tasks is required, the rest has defaults.
 type Options struct {
-	Tasks  Tasks
-	Clock  Clock       // the system's clock
-	Random rand.Source // seeded at random
-	Region string      // as TaskScheduled events have it
+	Tasks Tasks
+	// Objects is S3 for distributed Map states; without it those that need it
+	// fail.
+	Objects Objects
+	MapRuns MapRuns     // nothing is kept
+	Clock   Clock       // the system's clock
+	Random  rand.Source // seeded at random
+	Region  string      // as TaskScheduled events have it
 	// Partition and Account appear in the ARNs of map runs.
 	Partition, Account string
 }
@@ -52,6 +56,9 @@ type Engine struct {
 func NewEngine(o Options) *Engine {
 	if o.Clock == nil {
 		o.Clock = SystemClock{}
+	}
+	if o.MapRuns == nil {
+		o.MapRuns = noMapRuns{}
 	}
 	if o.Partition == "" {
 		o.Partition = "aws"
@@ -102,14 +109,15 @@ func (e *Engine) Prepare(s Spec) (*Execution, error) {
 	if err != nil {
 		return nil, err
 	}
-	x := &Execution{engine: e, spec: s, notify: make(chan struct{}, 1), done: make(chan struct{})}
-	x.track = &track{x: x, sink: s.Event, arn: s.ARN, name: s.Name, input: input, start: s.Start,
+	x := &Execution{engine: e, spec: s, notify: make(chan struct{}, 1), done: make(chan struct{}), mapRuns: map[string]*distributed{}}
+	x.track = &track{x: x, sink: s.Event, save: s.Save, arn: s.ARN, name: s.Name, input: input, start: s.Start,
 		role: s.RoleARN, machineARN: s.MachineARN, machineName: s.MachineName}
 	x.main = &branchRun{x: x, track: x.track, vars: &variables{}}
+	x.track.root = x.main
 	first := &payload{value: input, text: s.Input}
 	start := s.Machine.branch.StartAt
 	if c := s.Checkpoint; c != nil {
-		if first, err = x.restore(c); err != nil {
+		if first, err = x.main.restore(s.Machine.branch, c); err != nil {
 			return nil, err
 		}
 		start = c.State
@@ -118,8 +126,10 @@ func (e *Engine) Prepare(s Spec) (*Execution, error) {
 	return x, nil
 }
 
-func (x *Execution) restore(c *Checkpoint) (*payload, error) {
-	if x.spec.Machine.branch.States[c.State] == nil {
+// restore makes an outermost branch go on from a checkpoint; it gives the input
+// of the state that is entered.
+func (b *branchRun) restore(def *Branch, c *Checkpoint) (*payload, error) {
+	if def.States[c.State] == nil {
 		return nil, errors.New("the checkpoint names a state that the machine does not have: " + c.State)
 	}
 	input, err := decode([]byte(c.Input))
@@ -131,10 +141,10 @@ func (x *Execution) restore(c *Checkpoint) (*payload, error) {
 		return nil, err
 	}
 	if o, ok := vars.(object); ok && o.Len() > 0 {
-		x.main.vars.own = map[string]any{}
-		o.Range(func(k string, v any) bool { x.main.vars.own[k] = v; return true })
+		b.vars.own = map[string]any{}
+		o.Range(func(k string, v any) bool { b.vars.own[k] = v; return true })
 	}
-	x.track.id, x.main.prev, x.main.resume = c.LastEvent, c.Previous, c
+	b.track.id, b.prev, b.resume = c.LastEvent, c.Previous, c
 	return &payload{value: input, text: c.Input}, nil
 }
 
@@ -185,6 +195,7 @@ func (x *Execution) result() (Result, error) {
 	case x.timedOut:
 		return x.ended(b, TimedOut, "ExecutionTimedOut", &Failure{Name: text(ErrTimeout)}), nil
 	}
+	x.interrupted = true
 	return Result{Status: Running}, ErrInterrupted
 }
 

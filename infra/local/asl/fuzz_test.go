@@ -18,6 +18,11 @@ func seeds(f *testing.F) {
 	f.Add(`{"StartAt":"A","States":{"A":{"Type":"Pass","Parameters":{"a.$":"States.Format('{} {}', $.b, States.UUID())"},"Next":"W"},"W":{"Type":"Wait","Seconds":99999999,"End":true}}}`, `{"b":[1]}`)
 	f.Add(`{"StartAt":"A","States":{"A":{"Type":"Map","ItemsPath":"$..a[?(@.b > 1 && !@.c || @.d =~ /x.*/i)]","MaxConcurrency":2,"ItemProcessor":{"StartAt":"B","States":{"B":{"Type":"Fail","ErrorPath":"$$.Map.Item.Value"}}},"Retry":[{"ErrorEquals":["States.ALL"],"JitterStrategy":"FULL"}],"Catch":[{"ErrorEquals":["States.ALL"],"Next":"A"}],"End":true}}}`, `[{"a":[{"b":2}]}]`)
 	f.Add(`{"QueryLanguage":"JSONata","StartAt":"P","States":{"P":{"Type":"Parallel","Branches":[{"StartAt":"T","States":{"T":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke","Arguments":{"x":"{% $states.input.x %}"},"TimeoutSeconds":3,"End":true}}},{"StartAt":"C","States":{"C":{"Type":"Choice","Choices":[{"Condition":"{% $states.input.x = 1 %}","Next":"S"}]},"S":{"Type":"Succeed","Output":"{% $states.context %}"}}}],"End":true}}}`, `{"x":1}`)
+	for _, fields := range []string{`"ItemReader":{"Resource":"arn:aws:states:::s3:listObjectsV2","Parameters":{"Bucket.$":"$.b"}},"ItemBatcher":{"MaxInputBytesPerBatchPath":"$.n"}`,
+		`"ItemReader":{"Resource":"arn:aws:states:::s3:getObject","Parameters":{"Bucket":"b","Key.$":"$.k"},"ReaderConfig":{"InputType":"CSV","CSVHeaderLocation":"FIRST_ROW","MaxItemsPath":"$.n"}},"ItemSelector":{"v.$":"$$.Map.Item.Value"},"ToleratedFailureCountPath":"$.n"`,
+		`"ItemsPath":"$.a","ItemBatcher":{"MaxItemsPerBatchPath":"$.n","BatchInput":{"n.$":"$.n"}},"ResultWriter":{"Resource":"arn:aws:states:::s3:putObject","Parameters":{"Bucket.$":"$.b","Prefix":"p"},"WriterConfig":{"OutputType":"JSONL","Transformation":"FLATTEN"}}`} {
+		f.Add(each("JSONPath", fields), `{"b":"b","k":"rows.csv","n":2,"a":[1,[2],{"c":3}]}`)
+	}
 	path := os.Getenv(asltest.Environment)
 	if path == "" {
 		path = "../../../../shared/asl/recorded-executions.jsonl"
@@ -43,7 +48,8 @@ func FuzzRun(f *testing.F) {
 		if err != nil {
 			return
 		}
-		engine := asl.NewEngine(asl.Options{Tasks: identity{}, Clock: asl.NewLeapClock(time.Unix(1e9, 0))})
+		engine := asl.NewEngine(asl.Options{Tasks: identity{}, Clock: asl.NewLeapClock(time.Unix(1e9, 0)),
+			Objects: &bucket{objects: map[string]string{"b/rows.csv": "a,b\n1,2\n3\n", "b/x.json": `[1,{"a":2}]`}}})
 		var last asl.Event
 		x, err := engine.Prepare(asl.Spec{Machine: machine, Input: input, Start: time.Unix(1e9, 0), Event: func(e asl.Event) {
 			if e.ID != last.ID+1 || e.Previous >= e.ID {

@@ -8,8 +8,8 @@ import (
 
 // AWS runs on the JVM and builds some objects through a hash map, so their
 // keys come out in the map's order and not in the definition's. Executions
-// recorded on AWS show it for payload templates, States.JsonMerge and nothing
-// else; hashOrder reproduces that order.
+// recorded on AWS show it for payload templates, States.JsonMerge, rows of CSV
+// files and nothing else; hashOrder reproduces that order.
 //
 // The order is java.util.HashMap's: buckets by (h ^ h>>>16) & (n-1) with h the
 // String hash, n the power of two that keeps the load at 3/4 or less (at least

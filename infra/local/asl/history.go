@@ -3,11 +3,14 @@ package asl
 import "time"
 
 // track is one history: the execution's, or that of a distributed Map's child
-// execution, whose events nobody reads.
+// execution.
 type track struct {
 	x    *Execution
 	id   int64
 	sink func(Event)
+	save func(Checkpoint) // nil: nothing is saved
+	full func()           // ends a child execution that has too many events
+	root *branchRun       // the outermost branch
 
 	arn, name, role         string
 	machineARN, machineName string

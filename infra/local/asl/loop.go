@@ -30,6 +30,9 @@ type Execution struct {
 	fault    string // the engine itself is wrong
 	aborted  *Failure
 	timedOut bool
+
+	mapRuns     map[string]*distributed // that run, by ARN
+	interrupted bool                    // the context ended first
 }
 
 // loop resumes branches until the outermost one ends or something ends it.
@@ -154,12 +157,15 @@ type branchRun struct {
 	done   bool
 	out    *payload
 	failed *Failure
+	cut    Status // how it was ended from outside, "" when it was not
 }
 
 // mapItem is what the context object says of a Map state's iteration.
 type mapItem struct {
-	index int
-	value any
+	index  int
+	key    *string // of a JSON object's member
+	value  any
+	source string
 }
 
 // killed unwinds a branch's coroutine.
@@ -183,6 +189,10 @@ func (b *branchRun) unwound() {
 	switch r := recover().(type) {
 	case nil, killed:
 	case historyFull:
+		if b.track.full != nil {
+			b.x.post(b.track.full)
+			return
+		}
 		b.x.full = true
 	default:
 		b.x.fault = fmt.Sprintf("the local stack's engine failed: %v", r)
@@ -232,6 +242,9 @@ func (b *branchRun) kill() {
 	if a := b.active; a != nil {
 		if a.cancel != nil {
 			a.cancel()
+		}
+		if a.leave != nil {
+			a.leave(b.x.interrupted)
 		}
 		for _, child := range a.children {
 			child.kill()

@@ -1,5 +1,7 @@
 package asl
 
+import "slices"
+
 // Language is a query language.
 type Language string
 
@@ -33,6 +35,22 @@ type Machine struct {
 
 // Resources lists the Task resources of the machine, in the definition's order.
 func (m *Machine) Resources() []string { return m.branch.resources(nil) }
+
+// UsesObjects says whether a distributed Map of the machine reads or writes
+// objects of S3.
+func (m *Machine) UsesObjects() bool { return m.branch.usesObjects() }
+
+func (b *Branch) usesObjects() bool {
+	for _, s := range b.States {
+		if f := s.mapping; f != nil && (f.reader != nil || f.writer != nil && f.writer.arguments != nil) {
+			return true
+		}
+		if s.processor != nil && s.processor.usesObjects() || slices.ContainsFunc(s.branches, (*Branch).usesObjects) {
+			return true
+		}
+	}
+	return false
+}
 
 // Branch is a set of states with a place to start: a whole machine, a branch
 // of a Parallel state, or the processor of a Map state.
@@ -138,7 +156,11 @@ type mapFields struct {
 	toleratedCount   *quantity
 	toleratedPercent *quantity
 	distributed      bool
+	express          bool
 	label            string
+	reader           *itemReader
+	batcher          *itemBatcher
+	writer           *resultWriter
 }
 
 type choiceRule struct {

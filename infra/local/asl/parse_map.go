@@ -1,6 +1,11 @@
 package asl
 
-import "math"
+import (
+	"fmt"
+	"math"
+	"strings"
+	"unicode"
+)
 
 func (p *parser) mapState(f *fields, s *State, language Language, inner func() []string) {
 	m := &mapFields{}
@@ -14,6 +19,7 @@ func (p *parser) mapState(f *fields, s *State, language Language, inner func() [
 	m.maxConcurrency = f.quantity(s, "MaxConcurrency", 0, math.MaxInt32)
 	m.toleratedCount = f.quantity(s, "ToleratedFailureCount", 0, math.MaxInt32)
 	m.toleratedPercent = f.quantity(s, "ToleratedFailurePercentage", 0, 100)
+	p.datasetFields(f, s, m)
 	name := "ItemProcessor"
 	if f.has("Iterator") {
 		name = "Iterator"
@@ -37,11 +43,51 @@ func (p *parser) mapState(f *fields, s *State, language Language, inner func() [
 	}
 	s.processor = p.branch(pf, language, outer)
 	pf.done()
+	f.mapLabel(m)
+	if !m.distributed {
+		f.onlyDistributed("ItemReader", "ItemBatcher", "ResultWriter")
+	}
+	if m.express {
+		p.expressProcessor(s.processor, pf.pointer)
+	}
+}
+
+// notInLabels are the characters that names of state machines and labels may
+// not have.
+const notInLabels = "?*<>{}[]:;,\\|^~$#%&`\"/"
+
+func (f *fields) mapLabel(m *mapFields) {
 	if m.label = f.text("Label"); m.label != "" && !m.distributed {
 		f.report("Label", "Label is only supported for distributed Map states")
 	}
-	if len(m.label) > 40 {
-		f.report("Label", "A label has at most 40 characters")
+	if len(m.label) > 40 || f.has("Label") && m.label == "" {
+		f.report("Label", "A label has 1 to 40 characters")
+	}
+	bad := func(r rune) bool {
+		return unicode.IsSpace(r) || unicode.IsControl(r) || strings.ContainsRune(notInLabels, r)
+	}
+	if strings.ContainsFunc(m.label, bad) {
+		f.report("Label", "A label may not have white space, control characters or any of %s", notInLabels)
+	}
+}
+
+// expressProcessor refuses what an Express execution cannot do: wait for jobs
+// or tokens, and start map runs.
+func (p *parser) expressProcessor(b *Branch, pointer string) {
+	for _, name := range b.order {
+		s, at := b.States[name], pointer+"/States/"+escapePointer(name)
+		if s.Type == typeTask && (WaitsForToken(s.resource) || strings.Contains(s.resource, ".sync")) {
+			p.report(at+"/Resource", "Express child executions do not support the resource %q: it waits", s.resource)
+		}
+		if s.mapping != nil && s.mapping.distributed {
+			p.report(at, "Express child executions do not support distributed Map states")
+		}
+		for i, inner := range s.branches {
+			p.expressProcessor(inner, fmt.Sprintf("%s/Branches/%d", at, i))
+		}
+		if s.processor != nil {
+			p.expressProcessor(s.processor, at+"/ItemProcessor")
+		}
 	}
 }
 
@@ -65,6 +111,7 @@ func (p *parser) processorConfig(f *fields, m *mapFields) {
 		if execution != "STANDARD" && execution != "EXPRESS" {
 			c.report("ExecutionType", "Value is not one of [STANDARD, EXPRESS]")
 		}
+		m.express = execution == "EXPRESS"
 	default:
 		c.report("Mode", "Value is not one of [INLINE, DISTRIBUTED]")
 	}

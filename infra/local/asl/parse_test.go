@@ -65,7 +65,7 @@ func TestRefused(t *testing.T) {
 		"catch target":           {state(`{"Type":"Task","Resource":"arn:x","Catch":[{"ErrorEquals":["X"],"Next":"B"}],"End":true}`), "/States/A/Catch/0/Next", "Missing"},
 		"no processor":           {state(`{"Type":"Map","End":true}`), "/States/A", "[ItemProcessor]"},
 		"label inline":           {state(`{"Type":"Map","Label":"l","ItemProcessor":{"StartAt":"B","States":{"B":{"Type":"Succeed"}}},"End":true}`), "/States/A/Label", "distributed"},
-		"item reader":            {state(`{"Type":"Map","ItemReader":{},"ItemProcessor":{"StartAt":"B","States":{"B":{"Type":"Succeed"}}},"End":true}`), "/States/A/ItemReader", "does not implement"},
+		"item reader":            {state(`{"Type":"Map","ItemReader":{},"ItemProcessor":{"StartAt":"B","States":{"B":{"Type":"Succeed"}}},"End":true}`), "/States/A/ItemReader", "only supported for distributed"},
 		"duplicate name":         {state(`{"Type":"Map","ItemProcessor":{"StartAt":"A","States":{"A":{"Type":"Succeed"}}},"End":true}`), "/States/A/ItemProcessor/States/A", "already used"},
 		"no branches":            {state(`{"Type":"Parallel","Branches":[],"End":true}`), "/States/A/Branches", "at least one"},
 		"inner start":            {state(`{"Type":"Parallel","Branches":[{"StartAt":"X","States":{"B":{"Type":"Succeed"}}}],"End":true}`), "/States/A/Branches/0/StartAt", "X"},

@@ -90,7 +90,7 @@ func (f *fields) report(name, format string, args ...any) {
 }
 
 // notImplemented are members that AWS knows and this engine refuses.
-var notImplemented = []string{"Credentials", "ItemReader", "ItemBatcher", "ResultWriter"}
+var notImplemented = []string{"Credentials"}
 
 // done reports every member that was not read.
 func (f *fields) done() {

@@ -1,127 +1,293 @@
 package asl
 
-import "fmt"
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/sluice-ml/sluice/infra/local/asl/dataset"
+)
 
 // distributedConcurrency bounds the children of a distributed Map that run at
 // once here; AWS runs up to 10,000.
 const distributedConcurrency = 1000
 
-// distributed runs every item as a child execution with a history of its own.
-// A distributed Map fails when more children fail than it tolerates; the
-// results of failed children are left out.
-func (j *mapJob) distributed(tolerated int64, percent float64) (*outcome, *Failure) {
-	if j.limit == 0 || j.limit > distributedConcurrency {
-		j.limit = distributedConcurrency
+// stateData is the source of items that come from the state's input.
+const stateData = "STATE_DATA"
+
+// distributed is a distributed Map state at work: a map run. Every item, or
+// batch of items, is a child execution with a history of its own.
+type distributed struct {
+	a         *activation
+	effective any
+	run       MapRun
+	arn       string
+	label     string
+	limits    MapLimits
+
+	items    []dataset.Item
+	values   []any // of items that come from the state's input
+	maxItems int64 // 0 is no limit
+	batch    batching
+
+	next     int // the next item to start
+	ready    *selected
+	children []MapChild // all that were started, with their inputs
+	running  int
+	failures int64 // items whose child failed
+	objects  bool  // every child's input is an object
+	over     bool  // the run is finished
+}
+
+func (a *activation) distributedMap(j *mapJob, count *int64, percent *float64) (*outcome, *Failure) {
+	d := &distributed{a: a, effective: j.effective, values: j.items, objects: true,
+		limits: MapLimits{MaxConcurrency: int64(j.limit), ToleratedFailures: count, ToleratedPercent: percent}}
+	if f := d.numbers(); f != nil {
+		return nil, f
 	}
-	a := j.a
-	label := a.state.mapping.label
-	if label == "" {
-		label = a.exec.engine.random.uuid()
+	if f := d.open(); f != nil {
+		return nil, f
 	}
-	started := a.branch.emit("MapRunStarted", &Details{MapRunARN: a.mapRunARN(label)})
-	objects, f := j.children(label, tolerated, percent)
+	started := a.branch.emit("MapRunStarted", &Details{MapRunARN: d.arn})
+	output, f := d.work()
+	d.close()
 	if f != nil {
+		d.finish(Failed)
 		if a.inner {
 			a.branch.emit("MapRunFailed", &Details{Error: f.Name, Cause: f.Cause})
 		}
 		return nil, f
 	}
+	d.finish(Succeeded)
 	succeeded := a.branch.emit("MapRunSucceeded", nil)
 	a.branch.side("MapStateSucceeded", nil, succeeded)
-	results := []any{}
-	for i, ok := range j.ok {
-		if ok {
-			results = append(results, j.results[i])
-		}
-	}
-	o, f := a.finish(results, nil)
-	if f == nil && objects {
-		// The recorded executions have it both ways. In all eleven the exit
-		// follows MapRunStarted where the items are objects, and
-		// MapRunSucceeded otherwise.
+	o, f := a.finish(output, nil)
+	if f == nil && d.objects && len(d.children) > 0 && a.state.mapping.reader == nil {
+		// The recorded executions have it both ways. In all of them the exit
+		// follows MapRunStarted where the items come from the state's input and
+		// are objects, and MapRunSucceeded otherwise.
 		o.follows = started
 	}
 	return o, f
 }
 
-func (a *activation) mapRunARN(label string) string {
-	e := a.exec.engine
-	return fmt.Sprintf("arn:%s:states:%s:%s:mapRun:%s/%s:%s", e.Partition, e.Region, e.Account, a.branch.track.machineName, label, e.random.uuid())
+// numbers evaluates the fields that are looked at before the run begins.
+func (d *distributed) numbers() *Failure {
+	m := d.a.state.mapping
+	s := d.a.newScope(d.effective)
+	if m.reader != nil && m.reader.maxItems != nil {
+		v, f := s.quantity(m.reader.maxItems)
+		if f != nil {
+			return f
+		}
+		n, ok := integer(v)
+		if !ok {
+			return s.mistyped(m.reader.maxItems, v, "integer")
+		}
+		d.maxItems = n
+	}
+	if m.batcher == nil {
+		return nil
+	}
+	return d.batch.evaluate(s, m.batcher)
 }
 
-// children runs the items; objects says whether they were all JSON objects.
-func (j *mapJob) children(label string, tolerated int64, percent float64) (objects bool, f *Failure) {
-	objects = len(j.items) > 0
-	var failures int64
-	for j.next < len(j.items) || j.running > 0 {
-		for j.next < len(j.items) && j.running < j.limit {
-			isObject, f := j.startChild(label)
-			if f != nil {
-				j.stop()
-				return objects, f
-			}
-			objects = objects && isObject
+// open begins the map run, or takes it up again after a restart.
+func (d *distributed) open() *Failure {
+	a, t := d.a, d.a.branch.track
+	e := a.exec.engine
+	d.label = a.state.mapping.label
+	if d.label == "" {
+		d.label = generatedLabel(t.machineARN, a.state.Name)
+	}
+	d.arn = fmt.Sprintf("arn:%s:states:%s:%s:mapRun:%s/%s:%s", e.Partition, e.Region, e.Account, t.machineName, d.label, e.random.uuid())
+	run, err := e.MapRuns.Open(MapRunStart{
+		ARN: d.arn, MachineARN: t.machineARN + "/" + d.label, Root: a.exec.track.arn, Execution: t.arn, Attempt: a.attemptName(),
+		RoleARN: t.role, Express: a.state.mapping.express, Batched: a.state.mapping.batcher != nil, Limits: d.limits, Start: a.exec.now(),
+	})
+	if err != nil {
+		return a.runtime("the local stack cannot keep the map run: %s", err)
+	}
+	d.run = run
+	if r := run.Resume(); r.ARN != "" {
+		d.arn, d.limits = r.ARN, r.Limits
+	}
+	a.exec.mapRuns[d.arn] = d
+	a.leave = d.left
+	return nil
+}
+
+// generatedLabel names a map run without a label; it is always the same for a
+// state of a machine.
+func generatedLabel(machineARN, state string) string {
+	h := sha256.Sum256([]byte(machineARN + "\n" + state))
+	return fmt.Sprintf("%x-%x-%x-%x-%x", h[:4], h[4:6], h[6:8], h[8:10], h[10:16])
+}
+
+// work reads the dataset, runs the children and writes their results. It
+// gives the state's result.
+func (d *distributed) work() (any, *Failure) {
+	resume := d.run.Resume()
+	if f := d.dataset(resume); f != nil {
+		return nil, f
+	}
+	f := d.resume(resume.Children)
+	if f == nil {
+		f = d.runChildren()
+	}
+	if f != nil {
+		d.stop()
+	}
+	output, failed := d.results(f != nil)
+	if f == nil {
+		f = failed
+	}
+	return output, f
+}
+
+// dataset gets the items: those that an interrupted run had, or the state's,
+// or the reader's.
+func (d *distributed) dataset(resume MapResume) *Failure {
+	if resume.Kept {
+		d.items, d.values = resume.Items, nil
+		return nil
+	}
+	if d.a.state.mapping.reader == nil {
+		d.items = make([]dataset.Item, len(d.values))
+		for i, v := range d.values {
+			d.items[i] = dataset.Item{Value: []byte(encode(v)), Source: stateData}
 		}
-		child := j.a.nextFinished()
-		j.running--
-		if child.failed == nil {
-			j.results[child.index], j.ok[child.index] = child.out.value, true
+	} else if f := d.read(); f != nil {
+		return f
+	}
+	d.run.Keep(d.items)
+	return nil
+}
+
+// runChildren keeps as many children running as the limit allows, until no
+// item is left or more have failed than the state tolerates.
+func (d *distributed) runChildren() *Failure {
+	for d.more() || d.running > 0 {
+		if d.exceeded() {
+			d.a.inner = true
+			return failure(ErrExceedTolerated, "The specified tolerated failure threshold was exceeded")
+		}
+		for d.more() && d.running < d.concurrency() {
+			if f := d.start(); f != nil {
+				return f
+			}
+		}
+		if len(d.a.finished) == 0 {
+			d.a.branch.park() // a child's end or UpdateMapRun wakes it
 			continue
 		}
-		failures++
-		if j.exceeded(failures, tolerated, percent) {
-			j.a.inner = true
-			j.stop()
-			return objects, failure(ErrExceedTolerated, "The specified tolerated failure threshold was exceeded")
-		}
+		child := d.a.finished[0]
+		d.a.finished = d.a.finished[1:]
+		d.ended(child)
 	}
-	return objects, nil
+	if d.exceeded() {
+		d.a.inner = true
+		return failure(ErrExceedTolerated, "The specified tolerated failure threshold was exceeded")
+	}
+	return nil
 }
 
-// exceeded says whether more children failed than a threshold that the state
+func (d *distributed) more() bool { return d.ready != nil || d.next < len(d.items) }
+
+func (d *distributed) concurrency() int {
+	if n := d.limits.MaxConcurrency; n > 0 && n < distributedConcurrency {
+		return int(n)
+	}
+	return distributedConcurrency
+}
+
+// exceeded says whether more items failed than a threshold that the state
 // sets allows; a state that sets none tolerates none.
-func (j *mapJob) exceeded(failures, tolerated int64, percent float64) bool {
-	m := j.a.state.mapping
-	if m.toleratedCount == nil && m.toleratedPercent == nil {
-		return true
+func (d *distributed) exceeded() bool {
+	l := d.limits
+	if l.ToleratedFailures == nil && l.ToleratedPercent == nil {
+		return d.failures > 0
 	}
-	return m.toleratedCount != nil && failures > tolerated ||
-		m.toleratedPercent != nil && float64(failures)*100 > percent*float64(len(j.items))
+	return l.ToleratedFailures != nil && d.failures > *l.ToleratedFailures ||
+		l.ToleratedPercent != nil && float64(d.failures)*100 > *l.ToleratedPercent*float64(len(d.items))
 }
 
-func (j *mapJob) stop() {
-	for _, child := range j.a.children {
+// stop ends the children that still run, because the run does.
+func (d *distributed) stop() {
+	now := d.a.exec.now()
+	for _, child := range slices.Clone(d.a.children) {
+		if child.done && child.failed == nil {
+			continue
+		}
 		child.kill()
+		child.prev = 0
+		d.record(child, ChildEnd{Status: Aborted, Stop: now, WithRun: true})
 	}
+	d.a.finished = nil
 }
 
-func (j *mapJob) startChild(label string) (bool, *Failure) {
-	a, i := j.a, j.next
-	in, f := j.input(i)
-	if f != nil {
-		return false, f
-	}
-	j.next++
-	j.running++
-	child := a.child(i, 0)
-	child.vars = &variables{} // a distributed Map does not see outer variables
-	child.item = &mapItem{i, j.items[i]}
-	child.track = a.childTrack(label, in)
-	child.track.add(0, "ExecutionStarted", a.exec.now(), nil)
-	def := a.state.processor
-	child.launch(func() (*payload, *Failure) { return child.run(def, def.StartAt, newPayload(in)) })
-	_, isObject := in.(object)
-	return isObject, nil
+// finish records how the run ended.
+func (d *distributed) finish(status Status) {
+	d.over = true
+	d.run.Finish(status)
 }
 
-// childTrack is the history and identity of a child execution.
-func (a *activation) childTrack(label string, input any) *track {
-	e, t := a.exec.engine, a.branch.track
-	name := e.random.uuid()
-	return &track{
-		x: a.exec, input: input, start: a.exec.now(), role: t.role, name: name,
-		machineName: t.machineName + "/" + label,
-		machineARN:  fmt.Sprintf("%s/%s", t.machineARN, label),
-		arn:         fmt.Sprintf("arn:%s:states:%s:%s:execution:%s/%s:%s", e.Partition, e.Region, e.Account, t.machineName, label, name),
+// close lets go of the run: nothing can change it from outside any more.
+func (d *distributed) close() {
+	delete(d.a.exec.mapRuns, d.arn)
+	d.a.leave = nil
+}
+
+// left is called when the state is left by force: the execution was stopped,
+// a sibling failed, or the engine is interrupted.
+func (d *distributed) left(interrupted bool) {
+	d.close()
+	if interrupted {
+		d.run.Suspend()
+		return
 	}
+	d.stop()
+	d.finish(Aborted)
+}
+
+// background runs something that blocks beside the loop, and waits for it as
+// for a task.
+func (d *distributed) background(do func(ctx context.Context) error) error {
+	a := d.a
+	ctx, cancel := context.WithCancel(a.exec.ctx)
+	defer cancel()
+	a.cancel = cancel
+	err, done := errors.New("it was stopped"), false
+	go func() {
+		failed := do(ctx)
+		a.exec.post(func() { err, done = failed, true; a.branch.wake() })
+	}()
+	for !done {
+		a.branch.park()
+	}
+	a.cancel = nil
+	return err
+}
+
+// UpdateMapRun changes the limits of a running map run of the execution. Others
+// are left alone.
+func (x *Execution) UpdateMapRun(arn string, limits MapLimits) {
+	x.post(func() {
+		if d := x.mapRuns[arn]; d != nil {
+			d.limits = limits
+			d.a.branch.wake()
+		}
+	})
+}
+
+// AbortChild stops a running child execution of a map run, as StopExecution
+// does.
+func (x *Execution) AbortChild(mapRun string, child int, name, cause *string) {
+	x.post(func() {
+		if d := x.mapRuns[mapRun]; d != nil {
+			d.cut(child, Aborted, &Failure{Name: name, Cause: cause})
+		}
+	})
 }

@@ -21,9 +21,11 @@ func (a *activation) mapState() (*outcome, *Failure) {
 	if f != nil {
 		return nil, f
 	}
-	items, f := a.items(effective)
-	if f != nil {
-		return nil, f
+	var items []any
+	if a.state.mapping.reader == nil {
+		if items, f = a.items(effective); f != nil {
+			return nil, f
+		}
 	}
 	s := a.newScope(effective)
 	limit, f := s.count(a.state.mapping.maxConcurrency, 0)
@@ -40,10 +42,18 @@ func (a *activation) mapState() (*outcome, *Failure) {
 	if f != nil {
 		return nil, f
 	}
-	if a.state.mapping.distributed {
-		return j.distributed(tolerated, percent)
+	if m := a.state.mapping; m.distributed {
+		return a.distributedMap(j, given(m.toleratedCount, tolerated), given(m.toleratedPercent, percent))
 	}
 	return j.inline(started)
+}
+
+// given is nil for a field that the state does not have.
+func given[T any](q *quantity, v T) *T {
+	if q == nil {
+		return nil
+	}
+	return &v
 }
 
 // items gives the array to iterate over.
@@ -86,7 +96,7 @@ func (j *mapJob) input(i int) (any, *Failure) {
 	}
 	s := j.a.newScope(j.effective)
 	context := copyObject(j.a.contextObject().(object))
-	context.Set("Map", contextItem(&mapItem{i, j.items[i]}))
+	context.Set("Map", contextItem(&mapItem{index: i, value: j.items[i], source: stateData}))
 	s.context = context
 	return m.selector.fill(s)
 }
@@ -137,7 +147,7 @@ func (j *mapJob) start(from int64) *Failure {
 	j.next++
 	j.running++
 	child := a.child(i, from)
-	child.item = &mapItem{i, j.items[i]}
+	child.item = &mapItem{index: i, value: j.items[i], source: stateData}
 	child.prev = a.branch.side("MapIterationStarted", a.iteration(child), from)
 	def := a.state.processor
 	child.launch(func() (*payload, *Failure) { return child.run(def, def.StartAt, newPayload(in)) })

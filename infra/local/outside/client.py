@@ -205,6 +205,99 @@ def template_executions(states, machine):
     assert ended["status"] == "SUCCEEDED", ended
 
 
+def mapping(bucket, seconds):
+    """A distributed Map over the CSV file given, in batches of two rows."""
+    return {
+        "QueryLanguage": "JSONata",
+        "StartAt": "Each",
+        "States": {
+            "Each": {
+                "Type": "Map",
+                "Label": "rows",
+                "ItemReader": {
+                    "Resource": "arn:aws:states:::s3:getObject",
+                    "Arguments": {"Bucket": bucket, "Key": "outside/rows.csv"},
+                    "ReaderConfig": {"InputType": "CSV", "CSVHeaderLocation": "FIRST_ROW", "CSVDelimiter": "SEMICOLON"},
+                },
+                "ItemSelector": {"n": "{% $number($states.context.Map.Item.Value.n) %}", "i": "{% $states.context.Map.Item.Index %}"},
+                "ItemBatcher": {"MaxItemsPerBatch": 2, "BatchInput": {"seconds": seconds}},
+                "ItemProcessor": {
+                    "ProcessorConfig": {"Mode": "DISTRIBUTED", "ExecutionType": "STANDARD"},
+                    "StartAt": "Nap",
+                    "States": {
+                        "Nap": {"Type": "Wait", "Seconds": "{% $states.input.BatchInput.seconds %}", "Next": "Even"},
+                        "Even": {"Type": "Choice", "Choices": [{"Condition": "{% $states.input.Items[0].n = 4 %}", "Next": "Bad"}], "Default": "Sum"},
+                        "Bad": {"Type": "Fail", "Error": "Outside.Four", "Cause": "it is 4"},
+                        "Sum": {"Type": "Succeed", "Output": "{% $sum($states.input.Items.n) %}"},
+                    },
+                },
+                "ToleratedFailureCount": 2,
+                "ResultWriter": {
+                    "Resource": "arn:aws:states:::s3:putObject",
+                    "Arguments": {"Bucket": bucket, "Prefix": "outside/results"},
+                    "WriterConfig": {"OutputType": "JSON", "Transformation": "COMPACT"},
+                },
+                "End": True,
+            }
+        },
+    }
+
+
+def test_map_runs(given):
+    """A distributed Map over a file in S3, its map run and its children."""
+    states, s3, bucket = client("stepfunctions"), client("s3"), given["outputs"]["StoreBucketOutput"]
+    s3.put_object(Bucket=bucket, Key="outside/rows.csv", Body=b'n;text\n2;"a;b"\n3;\n4;x\n5;y\n6;z\n')
+    role = f"arn:aws:iam::{ACCOUNT}:role/outside"
+    machine = states.create_state_machine(name="outside-map", definition=json.dumps(mapping(bucket, 0)), roleArn=role)["stateMachineArn"]
+    arn = states.start_execution(stateMachineArn=machine, name="maps")["executionArn"]
+    ended = until("the end of the map", lambda: over(states, arn))
+    assert ended["status"] == "SUCCEEDED", ended
+    result = json.loads(ended["output"])
+    manifest = json.loads(s3.get_object(Bucket=bucket, Key=result["ResultWriterDetails"]["Key"])["Body"].read())
+    files = manifest["ResultFiles"]
+    assert manifest["MapRunArn"] == result["MapRunArn"] and files["PENDING"] == [], manifest
+    assert json.loads(s3.get_object(Bucket=bucket, Key=files["SUCCEEDED"][0]["Key"])["Body"].read()) == [5, 6]
+    (failed,) = json.loads(s3.get_object(Bucket=bucket, Key=files["FAILED"][0]["Key"])["Body"].read())
+    assert (failed["Error"], failed["Cause"], failed["Status"]) == ("Outside.Four", "it is 4", "FAILED"), failed
+    assert json.loads(failed["Input"]) == {"BatchInput": {"seconds": 0}, "Items": [{"n": 4, "i": 2}, {"n": 5, "i": 3}]}, failed
+
+    (run,) = [r for p in states.get_paginator("list_map_runs").paginate(executionArn=arn) for r in p["mapRuns"]]
+    assert run["mapRunArn"] == result["MapRunArn"] and run["stateMachineArn"] == machine + "/rows" and run["stopDate"] >= run["startDate"], run
+    described = states.describe_map_run(mapRunArn=run["mapRunArn"])
+    counts = {k: (described["itemCounts"][k], described["executionCounts"][k]) for k in ("succeeded", "failed", "total", "resultsWritten", "pending", "running")}
+    assert counts == {"succeeded": (3, 2), "failed": (2, 1), "total": (5, 3), "resultsWritten": (5, 3), "pending": (0, 0), "running": (0, 0)}, counts
+    assert (described["status"], described["toleratedFailureCount"], described["maxConcurrency"]) == ("SUCCEEDED", 2, 2**31 - 1), described
+    children = [e for p in states.get_paginator("list_executions").paginate(mapRunArn=run["mapRunArn"], PaginationConfig={"PageSize": 2}) for e in p["executions"]]
+    assert sorted((e["status"], e["itemCount"]) for e in children) == [("FAILED", 2), ("SUCCEEDED", 1), ("SUCCEEDED", 2)], children
+    child = states.describe_execution(executionArn=failed["ExecutionArn"])
+    assert child["mapRunArn"] == run["mapRunArn"] and child["error"] == "Outside.Four", child
+    history = states.get_execution_history(executionArn=failed["ExecutionArn"])["events"]
+    assert [e["type"] for e in history][-2:] == ["FailStateEntered", "ExecutionFailed"], history
+    started = [e for e in states.get_execution_history(executionArn=arn)["events"] if e["type"] == "MapRunStarted"]
+    assert started[0]["mapRunStartedEventDetails"]["mapRunArn"] == run["mapRunArn"], started
+
+    slow = states.create_state_machine(name="outside-slow-map", definition=json.dumps(mapping(bucket, 3600)), roleArn=role)["stateMachineArn"]
+    arn = states.start_execution(stateMachineArn=slow, name="maps")["executionArn"]
+    run = until("the map run", lambda: states.list_map_runs(executionArn=arn)["mapRuns"] or None)[0]["mapRunArn"]
+    until("the children", lambda: len(states.list_executions(mapRunArn=run, statusFilter="RUNNING")["executions"]) == 3 or None)
+    states.update_map_run(mapRunArn=run, maxConcurrency=1, toleratedFailurePercentage=50.5)
+    described = states.describe_map_run(mapRunArn=run)
+    assert (described["maxConcurrency"], described["toleratedFailurePercentage"], described["status"]) == (1, 50.5, "RUNNING"), described
+    child = states.list_executions(mapRunArn=run, statusFilter="RUNNING")["executions"][0]["executionArn"]
+    states.stop_execution(executionArn=child, error="Outside.Enough")
+    assert states.describe_execution(executionArn=child)["status"] == "ABORTED"
+    states.stop_execution(executionArn=arn)
+    described = states.describe_map_run(mapRunArn=run)
+    assert (described["status"], described["executionCounts"]["aborted"], described["itemCounts"]["aborted"]) == ("ABORTED", 3, 5), described
+    fails("ValidationException", states.update_map_run, mapRunArn=run, maxConcurrency=1)
+    fails("ResourceNotFound", states.describe_map_run, mapRunArn=run + "x")
+    fails("ExecutionDoesNotExist", states.list_map_runs, executionArn=arn + "x")
+    wrong = mapping(bucket, 0)
+    del wrong["States"]["Each"]["ItemReader"]["ReaderConfig"]["CSVHeaderLocation"]
+    message = fails("InvalidDefinition", states.create_state_machine, name="wrong", definition=json.dumps(wrong), roleArn=role)
+    assert "/States/Each/ItemReader/ReaderConfig" in message, message
+
+
 def over(states, arn):
     described = states.describe_execution(executionArn=arn)
     return None if described["status"] == "RUNNING" else described

@@ -25,6 +25,9 @@ func (s *Service) Handler() http.Handler {
 		"GetExecutionHistory":            wire.Op(s.getExecutionHistory),
 		"ListExecutions":                 wire.Op(s.listExecutions),
 		"StopExecution":                  wire.Op(s.stopExecution),
+		"DescribeMapRun":                 wire.Op(s.describeMapRun),
+		"ListMapRuns":                    wire.Op(s.listMapRuns),
+		"UpdateMapRun":                   wire.Op(s.updateMapRun),
 		"SendTaskSuccess":                wire.Op(s.sendTaskSuccess),
 		"SendTaskFailure":                wire.Op(s.sendTaskFailure),
 		"SendTaskHeartbeat":              wire.Op(s.sendTaskHeartbeat),
@@ -190,6 +193,7 @@ func (s *Service) describeExecution(_ context.Context, in executionInput) (any, 
 		return nil, err
 	}
 	out := summary(d)
+	delete(out, "itemCount") // ListExecutions alone has it
 	out["input"] = d.Input
 	out["inputDetails"] = map[string]bool{"included": true}
 	out["redriveCount"] = 0
@@ -213,6 +217,9 @@ func summary(d Description) map[string]any {
 		"status": d.Status, "startDate": asl.Epoch(d.Start)}
 	if !d.Stop.IsZero() {
 		out["stopDate"] = asl.Epoch(d.Stop)
+	}
+	if d.MapRunARN != "" {
+		out["mapRunArn"], out["itemCount"] = d.MapRunARN, d.Items
 	}
 	return out
 }
@@ -247,9 +254,13 @@ type listInput struct {
 	page
 	StateMachineArn string `json:"stateMachineArn"`
 	StatusFilter    string `json:"statusFilter"`
+	MapRunArn       string `json:"mapRunArn"`
 }
 
 func (s *Service) listExecutions(_ context.Context, in listInput) (any, error) {
+	if in.MapRunArn != "" {
+		return s.listChildren(in)
+	}
 	s.mu.Lock()
 	_, ok := s.table[in.StateMachineArn[strings.LastIndexByte(in.StateMachineArn, ':')+1:]]
 	s.mu.Unlock()

@@ -8,6 +8,11 @@
 // it was in is entered once more, so tasks may be done twice and must be
 // idempotent; a Wait keeps its deadline, a job keeps its attempt's name.
 //
+// The map run of a distributed Map state has a folder within its execution's,
+// with its dataset and one journal for all its child executions. After a kill,
+// children that had ended stay as they are and the others go on at their own
+// checkpoints; Express children, which have none, start over.
+//
 // The service does tasks through small ports: Lambda, Batch and SDK. It does
 // states:startExecution itself. A definition that uses any other integration
 // is refused when the state machine is created.

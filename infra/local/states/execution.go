@@ -121,6 +121,8 @@ type Description struct {
 	Output     string
 	Error      string
 	Cause      string
+	MapRunARN  string // of a child execution
+	Items      int    // that a child execution has
 }
 
 func (s *Service) describe(e *execution) Description {

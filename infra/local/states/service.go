@@ -28,6 +28,8 @@ type Options struct {
 	Lambda Lambda
 	Batch  Batch
 	SDK    SDK
+	// Objects is S3 for distributed Map states.
+	Objects asl.Objects
 
 	Clock  asl.Clock   // the system's clock
 	Random rand.Source // seeded at random
@@ -51,6 +53,7 @@ type Service struct {
 	mu         sync.Mutex
 	table      map[string]machine
 	executions map[string]*execution // by ARN
+	mapRuns    map[string]*mapRun    // by ARN
 }
 
 var _ asl.Tasks = (*Service)(nil)
@@ -61,8 +64,8 @@ func Open(o Options) (*Service, error) {
 	if o.Clock == nil {
 		o.Clock = asl.SystemClock{}
 	}
-	s := &Service{options: o, journal: journal{o.Dir}, table: map[string]machine{}, executions: map[string]*execution{}}
-	s.engine = asl.NewEngine(asl.Options{Tasks: s, Clock: o.Clock, Random: o.Random, Region: o.Region, Account: o.Account})
+	s := &Service{options: o, journal: journal{o.Dir}, table: map[string]machine{}, executions: map[string]*execution{}, mapRuns: map[string]*mapRun{}}
+	s.engine = asl.NewEngine(asl.Options{Tasks: s, Objects: o.Objects, MapRuns: mapRunRecords{s}, Clock: o.Clock, Random: o.Random, Region: o.Region, Account: o.Account})
 	s.ctx, s.shutdown = context.WithCancelCause(context.Background())
 	machines, err := s.journal.machines()
 	if err != nil {
@@ -78,6 +81,9 @@ func Open(o Options) (*Service, error) {
 	for _, e := range executions {
 		e.arn = s.executionARN(e.Machine, e.Name)
 		s.executions[e.arn] = e
+		if err := s.loadMapRuns(e); err != nil {
+			return nil, fmt.Errorf("open the Step Functions journal: %w", err)
+		}
 	}
 	return s, nil
 }
@@ -133,8 +139,12 @@ func (s *Service) put(m machine) (machine, error) {
 	if !nameIsValid(m.Name) {
 		return m, wire.Errorf("InvalidName", "Invalid Name: '%s'", m.Name)
 	}
-	if _, err := asl.Parse([]byte(m.Definition), s.checkTask); err != nil {
+	parsed, err := asl.Parse([]byte(m.Definition), s.checkTask)
+	if err != nil {
 		return m, wire.Errorf("InvalidDefinition", "%s", err.Error())
+	}
+	if parsed.UsesObjects() && s.options.Objects == nil {
+		return m, wire.Errorf("InvalidDefinition", "this local stack has no S3 for the definition's ItemReader or ResultWriter")
 	}
 	if old, ok := s.table[m.Name]; ok {
 		m.Created = old.Created
@@ -255,6 +265,12 @@ func (s *Service) find(arn string) (*execution, error) {
 
 // Describe gives an execution as it stands.
 func (s *Service) Describe(arn string) (Description, error) {
+	if run, child, ok, err := s.childOf(arn); ok || err != nil {
+		if err != nil {
+			return Description{}, err
+		}
+		return s.describeChild(run, child)
+	}
 	e, err := s.find(arn)
 	if err != nil {
 		return Description{}, err
@@ -264,6 +280,13 @@ func (s *Service) Describe(arn string) (Description, error) {
 
 // History gives an execution's events up to now.
 func (s *Service) History(arn string) ([]asl.Event, error) {
+	if run, child, ok, err := s.childOf(arn); ok || err != nil {
+		if err != nil {
+			return nil, err
+		}
+		_, events, err := readChild(run.dir, child)
+		return events, err
+	}
 	e, err := s.find(arn)
 	if err != nil {
 		return nil, err
@@ -291,6 +314,12 @@ func (s *Service) Wait(ctx context.Context, arn string) (Description, error) {
 // Stop aborts a running execution and waits until it has ended. An execution
 // that has ended already stays as it is.
 func (s *Service) Stop(ctx context.Context, arn, name, cause string) (Description, error) {
+	if run, child, ok, err := s.childOf(arn); ok || err != nil {
+		if err != nil {
+			return Description{}, err
+		}
+		return s.stopChild(ctx, run, child, name, cause)
+	}
 	e, err := s.find(arn)
 	if err != nil {
 		return Description{}, err
