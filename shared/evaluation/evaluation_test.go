@@ -53,7 +53,7 @@ func TestNothingLooksFineThatIsNot(t *testing.T) {
 	if _, err := DeLong([]float64{1, 0}, []float64{1, 0}); err == nil {
 		t.Error("a variance from one row of each class")
 	}
-	if _, err := Paired(AUC{}, AUC{}); err == nil {
+	if _, err := Paired(Placements{}, Placements{}); err == nil {
 		t.Error("a difference of nothing")
 	}
 	for _, p := range [][]float64{{nan}, {-0.1}, {1.1}} {
@@ -106,12 +106,12 @@ func noisy(n int, seed uint64) Sample {
 
 func TestBootstrapIsSeededAndAgreesWithDeLong(t *testing.T) {
 	s := noisy(1500, 1)
-	low, high, err := Bootstrap(MetricAUC, s, 0.95, 1000, 7)
+	low, high, err := Bootstrap(MetricAUC, s, 0.95, Resampling{1000, 7})
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, _, _ := Bootstrap(MetricAUC, s, 0.95, 1000, 7)
-	other, _, _ := Bootstrap(MetricAUC, s, 0.95, 1000, 8)
+	again, _, _ := Bootstrap(MetricAUC, s, 0.95, Resampling{1000, 7})
+	other, _, _ := Bootstrap(MetricAUC, s, 0.95, Resampling{1000, 8})
 	if low != again || low == other {
 		t.Errorf("%v, again %v, another seed %v", low, again, other)
 	}
@@ -122,7 +122,7 @@ func TestBootstrapIsSeededAndAgreesWithDeLong(t *testing.T) {
 	}
 	for _, metric := range []string{MetricPRAUC, MetricF1, MetricPrecision, MetricRecall, MetricAccuracy, MetricLogLoss, MetricBrier} {
 		value, _ := Metric(metric, s)
-		low, high, err := Bootstrap(metric, s, 0.95, 200, 7)
+		low, high, err := Bootstrap(metric, s, 0.95, Resampling{200, 7})
 		if err != nil || !(low < value && value < high) {
 			t.Errorf("%s: %v not in %v to %v, %v", metric, value, low, high, err)
 		}
@@ -156,8 +156,10 @@ func TestDeLongIntervalsCoverAsOftenAsTheySay(t *testing.T) {
 
 func TestMeanAUCOfOneScoringIsItself(t *testing.T) {
 	s := noisy(300, 2)
-	a, _ := DeLong(s.Label, s.Score)
-	m, err := MeanAUC(a, a, a)
+	p, _ := PlacementsOf(s)
+	a := p.AUC()
+	mean, err := MeanPlacements(p, p, p)
+	m := mean.AUC()
 	if err != nil || math.Abs(m.Value-a.Value) > 1e-12 || math.Abs(m.Variance-a.Variance) > 1e-15 {
 		t.Errorf("%v %v, want %v %v, %v", m.Value, m.Variance, a.Value, a.Variance, err)
 	}
@@ -192,7 +194,7 @@ func BenchmarkDeLong10k(b *testing.B) {
 func BenchmarkBootstrapPRAUC10k(b *testing.B) {
 	s := noisy(10_000, 1)
 	for b.Loop() {
-		if _, _, err := Bootstrap(MetricPRAUC, s, 0.95, 1000, 1); err != nil {
+		if _, _, err := Bootstrap(MetricPRAUC, s, 0.95, Resampling{1000, 1}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -103,7 +103,13 @@ func TestDeLongAgreesWithTheDefinition(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		b, _ := DeLong(c.Label, c.Other)
+		pa, err := PlacementsOf(Sample{Label: c.Label, Score: c.Score})
+		if err != nil {
+			t.Fatal(err)
+		}
+		near(t, c.Name+" AUC of placements", pa.AUC().Value, a.Value)
+		near(t, c.Name+" variance of placements", pa.AUC().Variance, a.Variance)
+		pb, _ := PlacementsOf(Sample{Label: c.Label, Score: c.Other})
 		value, variance := pair(raw[i]["delong"])
 		near(t, c.Name+" AUC", a.Value, value)
 		near(t, c.Name+" variance", a.Variance, variance)
@@ -111,7 +117,7 @@ func TestDeLongAgreesWithTheDefinition(t *testing.T) {
 		wantLow, wantHigh := pair(raw[i]["ci95"])
 		near(t, c.Name+" low", low, wantLow)
 		near(t, c.Name+" high", high, wantHigh)
-		d, err := Paired(a, b)
+		d, err := Paired(pa, pb)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -9,6 +9,10 @@ func ROCAUC(s Sample) (float64, error) {
 	if err := s.twoClasses(); err != nil {
 		return 0, err
 	}
+	if s.Weight == nil {
+		sums, rows, _ := countPairs(s.Label, s.Score)
+		return float64(sums[positive].sum) / (2 * float64(rows[positive]) * float64(rows[negative])), nil
+	}
 	return rank(s).auc(s.weight), nil
 }
 
@@ -82,15 +86,15 @@ func ROC(s Sample) (Curve, error) {
 	if err := s.twoClasses(); err != nil {
 		return Curve{}, err
 	}
-	positive, negative := s.Totals()
+	positives, negatives := s.Totals()
 	c := Curve{X: []float64{0}, Y: []float64{0}, Threshold: []float64{math.Inf(1)}}
 	rank(s).each(s.weight, func(score, tp, fp float64) {
 		c.X, c.Y, c.Threshold = append(c.X, fp), append(c.Y, tp), append(c.Threshold, score)
 	})
 	c = c.withoutCollinear()
 	for i := range c.X {
-		c.X[i] /= negative
-		c.Y[i] /= positive
+		c.X[i] /= negatives
+		c.Y[i] /= positives
 	}
 	return c, nil
 }
@@ -113,20 +117,29 @@ func collinear(x0, y0, x1, y1, x2, y2 float64) bool {
 }
 
 // PrecisionRecall is recall (X, rising) and precision (Y) at every threshold,
-// without the thresholds at which recall does not rise: the step sum of
-// AveragePrecision stays as it is.
+// without the thresholds at which recall does not rise, and with only the last
+// of several of one precision: the step sum of AveragePrecision stays as it is.
 func PrecisionRecall(s Sample) (Curve, error) {
 	if err := s.twoClasses(); err != nil {
 		return Curve{}, err
 	}
-	positive, _ := s.Totals()
+	positives, _ := s.Totals()
 	var c Curve
 	before := 0.0
 	rank(s).each(s.weight, func(score, tp, fp float64) {
 		if tp > before {
-			c.X, c.Y, c.Threshold = append(c.X, tp/positive), append(c.Y, tp/(tp+fp)), append(c.Threshold, score)
+			c.step(tp/positives, tp/(tp+fp), score)
 		}
 		before = tp
 	})
 	return c, nil
+}
+
+// step adds a point of a step curve.
+func (c *Curve) step(x, y, threshold float64) {
+	if n := len(c.X); n > 0 && c.Y[n-1] == y {
+		c.X[n-1], c.Threshold[n-1] = x, threshold
+		return
+	}
+	c.X, c.Y, c.Threshold = append(c.X, x), append(c.Y, y), append(c.Threshold, threshold)
 }

@@ -1,8 +1,6 @@
 package gate
 
 import (
-	"math"
-
 	"github.com/sluice-ml/sluice/shared/evaluation"
 	"github.com/sluice-ml/sluice/shared/predictions"
 	"github.com/sluice-ml/sluice/shared/trainconfig"
@@ -118,34 +116,12 @@ func (v *Verdict) rates(e *trainconfig.Evaluation, name string, groups []evaluat
 	}
 }
 
-// disparity is how far two groups' AUCs lie apart. The groups are different
-// rows, so their errors are independent.
+// disparity is how far two groups' AUCs lie apart.
 func disparity(e *trainconfig.Evaluation, a, b evaluation.Group, confidence float64) Measurement {
-	low, high := differ(*a.AUC, *b.AUC, confidence)
 	m := Measurement{Name: "auc_disparity", Group: a.Name + " and " + b.Name, Confidence: confidence,
-		Value: math.Abs(a.AUC.Value - b.AUC.Value), Limit: e.Fairness.MaxDisparity, Wants: atMost,
-		N: a.Rows() + b.Rows(), Positives: a.Positives + b.Positives}
-	m.Low, m.High = absolute(low, high)
+		Limit: e.Fairness.MaxDisparity, Wants: atMost, N: a.Rows() + b.Rows(), Positives: a.Positives + b.Positives}
+	m.Value, m.Low, m.High = evaluation.Disparity(*a.AUC, *b.AUC, confidence)
 	return m
-}
-
-// differ is the interval of a − b for independent AUCs. Where one is perfect
-// its variance is 0, which is not certainty: the distances to the ends of both
-// intervals are added as squares instead (Newcombe's method, 1998).
-func differ(a, b evaluation.AUC, confidence float64) (low, high float64) {
-	lowA, highA := a.Interval(confidence)
-	lowB, highB := b.Interval(confidence)
-	d := a.Value - b.Value
-	return d - math.Hypot(a.Value-lowA, highB-b.Value), d + math.Hypot(highA-a.Value, b.Value-lowB)
-}
-
-// absolute is the interval of |x| for x in an interval.
-func absolute(low, high float64) (float64, float64) {
-	if low <= 0 && high >= 0 {
-		return 0, min(1, max(-low, high))
-	}
-	a, b := math.Abs(low), math.Abs(high)
-	return min(a, b), min(1, max(a, b))
 }
 
 // intersections reports the AUC of every combination of all attributes that is

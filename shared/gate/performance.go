@@ -87,37 +87,7 @@ type measurer struct {
 }
 
 func (m measurer) measure(name string, confidence float64) (Measurement, error) {
-	s := evaluation.Sample{Label: m.set.Label, Score: m.set.Score}
-	out := Measurement{Name: name, Confidence: confidence, N: len(s.Label), Positives: m.positives}
-	var err error
-	if out.Value, err = evaluation.Metric(name, s); err != nil {
-		return out, err
-	}
-	out.Low, out.High, err = interval(name, s, confidence, m.seed)
-	return out, err
-}
-
-// interval uses DeLong's variance for the AUC, Wilson's score interval for
-// shares of rows and the bootstrap for the rest.
-func interval(name string, s evaluation.Sample, confidence float64, seed int64) (low, high float64, err error) {
-	c, err := evaluation.Confuse(s, evaluation.Threshold)
-	if err != nil {
-		return 0, 0, err
-	}
-	switch name {
-	case evaluation.MetricAUC:
-		auc, err := evaluation.DeLong(s.Label, s.Score)
-		if err != nil {
-			return 0, 0, err
-		}
-		low, high = auc.Interval(confidence)
-		return low, high, nil
-	case evaluation.MetricPrecision:
-		return evaluation.Wilson(int(c.TP), int(c.TP+c.FP), confidence)
-	case evaluation.MetricRecall:
-		return evaluation.Wilson(int(c.TP), int(c.TP+c.FN), confidence)
-	case evaluation.MetricAccuracy:
-		return evaluation.Wilson(int(c.TP+c.TN), len(s.Label), confidence)
-	}
-	return evaluation.Bootstrap(name, s, confidence, bootstrapDraws, seed)
+	s := sampleOf(m.set)
+	e, err := evaluation.Measure(name, s, confidence, evaluation.Resampling{Draws: bootstrapDraws, Seed: m.seed})
+	return Measurement{Name: name, Value: e.Value, Low: e.Low, High: e.High, Confidence: confidence, N: len(s.Label), Positives: m.positives}, err
 }
