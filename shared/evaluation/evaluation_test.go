@@ -182,24 +182,6 @@ func TestGroupsOfSeveralAttributes(t *testing.T) {
 	}
 }
 
-func BenchmarkDeLong10k(b *testing.B) {
-	s := noisy(10_000, 1)
-	for b.Loop() {
-		if _, err := DeLong(s.Label, s.Score); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func BenchmarkBootstrapPRAUC10k(b *testing.B) {
-	s := noisy(10_000, 1)
-	for b.Loop() {
-		if _, _, err := Bootstrap(MetricPRAUC, s, 0.95, Resampling{1000, 1}); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
 // FuzzMetrics reads bytes as rows and looks for a value outside its range.
 func FuzzMetrics(f *testing.F) {
 	f.Add([]byte{0, 10, 1, 200, 0, 10, 1, 10}, false)
