@@ -85,6 +85,10 @@ type Estimate struct {
 	Method     string  `json:"method"` // how Low and High were made
 }
 
+// mostVisits bounds the work of a bootstrap that needs more draws than asked
+// for: draws times rows.
+const mostVisits = 1_000_000_000
+
 // Measure computes a metric with its interval. Errors are faults of kind
 // Invalid. The intervals:
 //
@@ -94,7 +98,7 @@ type Estimate struct {
 //     Wilson's interval of J gives F's.
 //   - log_loss, brier: means over rows, with the normal interval of a mean.
 //   - pr_auc: the stratified bootstrap, at least r.Draws, and as many as the
-//     confidence needs up to twenty times that.
+//     confidence needs up to twenty times that or a billion rows.
 //
 // Weighted rows count as Kish's effective number of them.
 func Measure(metric string, s Sample, confidence float64, r Resampling) (Estimate, error) {
@@ -114,7 +118,7 @@ func Measure(metric string, s Sample, confidence float64, r Resampling) (Estimat
 		err = e.mean(s, lossOf(metric))
 	case MetricPRAUC:
 		e.Method = ByBootstrap
-		r.Draws = enoughDraws(confidence, r.Draws, 20*r.Draws)
+		r.Draws = enoughDraws(confidence, r.Draws, max(r.Draws, min(20*r.Draws, mostVisits/len(s.Label))))
 		e.Low, e.High, err = Bootstrap(metric, s, confidence, r)
 	default:
 		err = e.share(s)

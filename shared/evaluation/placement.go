@@ -97,22 +97,39 @@ func (c class) mean() (mean, variance float64) {
 // linearised is the weighted mean of n values and the variance of that mean.
 // Rows of weight 0 are as if they were not there.
 func linearised(n int, weight, value func(int) float64) (mean, variance float64) {
-	total, rows := 0.0, 0.0
+	var sum, total, spread accumulator
+	rows := 0.0
 	for i := range n {
 		w := weight(i)
-		mean += w * value(i)
-		total += w
+		sum.add(w * value(i))
+		total.add(w)
 		if w > 0 {
 			rows++
 		}
 	}
-	mean /= total
+	mean = sum.total() / total.total()
 	for i := range n {
 		d := weight(i) * (value(i) - mean)
-		variance += d * d
+		spread.add(d * d)
 	}
-	return mean, variance / total / total * rows / (rows - 1)
+	return mean, spread.total() / total.total() / total.total() * rows / (rows - 1)
 }
+
+// accumulator adds many numbers with the error of few (Neumaier 1974): a plain
+// sum of a million loses the twelfth digit.
+type accumulator struct{ sum, lost float64 }
+
+func (a *accumulator) add(v float64) {
+	t := a.sum + v
+	if math.Abs(a.sum) >= math.Abs(v) {
+		a.lost += a.sum - t + v
+	} else {
+		a.lost += v - t + a.sum
+	}
+	a.sum = t
+}
+
+func (a *accumulator) total() float64 { return a.sum + a.lost }
 
 // Paired is a − b for scores of the same rows: their errors go together. The
 // error is a fault of kind Invalid when the rows cannot be the same.
