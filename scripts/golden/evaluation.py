@@ -86,6 +86,20 @@ def intervals(y, s, hat):
     return out
 
 
+def compared(y, s, t):
+    """Mean differences of losses, and McNemar's exact test."""
+    clip = lambda v: np.clip(v, 2.0**-52, 1 - 2.0**-52)
+    loss = lambda v: -np.log(np.where(y == 1, clip(v), 1 - clip(v)))
+    right = lambda v: ((v >= 0.5) == y).astype(float)
+    out = {}
+    for name, d in [("log_loss", loss(s) - loss(t)), ("brier", (s - y) ** 2 - (t - y) ** 2), ("accuracy", right(s) - right(t))]:
+        se = d.std(ddof=1) / len(y) ** 0.5
+        out[name] = [d.mean(), d.mean() - norm.ppf(0.975) * se, d.mean() + norm.ppf(0.975) * se, 2 * norm.sf(abs(d.mean()) / se)]
+    only, other = int((right(s) > right(t)).sum()), int((right(s) < right(t)).sum())
+    out["accuracy"][3] = binomtest(only, only + other).pvalue
+    return out
+
+
 def sample(name, n, ties, weighted):
     y = (rng.random(n) < 0.3).astype(int)
     s = np.clip(rng.normal(0.35 + 0.2 * y, 0.2), 0, 1)
@@ -121,6 +135,7 @@ def sample(name, n, ties, weighted):
             "delong": delong(y, s), "paired": paired(y, s, t),
             "ci95": [x + k * norm.ppf(0.975) * v**0.5 for x, v in [delong(y, s)] for k in (-1, 1)],
             "intervals": intervals(y, s, hat),
+            "compared": compared(y, s, t),
         }
     return case
 

@@ -42,6 +42,37 @@ func CalibrationErrorByMass(s Sample, bins int) (float64, []CalibrationBin, erro
 	return sum, kept, err
 }
 
+// MeasureCalibration is a calibration error with its interval, by bins of equal
+// mass or of equal width. Noise alone makes the error of a finite sample greater
+// than the truth, and that of a resample greater still; so the interval is the
+// basic bootstrap's, which turns the draws over at the value: 2·value − draws.
+func MeasureCalibration(s Sample, bins int, byMass bool, confidence float64, r Resampling) (Estimate, error) {
+	e := Estimate{Name: MetricCalibration, Confidence: confidence, Method: ByBasicBootstrap}
+	bin := equalWidth
+	if byMass {
+		e.Name, bin = MetricCalibrationByMass, equalMass
+	}
+	if err := s.binnable(bins); err != nil {
+		return e, err
+	}
+	which := bin(s, bins)
+	of := func(w func(int) float64) (float64, error) {
+		v, _, err := calibrate(s, which, bins, w)
+		return v, err
+	}
+	var err error
+	if e.Value, err = of(s.weight); err != nil {
+		return e, err
+	}
+	values, err := r.draw(s, confidence, of)
+	if err != nil {
+		return e, err
+	}
+	low, high := percentiles(values, confidence)
+	e.Low, e.High = max(0, 2*e.Value-high), min(1, max(0, 2*e.Value-low))
+	return e, nil
+}
+
 func (s Sample) binnable(bins int) error {
 	if bins < 1 {
 		return invalid("%d calibration bins; want 1 or more", bins)

@@ -55,12 +55,16 @@ func (a AUC) Negatives() int { return a.negatives }
 // Interval is the two-sided interval at a confidence such as 0.95, within
 // [0, 1]. A perfect (or perfectly wrong) AUC has variance 0 however few the
 // rows; there the exact binomial bound over min(positives, negatives)
-// independent pairs takes its place.
+// independent pairs takes its place. Scores that are all equal rank nothing;
+// their interval is all of [0, 1].
 func (a AUC) Interval(confidence float64) (low, high float64) {
 	if a.Value >= 1 || a.Value <= 0 {
 		pairs := min(a.positives, a.negatives)
 		low, high, _ = Exact(int(math.Round(a.Value))*pairs, pairs, confidence)
 		return low, high
+	}
+	if a.Variance == 0 {
+		return 0, 1
 	}
 	half := quantile(confidence) * math.Sqrt(a.Variance)
 	return max(0, a.Value-half), min(1, a.Value+half)

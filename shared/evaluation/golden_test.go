@@ -21,6 +21,7 @@ type golden struct {
 		Parity              Parity        `json:"parity"`
 		JointParity         Parity        `json:"joint_parity"`
 		Intervals           map[string][2]float64
+		Compared            map[string][4]float64
 	}
 	Shares []struct {
 		K, N          int
@@ -204,6 +205,21 @@ func TestIntervalsOfMetricsAgreeWithScipy(t *testing.T) {
 			}
 			near(t, c.Name+" "+metric+" low", e.Low, want[0])
 			near(t, c.Name+" "+metric+" high", e.High, want[1])
+		}
+	}
+}
+
+func TestPairedComparisonsAgreeWithScipy(t *testing.T) {
+	g, _ := load(t)
+	for _, c := range g.Samples {
+		for metric, want := range c.Compared {
+			got, err := Compare(metric, Sample{Label: c.Label, Score: c.Score}, Sample{Label: c.Label, Score: c.Other}, 0.95, Resampling{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, v := range []float64{got.Difference, got.Low, got.High, got.P} {
+				near(t, c.Name+" "+metric, v, want[i])
+			}
 		}
 	}
 }

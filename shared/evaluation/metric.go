@@ -12,6 +12,13 @@ const (
 	MetricBrier     = "brier"
 )
 
+// Metrics that are measured and cannot be given a threshold.
+const (
+	MetricPartialAUC        = "partial_auc"
+	MetricCalibration       = "calibration_error"
+	MetricCalibrationByMass = "calibration_error_by_mass"
+)
+
 // Threshold is the score from which a row is predicted positive where nothing
 // else is said.
 const Threshold = 0.5
@@ -73,6 +80,8 @@ const (
 	ByWilson    = "Wilson"
 	ByMean      = "normal"
 	ByBootstrap = "bootstrap"
+	// ByBasicBootstrap turns the draws over at the value.
+	ByBasicBootstrap = "basic bootstrap"
 )
 
 // Estimate is a metric with its interval.
@@ -124,6 +133,24 @@ func Measure(metric string, s Sample, confidence float64, r Resampling) (Estimat
 		err = e.share(s)
 	}
 	return e, err
+}
+
+// MeasurePartialAUC is the partial AUC with its bootstrap interval.
+func MeasurePartialAUC(s Sample, maxFPR, confidence float64, r Resampling) (Estimate, error) {
+	e := Estimate{Name: MetricPartialAUC, Confidence: confidence, Method: ByBootstrap}
+	of, err := partialAUC(s, maxFPR)
+	if err != nil {
+		return e, err
+	}
+	if e.Value, err = of(s.weight); err != nil {
+		return e, err
+	}
+	values, err := r.draw(s, confidence, of)
+	if err != nil {
+		return e, err
+	}
+	e.Low, e.High = percentiles(values, confidence)
+	return e, nil
 }
 
 func (e *Estimate) auc(s Sample) error {

@@ -1,6 +1,8 @@
 package gate
 
 import (
+	"slices"
+
 	"github.com/sluice-ml/sluice/shared/evaluation"
 	"github.com/sluice-ml/sluice/shared/predictions"
 	"github.com/sluice-ml/sluice/shared/trainconfig"
@@ -111,6 +113,10 @@ func (v *Verdict) usable(set *predictions.Set) bool {
 	}
 	if err := set.Check(); err != nil {
 		v.insufficient("the predictions cannot be used: %v", err)
+		return false
+	}
+	if slices.Max(set.Score) == slices.Min(set.Score) {
+		v.insufficient("all %d scores are %v: a model that tells no row from another cannot be judged", len(set.Score), set.Score[0])
 		return false
 	}
 	return true
