@@ -39,7 +39,7 @@ AWS_ENDPOINT_URL is set; otherwise, or with --aws, to the AWS account of your
 credentials. Add --json to any command for output that a script can parse.
 
 Exit codes: 0 done; 1 it failed; 2 the command line is wrong; 3 a run ended
-other than promoted or registered; 130 interrupted.`,
+other than promoted or registered, or a gate could not tell; 130 interrupted.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          cobra.ArbitraryArgs,
@@ -55,7 +55,8 @@ other than promoted or registered; 130 interrupted.`,
 		return usageError{fmt.Errorf("%w (see: %s --help)", err, c.CommandPath())}
 	})
 	root.AddCommand(upCommand(s), storyCommand(s), invokeCommand(s), runCommand(s), dataCommand(s), modelCommand(s),
-		rolloutCommand(s), configCommand(s), reportCommand(s), trafficCommand(s), aslCommand(s), doctorCommand())
+		rolloutCommand(s), configCommand(s), reportCommand(s), trafficCommand(s), aslCommand(s), doctorCommand(),
+		evaluateCommand(s), gateCommand(s))
 	return root
 }
 
