@@ -56,7 +56,7 @@ other than promoted or registered, or a gate could not tell; 130 interrupted.`,
 	})
 	root.AddCommand(upCommand(s), storyCommand(s), invokeCommand(s), runCommand(s), dataCommand(s), modelCommand(s),
 		rolloutCommand(s), configCommand(s), reportCommand(s), trafficCommand(s), aslCommand(s), doctorCommand(),
-		evaluateCommand(s), gateCommand(s), predictCommand(s))
+		evaluateCommand(s), gateCommand(s), predictCommand(s), decisionCommand(s))
 	return root
 }
 
