@@ -8,6 +8,7 @@ import json
 
 import numpy as np
 from fairlearn import metrics as fair
+from scipy.special import expit, logit
 from scipy.stats import binomtest, norm
 from sklearn import metrics as m
 from statsmodels.stats.multitest import multipletests
@@ -74,11 +75,14 @@ def fairness(y, hat, who, w):
 
 
 def intervals(y, s, hat):
-    """By Wilson's interval of a share of rows, and the normal one of a mean."""
+    """By the exact interval of a share of rows, and the normal one of a mean."""
     tp, fp, fn = ((y * hat).sum(), ((1 - y) * hat).sum(), (y * (1 - hat)).sum())
-    wilson = lambda k, n: list(binomtest(int(k), int(n)).proportion_ci(0.95, "wilson"))
-    out = {"precision": wilson(tp, tp + fp), "recall": wilson(tp, tp + fn), "accuracy": wilson((y == hat).sum(), len(y))}
-    out["f1_score"] = [2 * j / (1 + j) for j in wilson(tp, tp + fp + fn)]
+    exact = lambda k, n: list(binomtest(int(k), int(n)).proportion_ci(0.95, "exact"))
+    out = {"precision": exact(tp, tp + fp), "recall": exact(tp, tp + fn), "accuracy": exact((y == hat).sum(), len(y))}
+    out["f1_score"] = [2 * j / (1 + j) for j in exact(tp, tp + fp + fn)]
+    value, variance = delong(y, s)
+    half = norm.ppf(0.975) * variance**0.5 / (value * (1 - value))
+    out["auc_roc"] = [float(expit(logit(value) + k * half)) for k in (-1, 1)]
     p = np.clip(s, 2.0**-52, 1 - 2.0**-52)
     for name, loss in [("log_loss", -np.log(np.where(y == 1, p, 1 - p))), ("brier", (s - y) ** 2)]:
         half = norm.ppf(0.975) * loss.std(ddof=1) / len(y) ** 0.5

@@ -36,7 +36,7 @@ func BenchmarkDeLong10M(b *testing.B) {
 		if a, err = DeLong(s.Label, s.Score); err != nil {
 			b.Fatal(err)
 		}
-		low, high = a.Interval(0.95)
+		low, high = a.Logit(0.95)
 	}
 	b.Logf("AUC %.12f, %.12f to %.12f", a.Value, low, high)
 }

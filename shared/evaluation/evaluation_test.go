@@ -205,9 +205,11 @@ func FuzzMetrics(f *testing.F) {
 			t.Fatalf("log loss is %v", v)
 		}
 		if a, err := DeLong(s.Label, s.Score); err == nil {
-			low, high := a.Interval(0.95)
-			if !(0 <= low && low <= a.Value+1e-12 && a.Value-1e-12 <= high && high <= 1) {
-				t.Fatalf("%v not in %v to %v", a.Value, low, high)
+			for _, interval := range []func(float64) (float64, float64){a.Interval, a.Logit} {
+				low, high := interval(0.95)
+				if !(0 <= low && low <= a.Value+1e-12 && a.Value-1e-12 <= high && high <= 1) {
+					t.Fatalf("%v not in %v to %v", a.Value, low, high)
+				}
 			}
 			area, err := ROCAUC(s)
 			if err != nil || math.Abs(area-a.Value) > 1e-9 {

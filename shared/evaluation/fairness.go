@@ -119,7 +119,7 @@ func (g Group) Rate(name string, confidence float64) (Estimate, error) {
 	if e.Value, err = share(name, part, whole); err != nil {
 		return e, err
 	}
-	e.Low, e.High, err = s.shareInterval(part, whole, among, confidence)
+	e.Low, e.High, err = s.shareInterval(wilson, part, whole, among, confidence)
 	return e, err
 }
 

@@ -78,8 +78,11 @@ func Metric(metric string, s Sample) (float64, error) {
 const (
 	ByDeLong    = "DeLong"
 	ByWilson    = "Wilson"
+	ByExact     = "exact" // Clopper and Pearson
 	ByMean      = "normal"
 	ByBootstrap = "bootstrap"
+	// ByDeLongLogit is DeLong's variance in ln(AUC / (1 − AUC)).
+	ByDeLongLogit = "DeLong, logit"
 	// ByBasicBootstrap turns the draws over at the value.
 	ByBasicBootstrap = "basic bootstrap"
 )
@@ -101,10 +104,11 @@ const mostVisits = 1_000_000_000
 // Measure computes a metric with its interval. Errors are faults of kind
 // Invalid. The intervals:
 //
-//   - auc_roc: DeLong's variance.
-//   - precision, recall, accuracy: Wilson's score interval of the share of rows.
+//   - auc_roc: DeLong's variance, on the logit scale.
+//   - precision, recall, accuracy: the exact interval of the share of rows, which
+//     misses at most as often as it says.
 //   - f1_score: F = 2J / (1 + J), where J is the share TP of TP + FP + FN, so
-//     Wilson's interval of J gives F's.
+//     the exact interval of J gives F's.
 //   - log_loss, brier: means over rows, with the normal interval of a mean.
 //   - pr_auc: the stratified bootstrap, at least r.Draws, and as many as the
 //     confidence needs up to twenty times that or a billion rows.
@@ -158,8 +162,8 @@ func (e *Estimate) auc(s Sample) error {
 	if err != nil {
 		return err
 	}
-	e.Value, e.Method = a.Value, ByDeLong
-	e.Low, e.High = a.Interval(e.Confidence)
+	e.Value, e.Method = a.Value, ByDeLongLogit
+	e.Low, e.High = a.Logit(e.Confidence)
 	return nil
 }
 
@@ -201,16 +205,16 @@ func (e *Estimate) share(s Sample) error {
 		part, whole, among = c.TP, c.TP+c.FP+c.FN, func(i int) bool { return predicted(i) || truly(i) }
 	}
 	var err error
-	e.Method = ByWilson
-	if e.Low, e.High, err = s.shareInterval(part, whole, among, e.Confidence); err == nil && e.Name == MetricF1 {
+	e.Method = ByExact
+	if e.Low, e.High, err = s.shareInterval(exact, part, whole, among, e.Confidence); err == nil && e.Name == MetricF1 {
 		e.Low, e.High = 2*e.Low/(1+e.Low), 2*e.High/(1+e.High)
 	}
 	return err
 }
 
-// shareInterval is Wilson's interval of weights part of whole, over as many rows
-// as those among them are worth.
-func (s Sample) shareInterval(part, whole float64, among func(int) bool, confidence float64) (low, high float64, err error) {
+// shareInterval is the interval of weights part of whole, over as many rows as
+// those among them are worth.
+func (s Sample) shareInterval(by func(k, n, confidence float64) (float64, float64, error), part, whole float64, among func(int) bool, confidence float64) (low, high float64, err error) {
 	rows := whole
 	if s.Weight != nil {
 		only := Sample{}
@@ -222,5 +226,5 @@ func (s Sample) shareInterval(part, whole float64, among func(int) bool, confide
 		rows = only.effective()
 		part *= rows / whole
 	}
-	return wilson(min(part, rows), rows, confidence)
+	return by(min(part, rows), rows, confidence)
 }

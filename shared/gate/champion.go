@@ -44,7 +44,7 @@ func Champion(e *trainconfig.Evaluation, set *predictions.Set, serving bool) Ver
 func (v *Verdict) compare(e *trainconfig.Evaluation, candidate, champion evaluation.Placements) {
 	rows := candidate.AUC().Positives() + candidate.AUC().Negatives()
 	for i, auc := range []evaluation.AUC{candidate.AUC(), champion.AUC()} {
-		low, high := auc.Interval(e.Confidence)
+		low, high := auc.Logit(e.Confidence)
 		v.report(Measurement{Name: evaluation.MetricAUC, Group: []string{"candidate", "champion"}[i], Value: auc.Value, Low: low, High: high,
 			Confidence: e.Confidence, N: rows, Positives: auc.Positives()})
 	}

@@ -153,7 +153,7 @@ func (v *Verdict) attribute(e *trainconfig.Evaluation, c compared, confidence fl
 // rates reports each group's AUC and how differently the groups are decided on.
 func (v *Verdict) rates(e *trainconfig.Evaluation, name string, groups []evaluation.Group) {
 	for _, g := range groups {
-		low, high := g.AUC.Interval(e.Confidence)
+		low, high := g.AUC.Logit(e.Confidence)
 		v.report(Measurement{Name: evaluation.MetricAUC, Group: g.Name, Value: g.AUC.Value, Low: low, High: high,
 			Confidence: e.Confidence, N: g.Rows(), Positives: g.Positives})
 	}
@@ -205,7 +205,7 @@ func (v *Verdict) intersections(e *trainconfig.Evaluation, set *predictions.Set)
 	}
 	var worst Measurement
 	for i, a := range groups {
-		low, high := a.AUC.Interval(e.Confidence)
+		low, high := a.AUC.Logit(e.Confidence)
 		v.report(Measurement{Name: evaluation.MetricAUC, Group: a.Name, Value: a.AUC.Value, Low: low, High: high,
 			Confidence: e.Confidence, N: a.Rows(), Positives: a.Positives})
 		for _, b := range groups[i+1:] {

@@ -55,9 +55,9 @@ score, the probability of the positive class. CSV, Parquet and JSON Lines, also
 gzipped. Nothing is sent anywhere; no stack needs to run.
 
 Every number comes with the interval that its rows leave open, and with how the
-interval was made: DeLong's variance for the AUC, Wilson's for shares of rows,
-the normal one for mean losses, the seeded stratified bootstrap for the rest. A
-metric that the rows cannot tell is "insufficient", with the reason.
+interval was made: DeLong's variance for the AUC, Clopper and Pearson's or Wilson's
+for shares of rows, the normal one for mean losses, the seeded stratified
+bootstrap for the rest. A metric that the rows cannot tell is "insufficient", with the reason.
 
   sluice evaluate predictions.parquet
   sluice evaluate scored.csv --label income --positive '>50K' --score p
