@@ -3,6 +3,7 @@
 # there is one. `make bench` fetches and builds what this needs.
 #   BENCH=regexp   only these Go benchmarks (default: all)
 #   STORY=no       leave the story out (it takes two minutes)
+#   PEERS=no       leave scikit-learn out (it is fetched once into .sluice/cache/peers)
 set -euo pipefail
 cd "$(dirname "$0")/.."
 echo "machine: $(nproc) cores, $(awk -F': ' '/model name/ {print $2; exit}' /proc/cpuinfo), $(go version | cut -d' ' -f3)"
@@ -12,6 +13,21 @@ go test -run '^$' -bench "${BENCH:-.}" -benchmem \
   ./infra/local/asl ./infra/local/states ./infra/local/lambda ./infra/local/s3 ./infra/local/cloudwatch ./infra/local/sagemaker ./infra/local/outside \
   ./shared/gbdt ./shared/serving ./shared/scoring ./shared/table ./shared/evaluation ./shared/dataset |
   grep -E '^(Benchmark|pkg:|ok|FAIL|---)'
+if [[ ${PEERS:-yes} != no ]]; then
+  echo
+  echo "== AUC with its interval at 10,000,000 scores, beside scikit-learn, in one run =="
+  python=.sluice/cache/peers/bin/python
+  if ! $python -c 'import sklearn' 2>/dev/null; then
+    python3 -m venv .sluice/cache/peers
+    $python -m pip -q install numpy==2.4.6 scipy==1.17.1 scikit-learn==1.9.1
+  fi
+  rows=$(mktemp -u)
+  trap 'rm -f "$rows"' EXIT
+  for cores in 1 2; do
+    GOMAXPROCS=$cores SLUICE_PEER_ROWS=$rows go test -run '^$' -bench DeLong10M -benchtime 5x -v ./shared/evaluation | grep -E '^Benchmark.*op|AUC' | tail -2
+  done
+  $python scripts/peers/roc_auc.py "$rows"
+fi
 [[ ${STORY:-yes} == no ]] && exit
 echo
 echo "== the story: orchestration overhead per run, rollback from alarm to verified weight =="

@@ -253,7 +253,7 @@ func (o *predictOptions) write(columns []parquet.Column) error {
 	if strings.HasSuffix(o.output, ".csv") {
 		err = writeCSV(file, columns)
 	} else {
-		err = parquet.Write(file, columns)
+		err = parquet.Write(struct{ io.Writer }{file}, columns) // which would close a file
 	}
 	if err = errors.Join(err, file.Close()); err != nil {
 		return err
