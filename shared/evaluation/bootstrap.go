@@ -21,6 +21,16 @@ func enoughDraws(confidence float64, least, most int) int {
 	return min(most, max(least, int(math.Ceil(40/(1-confidence)))))
 }
 
+// falling is the sample in falling order of score, so that a statistic that goes
+// through the thresholds of every draw goes through memory in order too. What
+// Check refuses stays as it is.
+func (s Sample) falling() Sample {
+	if s.Check() != nil {
+		return s
+	}
+	return s.Take(argsort(s.Score, true))
+}
+
 func (r Resampling) check(confidence float64) error {
 	if r.Draws < 100 || r.Draws > 1_000_000 {
 		return invalid("%d draws; want 100 to a million", r.Draws)
@@ -33,6 +43,7 @@ func (r Resampling) check(confidence float64) error {
 // its weight each time it is drawn. Draws in which the metric is not defined are
 // errors.
 func Bootstrap(metric string, s Sample, confidence float64, r Resampling) (low, high float64, err error) {
+	s = s.falling()
 	of, err := statistic(metric, s)
 	if err != nil {
 		return 0, 0, err
@@ -53,6 +64,14 @@ func BootstrapDifference(metric string, a, b Sample, confidence float64, r Resam
 	if !slices.Equal(a.Label, b.Label) {
 		return 0, 0, 0, invalid("the two samples are not of the same rows")
 	}
+	if err := a.Check(); err != nil {
+		return 0, 0, 0, err
+	}
+	if err := b.Check(); err != nil {
+		return 0, 0, 0, err
+	}
+	rows := argsort(a.Score, true)
+	a, b = a.Take(rows), b.Take(rows)
 	ofA, err := statistic(metric, a)
 	if err != nil {
 		return 0, 0, 0, err
@@ -104,10 +123,14 @@ func (r Resampling) draw(s Sample, confidence float64, of func(func(int) float64
 	workers := runtime.GOMAXPROCS(0)
 	for w := range workers {
 		all.Go(func() {
-			times := make([]float64, len(s.Label))
+			times := make([]uint16, len(s.Label))
+			weight := func(i int) float64 { return float64(times[i]) }
+			if s.Weight != nil {
+				weight = func(i int) float64 { return float64(times[i]) * s.Weight[i] }
+			}
 			for d := w; d < r.Draws; d += workers {
 				r.resample(d, classes, times)
-				values[d], errs[d] = of(func(i int) float64 { return times[i] * s.weight(i) })
+				values[d], errs[d] = of(weight)
 			}
 		})
 	}
@@ -122,7 +145,7 @@ func (r Resampling) draw(s Sample, confidence float64, of func(func(int) float64
 }
 
 // resample counts how often each row is drawn.
-func (r Resampling) resample(d int, classes [2][]int, times []float64) {
+func (r Resampling) resample(d int, classes [2][]int, times []uint16) {
 	random := rand.New(rand.NewPCG(uint64(r.Seed), 0x736c75696365<<16+uint64(d))) // "sluice"
 	clear(times)
 	for _, class := range classes {

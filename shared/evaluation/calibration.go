@@ -55,6 +55,7 @@ func MeasureCalibration(s Sample, bins int, byMass bool, confidence float64, r R
 	if err := s.binnable(bins); err != nil {
 		return e, err
 	}
+	s = s.falling()
 	which := bin(s, bins)
 	of := func(w func(int) float64) (float64, error) {
 		v, _, err := calibrate(s, which, bins, w)

@@ -142,6 +142,7 @@ func Measure(metric string, s Sample, confidence float64, r Resampling) (Estimat
 // MeasurePartialAUC is the partial AUC with its bootstrap interval.
 func MeasurePartialAUC(s Sample, maxFPR, confidence float64, r Resampling) (Estimate, error) {
 	e := Estimate{Name: MetricPartialAUC, Confidence: confidence, Method: ByBootstrap}
+	s = s.falling()
 	of, err := partialAUC(s, maxFPR)
 	if err != nil {
 		return e, err
