@@ -63,6 +63,19 @@ def weighted_delong(y, s, t, w):
     return [[mean(x, wp)[0], mean(x, wp)[1] + mean(z, wn)[1]] for x, z in [(a, b), (a - c, b - d)]]
 
 
+def pr_auc_variance(y, s, w):
+    """By the influence of every row, from every pair of rows."""
+    n, p = w.sum(), w[y == 1].sum() / w.sum()
+    at_least = s[None, :] >= s[:, None]  # [i, j]: row j is at or above row i
+    b = (at_least * w).sum(1) / n
+    q = (at_least * (w * y)).sum(1) / n / b
+    value = (w * y * q).sum() / (w * y).sum()
+    moved = ((w * y / b)[:, None] * at_least * (y[None, :] - q[:, None])).sum(0) / n
+    influence = (y * q + moved - value * y) / p
+    rows = (w > 0).sum()
+    return value, ((w / n * influence) ** 2).sum() * rows / (rows - 1)
+
+
 def fairness(y, hat, who, w):
     given = {"sensitive_features": who, "sample_weight": w}
     return {
@@ -130,6 +143,7 @@ def sample(name, n, ties, weighted):
         "partial": [m.roc_auc_score(y, s, max_fpr=f, sample_weight=w) for f in (0.01, 0.1, 0.5)],
         "by_mass": by_mass(y, s, np.ones(n) if w is None else w),
         "weighted_delong": weighted_delong(y, s, t, np.ones(n) if w is None else w),
+        "pr_auc_variance": pr_auc_variance(y, s, np.ones(n) if w is None else w),
         "parity": fairness(y, hat, sex, w),
         "joint_parity": fairness(y, hat, np.char.add(sex, race), w),
     }

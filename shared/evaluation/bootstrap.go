@@ -14,13 +14,6 @@ type Resampling struct {
 	Seed  int64 // equal seeds give equal intervals, on any number of cores
 }
 
-// enough says how many draws an interval at a confidence needs, at least least:
-// twenty beyond each end, so that the ends are order statistics that are there.
-// most bounds it.
-func enoughDraws(confidence float64, least, most int) int {
-	return min(most, max(least, int(math.Ceil(40/(1-confidence)))))
-}
-
 // falling is the sample in falling order of score, so that a statistic that goes
 // through the thresholds of every draw goes through memory in order too. What
 // Check refuses stays as it is.

@@ -71,9 +71,7 @@ func (a AUC) Logit(confidence float64) (low, high float64) {
 	if low, high, ok := a.degenerate(confidence); ok {
 		return low, high
 	}
-	centre := math.Log(a.Value / (1 - a.Value))
-	half := quantile(confidence) * math.Sqrt(a.Variance) / (a.Value * (1 - a.Value))
-	return 1 / (1 + math.Exp(half-centre)), 1 / (1 + math.Exp(-half-centre))
+	return logitInterval(a.Value, a.Variance, confidence)
 }
 
 // degenerate gives the interval where the variance says nothing. A perfect (or

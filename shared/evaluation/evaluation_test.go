@@ -290,18 +290,18 @@ func TestWeightedMetrics(t *testing.T) {
 			part.Label, part.Score = append(part.Label, s.Label[i]), append(part.Score, s.Score[i])
 		}
 	}
-	for _, metric := range []string{MetricAUC, MetricPrecision, MetricRecall, MetricF1, MetricAccuracy, MetricLogLoss, MetricBrier} {
-		got, err := Measure(metric, heavy, 0.9, Resampling{200, 1})
+	for _, metric := range []string{MetricAUC, MetricPRAUC, MetricPrecision, MetricRecall, MetricF1, MetricAccuracy, MetricLogLoss, MetricBrier} {
+		got, err := Measure(metric, heavy, 0.9)
 		if err != nil {
 			t.Fatal(err)
 		}
-		want, _ := Measure(metric, part, 0.9, Resampling{200, 1})
+		want, _ := Measure(metric, part, 0.9)
 		near(t, metric, got.Value, want.Value)
 		near(t, metric+" low", got.Low, want.Low)
 		near(t, metric+" high", got.High, want.High)
 	}
-	e, err := Measure(MetricPRAUC, heavy, 0.9, Resampling{200, 1})
-	if err != nil || !(e.Low < e.Value && e.Value < e.High) || e.Method != ByBootstrap {
+	e, err := Measure(MetricPRAUC, heavy, 0.9)
+	if err != nil || !(e.Low < e.Value && e.Value < e.High) || e.Method != ByInfluence {
 		t.Errorf("%+v, %v", e, err)
 	}
 	if _, err := PlacementsOf(Sample{Label: []float64{0, 0, 1, 1}, Score: []float64{0, 1, 0, 1}, Weight: []float64{1, 1, 1, 0}}); err == nil {

@@ -18,6 +18,7 @@ type golden struct {
 		Calibration         float64       `json:"calibration"`
 		ByMass              float64       `json:"by_mass"`
 		WeightedDeLong      [2][2]float64 `json:"weighted_delong"`
+		PRAUCVariance       [2]float64    `json:"pr_auc_variance"`
 		Parity              Parity        `json:"parity"`
 		JointParity         Parity        `json:"joint_parity"`
 		Intervals           map[string][2]float64
@@ -192,6 +193,9 @@ func TestWeightsAgreeWithTheDefinition(t *testing.T) {
 		near(t, c.Name+" variance", a.AUC().Variance, c.WeightedDeLong[0][1])
 		near(t, c.Name+" difference", d.Value, c.WeightedDeLong[1][0])
 		near(t, c.Name+" variance of the difference", d.Variance, c.WeightedDeLong[1][1])
+		value, variance := averagePrecision(s)
+		near(t, c.Name+" average precision", value, c.PRAUCVariance[0])
+		near(t, c.Name+" variance of the average precision", variance, c.PRAUCVariance[1])
 	}
 }
 
@@ -199,7 +203,7 @@ func TestIntervalsOfMetricsAgreeWithScipy(t *testing.T) {
 	g, _ := load(t)
 	for _, c := range g.Samples {
 		for metric, want := range c.Intervals {
-			e, err := Measure(metric, Sample{Label: c.Label, Score: c.Score}, 0.95, Resampling{})
+			e, err := Measure(metric, Sample{Label: c.Label, Score: c.Score}, 0.95)
 			if err != nil {
 				t.Fatal(err)
 			}

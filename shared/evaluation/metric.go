@@ -80,6 +80,7 @@ const (
 	ByWilson    = "Wilson"
 	ByExact     = "exact" // Clopper and Pearson
 	ByMean      = "normal"
+	ByInfluence = "influence, logit"
 	ByBootstrap = "bootstrap"
 	// ByDeLongLogit is DeLong's variance in ln(AUC / (1 − AUC)).
 	ByDeLongLogit = "DeLong, logit"
@@ -97,10 +98,6 @@ type Estimate struct {
 	Method     string  `json:"method"` // how Low and High were made
 }
 
-// mostVisits bounds the work of a bootstrap that needs more draws than asked
-// for: draws times rows.
-const mostVisits = 1_000_000_000
-
 // Measure computes a metric with its interval. Errors are faults of kind
 // Invalid. The intervals:
 //
@@ -110,17 +107,21 @@ const mostVisits = 1_000_000_000
 //   - f1_score: F = 2J / (1 + J), where J is the share TP of TP + FP + FN, so
 //     the exact interval of J gives F's.
 //   - log_loss, brier: means over rows, with the normal interval of a mean.
-//   - pr_auc: the stratified bootstrap, at least r.Draws, and as many as the
-//     confidence needs up to twenty times that or a billion rows.
+//   - pr_auc: the variance of its influence function, on the logit scale.
 //
 // Weighted rows count as Kish's effective number of them.
-func Measure(metric string, s Sample, confidence float64, r Resampling) (Estimate, error) {
+func Measure(metric string, s Sample, confidence float64) (Estimate, error) {
 	e := Estimate{Name: metric, Confidence: confidence}
 	if err := checkConfidence(confidence); err != nil {
 		return e, err
 	}
-	if metric == MetricAUC {
-		return e, e.auc(s)
+	switch metric {
+	case MetricAUC:
+		err := e.auc(s)
+		return e, err
+	case MetricPRAUC:
+		err := e.prAUC(s)
+		return e, err
 	}
 	var err error
 	if e.Value, err = Metric(metric, s); err != nil {
@@ -129,10 +130,6 @@ func Measure(metric string, s Sample, confidence float64, r Resampling) (Estimat
 	switch metric {
 	case MetricLogLoss, MetricBrier:
 		err = e.mean(s, lossOf(metric))
-	case MetricPRAUC:
-		e.Method = ByBootstrap
-		r.Draws = enoughDraws(confidence, r.Draws, max(r.Draws, min(20*r.Draws, mostVisits/len(s.Label))))
-		e.Low, e.High, err = Bootstrap(metric, s, confidence, r)
 	default:
 		err = e.share(s)
 	}
@@ -166,6 +163,34 @@ func (e *Estimate) auc(s Sample) error {
 	e.Value, e.Method = a.Value, ByDeLongLogit
 	e.Low, e.High = a.Logit(e.Confidence)
 	return nil
+}
+
+func (e *Estimate) prAUC(s Sample) error {
+	if err := s.twoClasses(); err != nil {
+		return err
+	}
+	var variance float64
+	if e.Value, variance = averagePrecision(s); !finite(variance) {
+		return invalid("the spread of %s cannot be told from one row", e.Name)
+	}
+	e.Method = ByInfluence
+	if e.Value >= 1 { // as a perfect AUC
+		p, n := s.classes()
+		var err error
+		e.Value = 1
+		e.Low, e.High, err = Exact(min(p, n), min(p, n), e.Confidence)
+		return err
+	}
+	e.Low, e.High = logitInterval(e.Value, variance, e.Confidence)
+	return nil
+}
+
+// classes counts the positive and the negative rows.
+func (s Sample) classes() (positives, negatives int) {
+	for _, label := range s.Label {
+		positives += int(label)
+	}
+	return positives, len(s.Label) - positives
 }
 
 // AUCOf is DeLong for rows that may have weights.

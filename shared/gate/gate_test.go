@@ -68,10 +68,10 @@ func TestPerformance(t *testing.T) {
 		{"worst counts", "thresholds: {auc_roc: 0.8, recall: 0.99}", Fail, "recall is"},
 		{"none", "", Insufficient, "no threshold says what a good model is"},
 	} {
-		v := Performance(&config(t, c.config).Evaluation, set, 7)
+		v := Performance(&config(t, c.config).Evaluation, set)
 		t.Run(c.name, func(t *testing.T) { expect(t, v, c.verdict, c.reason) })
 	}
-	v := Performance(&config(t, "thresholds: {auc_roc: 0.8}").Evaluation, set, 7)
+	v := Performance(&config(t, "thresholds: {auc_roc: 0.8}").Evaluation, set)
 	if len(v.Measurements) != 8 {
 		t.Errorf("%d measurements", len(v.Measurements))
 	}
@@ -84,26 +84,26 @@ func TestPerformance(t *testing.T) {
 
 func TestPerformanceWithoutEvidence(t *testing.T) {
 	e := &config(t, "thresholds: {auc_roc: 0.8, precision: 0.5}").Evaluation
-	expect(t, Performance(e, nil, 7), Insufficient, "there are no predictions")
-	expect(t, Performance(e, scored(15, 3, 1), 7), Insufficient, "at least 10 of each are needed")
+	expect(t, Performance(e, nil), Insufficient, "there are no predictions")
+	expect(t, Performance(e, scored(15, 3, 1)), Insufficient, "at least 10 of each are needed")
 	one := scored(500, 1.5, 1)
 	clear(one.Label)
-	expect(t, Performance(e, one, 7), Insufficient, "auc_roc cannot be computed")
+	expect(t, Performance(e, one), Insufficient, "auc_roc cannot be computed")
 	never := scored(500, 1.5, 1)
 	for i := range never.Score {
 		never.Score[i] /= 10
 	}
-	expect(t, Performance(e, never, 7), Insufficient, "precision cannot be computed")
+	expect(t, Performance(e, never), Insufficient, "precision cannot be computed")
 	same := scored(500, 1.5, 1)
 	for i := range same.Score {
 		same.Score[i] = 0.3
 	}
-	for _, v := range []Verdict{Performance(e, same, 7), Fairness(&config(t, "fairness: {protected_attributes: [sex]}").Evaluation, same), Champion(e, same, true)} {
+	for _, v := range []Verdict{Performance(e, same), Fairness(&config(t, "fairness: {protected_attributes: [sex]}").Evaluation, same), Champion(e, same, true)} {
 		expect(t, v, Insufficient, "all 500 scores are 0.3")
 	}
 	broken := scored(500, 1.5, 1)
 	broken.Score[7] = math.NaN()
-	expect(t, Performance(e, broken, 7), Insufficient, "the predictions cannot be used")
+	expect(t, Performance(e, broken), Insufficient, "the predictions cannot be used")
 }
 
 func TestFairness(t *testing.T) {

@@ -8,14 +8,9 @@ import (
 	"github.com/sluice-ml/sluice/shared/trainconfig"
 )
 
-// bootstrapDraws is how many resamples stand behind an interval without a
-// formula: enough for the 95 % percentiles to be steady in the third digit.
-const bootstrapDraws = 1000
-
 // Performance judges every metric that has a threshold, in all rows and in each
-// part of every slice, and reports the others that the configuration names. seed
-// fixes the bootstrap.
-func Performance(e *trainconfig.Evaluation, set *predictions.Set, seed int64) Verdict {
+// part of every slice, and reports the others that the configuration names.
+func Performance(e *trainconfig.Evaluation, set *predictions.Set) Verdict {
 	v := newVerdict(NamePerformance, struct {
 		Thresholds map[string]float64  `json:"thresholds"`
 		DecideOn   string              `json:"decide_on"`
@@ -28,7 +23,7 @@ func Performance(e *trainconfig.Evaluation, set *predictions.Set, seed int64) Ve
 	if len(e.Thresholds) == 0 {
 		v.insufficient("no threshold says what a good model is; set evaluation.thresholds, e.g. {auc_roc: 0.9}")
 	}
-	m := measurer{set: set, seed: seed}
+	m := measurer{set: set}
 	m.positives, m.negatives = count(set.Label)
 	if !enough(m.positives, m.negatives) {
 		v.insufficient("%d positive and %d negative rows; at least %d of each are needed", m.positives, m.negatives, MinPerClass)
@@ -38,7 +33,7 @@ func Performance(e *trainconfig.Evaluation, set *predictions.Set, seed int64) Ve
 	parts, judged := v.slices(e, set)
 	v.thresholds(e, m, e.Thresholds, judged, true)
 	for _, p := range parts {
-		of := measurer{set: p.set, seed: seed, group: p.name}
+		of := measurer{set: p.set, group: p.name}
 		of.positives, of.negatives = count(p.set.Label)
 		v.thresholds(e, of, thresholdsOf(e, p.slice), judged, true)
 	}
@@ -126,13 +121,12 @@ func (v *Verdict) usable(set *predictions.Set) bool {
 type measurer struct {
 	set                  *predictions.Set
 	group                string
-	seed                 int64
 	positives, negatives int
 }
 
 func (m measurer) measure(name string, confidence float64) (Measurement, error) {
 	s := sampleOf(m.set)
-	e, err := evaluation.Measure(name, s, confidence, evaluation.Resampling{Draws: bootstrapDraws, Seed: m.seed})
+	e, err := evaluation.Measure(name, s, confidence)
 	return Measurement{Name: name, Group: m.group, Value: e.Value, Low: e.Low, High: e.High, Confidence: confidence,
 		N: len(s.Label), Positives: m.positives}, err
 }

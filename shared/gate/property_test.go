@@ -58,7 +58,7 @@ func TestLaxerThresholdsNeverWorsenAVerdict(t *testing.T) {
 			e.Thresholds = map[string]float64{"auc_roc": 1 - x}
 			e.Fairness.MaxDisparity, e.Robustness.MaxDegradation, e.Champion.Margin = x, x, x
 			e.Metrics = []string{"auc_roc"}
-			for _, v := range []Verdict{Performance(&e, set, 1), Fairness(&e, set), Robustness(&e, set, set.RowID, noise), Champion(&e, set, true)} {
+			for _, v := range []Verdict{Performance(&e, set), Fairness(&e, set), Robustness(&e, set, set.RowID, noise), Champion(&e, set, true)} {
 				key := v.Gate + on
 				if order[v.Verdict] < worst[key] {
 					t.Errorf("%s at %v on %s: %s after better", v.Gate, x, on, v.Verdict)
@@ -77,7 +77,7 @@ func TestLaxerThresholdsNeverWorsenAVerdict(t *testing.T) {
 func TestMoreRowsOfTheSameNeverTurnPassIntoFail(t *testing.T) {
 	e := config(t, "thresholds: {auc_roc: 0.84}, metrics: [auc_roc]").Evaluation
 	set := scored(400, 1.5, 11)
-	first := Performance(&e, set, 1).Measurements[0]
+	first := Performance(&e, set).Measurements[0]
 	for _, times := range []int{2, 4, 8} {
 		more := scored(0, 1, 1)
 		for range times {
@@ -86,7 +86,7 @@ func TestMoreRowsOfTheSameNeverTurnPassIntoFail(t *testing.T) {
 		for i := range more.Label {
 			more.RowID = append(more.RowID, itoa(i))
 		}
-		m := Performance(&e, more, 1).Measurements[0]
+		m := Performance(&e, more).Measurements[0]
 		if math.Abs(m.Value-first.Value) > 1e-12 || m.High-m.Low >= first.High-first.Low {
 			t.Errorf("%d times the rows: %v (%v to %v) from %v (%v to %v)", times, m.Value, m.Low, m.High, first.Value, first.Low, first.High)
 		}

@@ -38,7 +38,7 @@ func names(v Verdict, metric string) map[string]string {
 func TestPerformanceIsJudgedInEverySlice(t *testing.T) {
 	const text = "thresholds: {auc_roc: 0.65}, slices: [{by: [age], edges: {age: [40, 60]}}, {by: [sex, race], min_size: 200, thresholds: {recall: 0.05}}]"
 	e := &config(t, text).Evaluation
-	v := Performance(e, aged(6000, 3, never), 7)
+	v := Performance(e, aged(6000, 3, never))
 	expect(t, v, Pass, "")
 	if got := names(v, "auc_roc"); len(got) != 4 || got[""] != Pass || got["age=below 40"] != Pass || got["age=[40,60)"] != Pass || got["age=60 and above"] != Pass {
 		t.Errorf("%v", got)
@@ -52,7 +52,7 @@ func TestPerformanceIsJudgedInEverySlice(t *testing.T) {
 		}
 	}
 	old := func(set *predictions.Set, i int) bool { return set.Attributes["age"][i] >= "60" }
-	v = Performance(e, aged(6000, 3, old), 7)
+	v = Performance(e, aged(6000, 3, old))
 	expect(t, v, Fail, "auc_roc of age=60 and above is")
 	if got := names(v, "auc_roc"); got[""] != Pass || got["age=below 40"] != Pass {
 		t.Errorf("the rest is as good as before: %v", got)
@@ -93,7 +93,7 @@ func TestSlicesThatCannotBeJudged(t *testing.T) {
 		{"{by: [race], min_size: 2900}", "slice by race: none of its 2 parts is large enough", 3},
 	} {
 		for _, v := range []Verdict{
-			Performance(&config(t, "thresholds: {auc_roc: 0.6}, slices: ["+c.slice+"]").Evaluation, set, 7),
+			Performance(&config(t, "thresholds: {auc_roc: 0.6}, slices: ["+c.slice+"]").Evaluation, set),
 			Fairness(&config(t, "fairness: {protected_attributes: [sex]}, slices: ["+c.slice+"]").Evaluation, set),
 		} {
 			expect(t, v, Insufficient, c.reason)
@@ -102,7 +102,7 @@ func TestSlicesThatCannotBeJudged(t *testing.T) {
 			}
 		}
 	}
-	v := Performance(&config(t, "thresholds: {auc_roc: 0.6}, slices: [{by: [race], min_size: 1000}]").Evaluation, set, 7)
+	v := Performance(&config(t, "thresholds: {auc_roc: 0.6}, slices: [{by: [race], min_size: 1000}]").Evaluation, set)
 	if v.Verdict != Pass || len(v.Skipped) != 2 || v.Skipped[0] != (Skipped{"race missing", 1, 0, "the rows have no value"}) || v.Skipped[1].Group != "race=b" || v.Skipped[1].N < 600 {
 		t.Errorf("%s %v %+v", v.Verdict, v.Reasons, v.Skipped)
 	}

@@ -250,7 +250,7 @@ func calibrationStudy(t *testing.T) []scenario {
 			for _, auc := range []float64{0.7, 0.9} {
 				p, e := withAUC(auc, prevalence), limited(t, "auc_roc", auc, "")
 				out = append(out, scenario{"performance", fmt.Sprintf("AUC %v = limit, prevalence %v", auc, prevalence), n, n == 300 && prevalence == 0.3, 0.025, 0,
-					func(r *rand.Rand) string { return Performance(e, sampled(r, n, p), 1).Verdict }})
+					func(r *rand.Rand) string { return Performance(e, sampled(r, n, p)).Verdict }})
 			}
 		}
 	}
@@ -258,14 +258,14 @@ func calibrationStudy(t *testing.T) []scenario {
 	for _, metric := range []string{"pr_auc", "precision", "recall", "f1_score", "accuracy", "log_loss", "brier"} {
 		for _, n := range []int{300, 3000} {
 			e := limited(t, metric, p.truth(metric), "")
-			out = append(out, scenario{"performance", fmt.Sprintf("%s %.3f = limit", metric, p.truth(metric)), n, n == 300 && metric != "pr_auc", 0.025, 0,
-				func(r *rand.Rand) string { return Performance(e, sampled(r, n, p), 1).Verdict }})
+			out = append(out, scenario{"performance", fmt.Sprintf("%s %.3f = limit", metric, p.truth(metric)), n, n == 300, 0.025, 0,
+				func(r *rand.Rand) string { return Performance(e, sampled(r, n, p)).Verdict }})
 		}
 	}
 	for _, n := range []int{200, 1000} {
 		e := limited(t, "auc_roc", 0.85, ", slices: [{by: [group]}]")
 		out = append(out, scenario{"performance, 10 slices", "AUC 0.85 = limit in each", 10 * n, n == 200, 0.05, 0,
-			func(r *rand.Rand) string { return Performance(e, sampled(r, n, repeated(p, 10)...), 1).Verdict }})
+			func(r *rand.Rand) string { return Performance(e, sampled(r, n, repeated(p, 10)...)).Verdict }})
 	}
 	for _, groups := range []int{2, 5, 10} {
 		for _, n := range []int{100, 300, 1000} {
@@ -340,7 +340,7 @@ func falsePasses(t *testing.T) []scenario {
 	for _, n := range []int{300, 1000, 5000} {
 		p, e := withAUC(0.85, 0.3), limited(t, "auc_roc", 0.8500001, "")
 		out = append(out, scenario{"performance", "AUC 0.85 just misses", n, n == 300, 0, 0.025,
-			func(r *rand.Rand) string { return Performance(e, sampled(r, n, p), 1).Verdict }})
+			func(r *rand.Rand) string { return Performance(e, sampled(r, n, p)).Verdict }})
 		out = append(out, challenged(t, "AUC 0.84 against 0.85 just misses the margin, correlation 0.9", n, n == 300, 0, 0.025, withAUC(0.84, 0.3), p, 0.9))
 		s := fair(t, "2 groups, AUC 0.85 and 0.80, just miss 0.05", n, n == 300, 0, []population{p, withAUC(0.7999, 0.3)})
 		s.mostPass = 0.025
@@ -356,7 +356,7 @@ func powerStudy(t *testing.T) []scenario {
 		for _, n := range []int{300, 1000, 5000, 20000} {
 			p, e := withAUC(0.85-short, 0.3), limited(t, "auc_roc", 0.85, "")
 			out = append(out, scenario{"performance", fmt.Sprintf("AUC %.2f, limit 0.85", 0.85-short), n, false, 0, 0,
-				func(r *rand.Rand) string { return Performance(e, sampled(r, n, p), 1).Verdict }})
+				func(r *rand.Rand) string { return Performance(e, sampled(r, n, p)).Verdict }})
 		}
 	}
 	for _, gap := range []float64{0.1, 0.15, 0.2} {

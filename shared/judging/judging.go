@@ -91,7 +91,7 @@ func performance(ctx context.Context, run Run) (gate.Verdict, error) {
 	if err != nil {
 		return gate.Verdict{}, err
 	}
-	return gate.Performance(&run.Config.Evaluation, set, run.Plan.Seed), nil
+	return gate.Performance(&run.Config.Evaluation, set), nil
 }
 
 // fairness judges the groups of the protected attributes.

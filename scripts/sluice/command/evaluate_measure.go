@@ -94,7 +94,7 @@ func (r *evaluated) estimate(metric string, s evaluation.Sample) (evaluation.Est
 	case evaluation.MetricCalibration, evaluation.MetricCalibrationByMass:
 		return evaluation.MeasureCalibration(s, o.bins, metric == evaluation.MetricCalibrationByMass, o.confidence, o.resampling())
 	}
-	return evaluation.Measure(metric, s, o.confidence, o.resampling())
+	return evaluation.Measure(metric, s, o.confidence)
 }
 
 // measure takes every metric of all rows. Only a file that no metric could be

@@ -23,7 +23,6 @@ type gateOptions struct {
 	columns
 	config, champion   string
 	perturbed, latency string
-	seed               int64
 }
 
 func gateCommand(s *settings) *cobra.Command {
@@ -69,7 +68,6 @@ command line is wrong; 3 no gate fails and one is insufficient.`,
 	f.StringVar(&o.champion, "champion", "champion", "the column of the serving version's scores")
 	f.StringVar(&o.perturbed, "perturbed", "", "the scores of disturbed rows, for robustness")
 	f.StringVar(&o.latency, "latency", "", "the evaluator's latency.json, for latency")
-	f.Int64Var(&o.seed, "seed", -1, "of the bootstrap (default: the configuration's experiment.seed)")
 	return c
 }
 
@@ -100,11 +98,8 @@ func (o *gateOptions) judge(ctx context.Context, path string) (*judgedFile, erro
 	if err != nil {
 		return nil, err
 	}
-	if o.seed < 0 {
-		o.seed = config.Experiment.Seed
-	}
 	j := &judgedFile{File: path, Config: o.config, Verdict: gate.Pass, NotJudged: map[string]string{}, onInsufficient: config.Evaluation.OnInsufficient}
-	j.take(gate.Performance(&config.Evaluation, set, o.seed))
+	j.take(gate.Performance(&config.Evaluation, set))
 	j.take(gate.Fairness(&config.Evaluation, set))
 	j.NotJudged[gate.NameDataQuality] = "it judges the data, not predictions"
 	if set.Champion == nil {
