@@ -50,6 +50,9 @@ func (s *Sluice) specs() []spec {
 	endpoint[contract.EnvEndpointRole] = awscdk.Fn_Join(jsii.String(""), &[]*string{
 		jsii.String("arn:"), s.stack.Partition(), jsii.String(":iam::"), s.stack.Account(), jsii.String(":role/" + s.name("endpoint")),
 	})
+	if s.settings.PrometheusURL != "" {
+		endpoint[contract.EnvPrometheusURL] = jsii.String(s.settings.PrometheusURL)
+	}
 	verify := allow("kms:Verify", "kms:GetPublicKey").on(*s.signingKey.AttrArn())
 	shifts := []statement{
 		s.reads("runs", "configs", "models", "rollouts", "datasets"), s.writes("rollouts"), s.lists(s.store), verify,

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/url"
 	"os"
 	"slices"
 	"time"
@@ -24,7 +25,8 @@ type Settings struct {
 	TrainingInstanceType  string           `json:"trainingInstanceType"`  // with a GPU, e.g. "g4dn.xlarge"
 	MaxTrainingVCPUs      int              `json:"maxTrainingVcpus"`      // per compute environment
 	LogRetentionDays      int              `json:"logRetentionDays"`
-	AlertEmail            string           `json:"alertEmail"` // subscribes to the topic; may be empty
+	AlertEmail            string           `json:"alertEmail"`    // subscribes to the topic; may be empty
+	PrometheusURL         string           `json:"prometheusUrl"` // rollouts are measured by it; empty is CloudWatch alone
 }
 
 // Brake holds the limits of a model's alarms: the fast brake that works at any
@@ -102,6 +104,9 @@ func (s Settings) check(path string) error {
 		return bad("maxTrainingVcpus", s.MaxTrainingVCPUs, "4 or more")
 	case len(s.Models) == 0:
 		return bad("models", "empty", "at least one model with its alarm limits")
+	}
+	if u, err := url.Parse(s.PrometheusURL); s.PrometheusURL != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+		return bad("prometheusUrl", fmt.Sprintf("%q", s.PrometheusURL), `an address such as "http://prometheus.internal:9090", or ""`)
 	}
 	for _, model := range s.ModelNames() {
 		if err := contract.CheckModel(model); err != nil {

@@ -25,6 +25,7 @@ const (
 	EnvInstanceType  = "SLUICE_INSTANCE_TYPE"  // e.g. "ml.m5.large"
 	EnvInstanceCount = "SLUICE_INSTANCE_COUNT" // instances per variant, e.g. "1"
 	EnvMetricPeriod  = "SLUICE_METRIC_PERIOD"  // seconds: 10 or 60; alarms and analysis use it
+	EnvPrometheusURL = "SLUICE_PROMETHEUS_URL" // rollouts are measured by it; without it by CloudWatch alone
 	EnvModels        = "SLUICE_MODELS"         // the models that have alarms here, separated by commas
 	EnvQuietPeriod   = "SLUICE_QUIET_SECONDS"  // how long uploads must pause before a run starts
 	EnvPlan          = "SLUICE_PLAN"           // trainer and evaluator: S3 URI of the sealed plan
