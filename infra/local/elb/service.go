@@ -106,6 +106,7 @@ type Service struct {
 	balancers map[string]*balancer // by load balancer ARN
 	pools     map[string]*pool     // by target group ARN
 	fronts    map[string]*front    // by listener ARN
+	declared  map[string]bool      // ARNs that the template declared since Open
 }
 
 // randomness is a seeded source that several requests share.
@@ -133,7 +134,8 @@ func Open(c Config) (*Service, error) {
 		return nil, errors.New("open elb: Config needs Network, Subnets and Metrics")
 	}
 	c.setDefaults()
-	s := &Service{config: c, state: newState(), balancers: map[string]*balancer{}, pools: map[string]*pool{}, fronts: map[string]*front{}}
+	s := &Service{config: c, state: newState(), balancers: map[string]*balancer{}, pools: map[string]*pool{}, fronts: map[string]*front{},
+		declared: map[string]bool{}}
 	s.random.source = rand.New(rand.NewPCG(c.Seed[0], c.Seed[1]))
 	s.context, s.cancel = context.WithCancel(context.Background())
 	if _, err := durable.ReadJSON(s.path(), &s.state); err != nil {

@@ -68,6 +68,11 @@ func (p *pool) describe(id string, port int) health {
 func (s *Service) register(arn string, targets []target) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	return s.registerLocked(arn, targets)
+}
+
+// registerLocked is register with s.mu held.
+func (s *Service) registerLocked(arn string, targets []target) error {
 	record := s.state.TargetGroups[arn]
 	if record == nil {
 		return noTargetGroup(arn)
