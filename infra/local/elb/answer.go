@@ -15,7 +15,7 @@ const serverName = "awselb/2.0"
 
 // titles are AWS's words for a status where they are not the standard's.
 var titles = map[int]string{http.StatusServiceUnavailable: "503 Service Temporarily Unavailable", http.StatusGatewayTimeout: "504 Gateway Time-out",
-	http.StatusMethodNotAllowed: "405 Not Allowed"}
+	http.StatusMethodNotAllowed: "405 Not Allowed", http.StatusRequestTimeout: "408 Request Time-out"}
 
 // refuse answers with an error of the load balancer's own.
 func (f *front) refuse(w http.ResponseWriter, status int) {

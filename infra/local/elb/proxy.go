@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -82,6 +83,7 @@ type exchange struct {
 	group    time.Duration // for how long the client is to stay at the group; 0: not
 	began    time.Time     // when the request left for the target
 	idle     *time.Timer
+	body     *progress // of the request; nil: there is none
 }
 
 type exchangeKey struct{}
@@ -165,13 +167,18 @@ func (f *front) target(r *http.Request, p *pool) *member {
 func (x *exchange) pass(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithCancelCause(context.WithValue(r.Context(), exchangeKey{}, x))
 	defer cancel(nil)
-	x.idle = time.AfterFunc(x.settings.idle, func() { cancel(errIdle) })
+	giveUp := cancel
+	if r.Body != nil && r.Body != http.NoBody {
+		giveUp = unblock(w, cancel)
+		x.body = &progress{ReadCloser: r.Body, x: x}
+	}
+	x.idle = time.AfterFunc(x.settings.idle, func() { giveUp(errIdle) })
 	defer x.idle.Stop()
-	stop := context.AfterFunc(x.member.removed, func() { cancel(errRemoved) })
+	stop := context.AfterFunc(x.member.removed, func() { giveUp(errRemoved) })
 	defer stop()
 	r = r.WithContext(ctx)
-	if r.Body != nil && r.Body != http.NoBody {
-		r.Body = &progress{r.Body, x}
+	if x.body != nil {
+		r.Body = x.body
 	}
 	x.began = x.front.service.config.Now()
 	if done := x.drill(w, r); done {
@@ -186,14 +193,29 @@ func (x *exchange) pass(w http.ResponseWriter, r *http.Request) {
 	x.front.service.proxy.reverse.ServeHTTP(w, r)
 }
 
+// unblock makes giving up end a read of the request's body too, which may wait
+// for a client that sends nothing. The answer may begin before the body ends.
+func unblock(w http.ResponseWriter, cancel context.CancelCauseFunc) context.CancelCauseFunc {
+	control := http.NewResponseController(w)
+	_ = control.EnableFullDuplex() // an HTTP/1 server's writer can
+	return func(cause error) {
+		cancel(cause)
+		_ = control.SetReadDeadline(time.Unix(1, 0))
+	}
+}
+
 // progress is a body whose every piece restarts the idle timeout.
 type progress struct {
 	io.ReadCloser
-	x *exchange
+	x     *exchange
+	ended atomic.Bool // it was read to its end
 }
 
 func (p *progress) Read(b []byte) (int, error) {
 	n, err := p.ReadCloser.Read(b)
+	if errors.Is(err, io.EOF) {
+		p.ended.Store(true)
+	}
 	p.x.idle.Reset(p.x.settings.idle)
 	return n, err
 }
@@ -284,7 +306,7 @@ func answered(response *http.Response) error {
 		return nil
 	}
 	x.idle.Reset(x.settings.idle)
-	response.Body = &progress{response.Body, x}
+	response.Body = &progress{ReadCloser: response.Body, x: x}
 	return nil
 }
 
@@ -303,7 +325,12 @@ func (x *exchange) stick(h http.Header) {
 func failed(w http.ResponseWriter, r *http.Request, err error) {
 	x := exchangeOf(r.Context())
 	cause := context.Cause(r.Context())
+	if x.body != nil && !x.body.ended.Load() {
+		w.Header().Set("Connection", "close") // what is left of the body is in the way
+	}
 	switch {
+	case errors.Is(cause, errIdle) && x.body != nil && !x.body.ended.Load():
+		x.front.refuse(w, http.StatusRequestTimeout) // it is the client that was silent
 	case errors.Is(cause, errIdle), errors.Is(err, errNoConnect):
 		x.front.refuse(w, http.StatusGatewayTimeout)
 	case errors.Is(cause, context.Canceled):
