@@ -233,11 +233,11 @@ func (s *Service) deleteRule(_ context.Context, in ruleArnIn) (*none, error) {
 	return &none{}, nil
 }
 
-type prioritiesIn struct {
-	RulePriorities []struct {
-		RuleArn  string
-		Priority *int
-	}
+type prioritiesIn struct{ RulePriorities []rulePriority }
+
+type rulePriority struct {
+	RuleArn  string
+	Priority *int
 }
 
 // setPriorities gives rules of one listener other priorities, all or none.
