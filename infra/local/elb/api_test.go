@@ -244,7 +244,9 @@ func TestErrors(t *testing.T) {
 		{"ValidationError", "twice", makeRule(func(in *sdk.CreateRuleInput) { in.Actions = forward(blue, 1, blue, 1) })},
 		{"ValidationError", "only have one action", makeRule(func(in *sdk.CreateRuleInput) { in.Actions = append(forward(blue, 1), forward(green, 1)...) })},
 		{"ValidationError", "needs the configuration of its type", makeRule(func(in *sdk.CreateRuleInput) { in.Actions = []types.Action{{Type: types.ActionTypeEnumRedirect}} })},
-		{"ValidationError", "authenticate-oidc", makeRule(func(in *sdk.CreateRuleInput) { in.Actions = []types.Action{{Type: types.ActionTypeEnumAuthenticateOidc}} })},
+		{"ValidationError", "authenticate-oidc", makeRule(func(in *sdk.CreateRuleInput) {
+			in.Actions = []types.Action{{Type: types.ActionTypeEnumAuthenticateOidc}}
+		})},
 		{"ValidationError", "a loop", makeRule(func(in *sdk.CreateRuleInput) {
 			in.Actions = []types.Action{{Type: types.ActionTypeEnumRedirect, RedirectConfig: &types.RedirectActionConfig{StatusCode: types.RedirectActionStatusCodeEnumHttp301, Query: aws.String("q")}}}
 		})},

@@ -100,7 +100,10 @@ func TestBadTargets(t *testing.T) {
 			speak  func(net.Conn, *bufio.Reader)
 		}{
 			7000: {502, 0, nil}, // nobody listens
-			7001: {502, 0, func(c net.Conn, r *bufio.Reader) { _, _ = http.ReadRequest(r); _, _ = c.Write([]byte("nonsense\r\n\r\n")) }},
+			7001: {502, 0, func(c net.Conn, r *bufio.Reader) {
+				_, _ = http.ReadRequest(r)
+				_, _ = c.Write([]byte("nonsense\r\n\r\n"))
+			}},
 			7002: {502, 0, func(c net.Conn, r *bufio.Reader) { _, _ = http.ReadRequest(r) }}, // it hangs up
 			7003: {504, time.Minute, func(c net.Conn, r *bufio.Reader) { _, _ = io.Copy(io.Discard, r) }},
 		} {
