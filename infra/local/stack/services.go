@@ -184,9 +184,14 @@ func (o *opening) sagemaker(context.Context) (err error) {
 	return err
 }
 
+// balancerPeriod is the load balancers' data points'. AWS has one a minute; with
+// more, alarms that a template makes quicker for this stack have something to see.
+const balancerPeriod = 10 * time.Second
+
 func (o *opening) elb(context.Context) (err error) {
 	o.s.ELB, err = elb.Open(elb.Config{Dir: o.dir("elb"), Region: o.template.Region, Account: assembly.AccountID, Stack: o.template.Name,
-		Network: taskNetwork{o.s}, Subnets: subnets{o.s.Network}, Metrics: o.s.CloudWatch, Now: o.Now, Log: logWriter{o.Log, "elb"}})
+		Network: taskNetwork{o.s}, Subnets: subnets{o.s.Network}, Metrics: o.s.CloudWatch,
+		MetricPeriod: balancerPeriod, Now: o.Now, Log: logWriter{o.Log, "elb"}})
 	if err == nil {
 		o.closing(o.s.ELB.Close)
 	}
