@@ -318,6 +318,9 @@ func TestTakenBack(t *testing.T) {
 		require.NoError(t, b.Deregister(t.Context(), group, "10.0.0.1", 8080))
 		time.Sleep(200 * time.Second)
 		require.Equal(t, "draining Target.DeregistrationInProgress", b.health(group, "10.0.0.1", 8080))
+		p := b.pools[group]
+		b.drained(p, p.members[0], 1) // the first draining's timer, which fired just before it was stopped
+		require.Equal(t, "draining Target.DeregistrationInProgress", b.health(group, "10.0.0.1", 8080))
 	})
 }
 
