@@ -9,7 +9,7 @@ echo "machine: $(nproc) cores, $(awk -F': ' '/model name/ {print $2; exit}' /pro
 echo
 echo "== Go benchmarks =="
 go test -run '^$' -bench "${BENCH:-.}" -benchmem \
-  ./infra/local/asl ./infra/local/states ./infra/local/lambda ./infra/local/s3 ./infra/local/cloudwatch ./infra/local/sagemaker ./infra/local/outside \
+  ./infra/local/asl ./infra/local/states ./infra/local/lambda ./infra/local/s3 ./infra/local/cloudwatch ./infra/local/sagemaker ./infra/local/elb ./infra/local/outside \
   ./shared/gbdt ./shared/serving ./shared/scoring ./shared/table ./shared/evaluation ./shared/dataset |
   grep -E '^(Benchmark|pkg:|ok|FAIL|---)'
 [[ ${STORY:-yes} == no ]] && exit

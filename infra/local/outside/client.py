@@ -7,11 +7,13 @@ usage: AWS_ENDPOINT_URL=... client.py '{"outputs": ..., "model": FILE, "assets":
 
 import datetime
 import hashlib
+import http.server
 import io
 import json
 import os
 import re
 import sys
+import threading
 import time
 import urllib.request
 
@@ -623,6 +625,128 @@ def test_schedules(given):
     fails("ValidationException", scheduler.create_schedule, Name="wrong", ScheduleExpression="cron(* * * * *)", FlexibleTimeWindow={"Mode": "OFF"}, Target=target)
     scheduler.delete_schedule(Name="outside")
     fails("ResourceNotFoundException", scheduler.get_schedule, Name="outside")
+
+
+class Target(http.server.BaseHTTPRequestHandler):
+    """A target that is healthy and answers with its group's name."""
+
+    def do_GET(self):
+        body = self.server.name.encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+def target(name):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Target)
+    server.name = name
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return {"Id": "127.0.0.1", "Port": server.server_address[1]}
+
+
+def test_balancing(_):
+    """Two groups behind a listener, by weight, and every error of AWS's."""
+    elb = client("elbv2")
+    subnets = [r["ref"] for r in resources("AWS::EC2::Subnet").values()]
+    vpc = resources("AWS::EC2::VPC")["TrainingVpc"]["ref"]
+    group = resources("AWS::EC2::SecurityGroup")["TrainingSecurityGroup"]["ref"]
+    made = elb.create_load_balancer(Name="outside", Subnets=subnets, SecurityGroups=[group], Scheme="internal")["LoadBalancers"][0]
+    balancer = made["LoadBalancerArn"]
+    elb.get_waiter("load_balancer_available").wait(LoadBalancerArns=[balancer], WaiterConfig={"Delay": 1, "MaxAttempts": 5})
+    assert elb.describe_load_balancers(Names=["outside"])["LoadBalancers"][0]["VpcId"] == vpc
+    elb.modify_load_balancer_attributes(LoadBalancerArn=balancer, Attributes=[{"Key": "idle_timeout.timeout_seconds", "Value": "30"}])
+    attributes = {a["Key"]: a["Value"] for a in elb.describe_load_balancer_attributes(LoadBalancerArn=balancer)["Attributes"]}
+    assert attributes["idle_timeout.timeout_seconds"] == "30" and attributes["routing.http.desync_mitigation_mode"] == "defensive", attributes
+    arns = {}
+    for name in ("blue", "green"):
+        check = {"HealthCheckIntervalSeconds": 5, "HealthCheckTimeoutSeconds": 2, "HealthCheckPath": "/ping"}
+        created = elb.create_target_group(Name=name, Protocol="HTTP", Port=8080, TargetType="ip", VpcId=vpc, **check)
+        arns[name] = created["TargetGroups"][0]["TargetGroupArn"]
+        elb.register_targets(TargetGroupArn=arns[name], Targets=[target(name)])
+        assert health(elb, arns[name]) == ["unused Target.NotInUse"]
+    elb.modify_target_group(TargetGroupArn=arns["blue"], Matcher={"HttpCode": "200-299"})
+    elb.modify_target_group_attributes(TargetGroupArn=arns["blue"], Attributes=[{"Key": "deregistration_delay.timeout_seconds", "Value": "1"}])
+    assert elb.describe_target_group_attributes(TargetGroupArn=arns["blue"])["Attributes"]
+    assert elb.describe_target_groups(Names=["blue"])["TargetGroups"][0]["Matcher"] == {"HttpCode": "200-299"}
+
+    listener = elb.create_listener(LoadBalancerArn=balancer, Protocol="HTTP", Port=80, DefaultActions=forward(arns, 100, 0))["Listeners"][0]["ListenerArn"]
+    for arn in arns.values():
+        elb.get_waiter("target_in_service").wait(TargetGroupArn=arn, WaiterConfig={"Delay": 1, "MaxAttempts": 30})
+    balancing_traffic(elb, balancer, listener, arns)
+    balancing_refusals(elb, balancer, listener, arns)
+    balancing_end(elb, balancer, listener, arns)
+
+
+def health(elb, arn):
+    found = [t["TargetHealth"] for t in elb.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"]]
+    return [f"{h['State']} {h.get('Reason', '')}".strip() for h in found]
+
+
+def forward(arns, blue, green):
+    groups = [{"TargetGroupArn": arns["blue"], "Weight": blue}, {"TargetGroupArn": arns["green"], "Weight": green}]
+    return [{"Type": "forward", "ForwardConfig": {"TargetGroups": groups}}]
+
+
+def balancing_traffic(elb, balancer, listener, arns):
+    (address,) = [a for a in admin("resources")["listeners"] if a["listener"] == listener]
+    name = elb.describe_load_balancers(LoadBalancerArns=[balancer])["LoadBalancers"][0]["DNSName"]
+    assert address["dns_name"] == name and name.endswith(".elb.localhost"), (address, name)
+
+    def ask(path="/", base=address["url"]):
+        with urllib.request.urlopen(urllib.request.Request(base + path, headers={"Host": name})) as answer:
+            return answer.read().decode()
+
+    assert {ask() for _ in range(20)} == {"blue"}
+    assert ask(base=os.environ["AWS_ENDPOINT_URL"]) == "blue", "by the Host header, at the stack's own port"
+    condition = [{"Field": "path-pattern", "PathPatternConfig": {"Values": ["/v2/*"]}}]
+    rule = elb.create_rule(ListenerArn=listener, Priority=10, Conditions=condition, Actions=forward(arns, 0, 1))["Rules"][0]["RuleArn"]
+    until("the rule", lambda: ask("/v2/x") == "green" or None)
+    assert ask() == "blue"
+    elb.modify_rule(RuleArn=rule, Actions=forward(arns, 1, 0))
+    read = elb.describe_rules(RuleArns=[rule])["Rules"][0]["Actions"][0]["ForwardConfig"]["TargetGroups"]
+    assert [g["Weight"] for g in read] == [1, 0], read
+    until("the rule's change", lambda: ask("/v2/x") == "blue" or None)
+    elb.modify_listener(ListenerArn=listener, DefaultActions=forward(arns, 0, 7))
+    until("the listener's change", lambda: ask() == "green" or None)
+    elb.set_rule_priorities(RulePriorities=[{"RuleArn": rule, "Priority": 11}])
+    assert [r["Priority"] for r in elb.describe_rules(ListenerArn=listener)["Rules"]] == ["11", "default"]
+    dimension = {"Name": "LoadBalancer", "Value": balancer.split("loadbalancer/")[1]}
+    window = {"StartTime": datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(minutes=5), "EndTime": datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(minutes=5)}
+    counted = lambda: client("cloudwatch").get_metric_statistics(Namespace="AWS/ApplicationELB", MetricName="RequestCount", Dimensions=[dimension], Period=60, Statistics=["Sum"], **window)["Datapoints"]
+    until("the requests' count", lambda: sum(d["Sum"] for d in counted()) >= 24 or None)
+
+
+def balancing_refusals(elb, balancer, listener, arns):
+    condition = [{"Field": "path-pattern", "Values": ["/x"]}]
+    fails("PriorityInUse", elb.create_rule, ListenerArn=listener, Priority=11, Conditions=condition, Actions=forward(arns, 1, 1))
+    fails("TargetGroupNotFound", elb.create_rule, ListenerArn=listener, Priority=1, Conditions=condition, Actions=forward({"blue": "x", "green": "y"}, 1, 1))
+    fails("DuplicateListener", elb.create_listener, LoadBalancerArn=balancer, Protocol="HTTP", Port=80, DefaultActions=forward(arns, 1, 1))
+    fails("ResourceInUse", elb.delete_target_group, TargetGroupArn=arns["blue"])
+    fails("RuleNotFound", elb.delete_rule, RuleArn=listener)
+    fails("InvalidConfigurationRequest", elb.modify_target_group_attributes, TargetGroupArn=arns["blue"], Attributes=[{"Key": "slow_start.duration_seconds", "Value": "30"}])
+    message = fails("ValidationError", elb.create_listener, LoadBalancerArn=balancer, Protocol="HTTPS", Port=443, DefaultActions=forward(arns, 1, 1))
+    assert "HTTPS" in message, message
+
+
+def balancing_end(elb, balancer, listener, arns):
+    elb.add_tags(ResourceArns=[balancer], Tags=[{"Key": "team", "Value": "outside"}])
+    assert elb.describe_tags(ResourceArns=[balancer])["TagDescriptions"][0]["Tags"] == [{"Key": "team", "Value": "outside"}]
+    elb.remove_tags(ResourceArns=[balancer], TagKeys=["team"])
+    (blue,) = elb.describe_target_health(TargetGroupArn=arns["blue"])["TargetHealthDescriptions"]
+    elb.deregister_targets(TargetGroupArn=arns["blue"], Targets=[blue["Target"]])
+    elb.get_waiter("target_deregistered").wait(TargetGroupArn=arns["blue"], Targets=[blue["Target"]], WaiterConfig={"Delay": 1, "MaxAttempts": 10})
+    assert [x["Port"] for x in elb.describe_listeners(LoadBalancerArn=balancer)["Listeners"]] == [80]
+    rules = elb.describe_rules(ListenerArn=listener)["Rules"]
+    elb.delete_rule(RuleArn=rules[0]["RuleArn"])
+    elb.delete_listener(ListenerArn=listener)
+    for arn in arns.values():
+        elb.delete_target_group(TargetGroupArn=arn)
+    elb.delete_load_balancer(LoadBalancerArn=balancer)
+    elb.get_waiter("load_balancers_deleted").wait(LoadBalancerArns=[balancer], WaiterConfig={"Delay": 1, "MaxAttempts": 5})
 
 
 def test_unknown(_):

@@ -1,5 +1,5 @@
 // Package query speaks the AWS Query protocol: a form with an Action in, XML
-// out. SNS and STS use it.
+// out. SNS, STS and Elastic Load Balancing use it.
 // https://smithy.io/2.0/aws/protocols/aws-query-protocol.html
 //
 // Requests are read strictly: a parameter that an operation does not read is

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sluice-ml/sluice/infra/local/elb"
 )
 
 func TestRequestsGoToTheServiceTheyWereSignedFor(t *testing.T) {
@@ -48,6 +50,35 @@ func TestRequestsGoToTheServiceTheyWereSignedFor(t *testing.T) {
 		require.Equal(t, c.status, recorder.Code, c.path)
 		require.Contains(t, recorder.Body.String(), c.want, c.path)
 	}
+}
+
+func TestRequestsForABalancersHost(t *testing.T) {
+	door := &frontDoor{count: func(string, *http.Request) {}, balancer: func(host string) (http.Handler, bool) {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }), host == "web-1.elb.localhost:4566"
+	}}
+	for host, want := range map[string]int{"web-1.elb.localhost:4566": http.StatusTeapot, "127.0.0.1:4566": http.StatusForbidden} {
+		request := httptest.NewRequest("GET", "/_sluice", nil) // its paths are all its own
+		request.Host = host
+		recorder := httptest.NewRecorder()
+		door.ServeHTTP(recorder, request)
+		require.Equal(t, want, recorder.Code, host)
+	}
+}
+
+type oneTask struct{}
+
+func (oneTask) Address(id string, port int) (string, bool) { return "127.0.0.1:5", id == "10.0.0.1" }
+
+// TestTasksAreKnownLate: the load balancers are there before the tasks.
+func TestTasksAreKnownLate(t *testing.T) {
+	s := &Services{}
+	_, ok := taskNetwork{s}.Address("10.0.0.1", 80)
+	require.False(t, ok)
+	var tasks elb.Network = oneTask{}
+	s.tasks.Store(&tasks)
+	address, ok := taskNetwork{s}.Address("10.0.0.1", 80)
+	require.True(t, ok)
+	require.Equal(t, "127.0.0.1:5", address)
 }
 
 func FuzzSignedFor(f *testing.F) {
