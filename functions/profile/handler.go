@@ -78,7 +78,7 @@ func (h handler) object(ctx context.Context, run *runstore.Run, lake string, o c
 		return summary, nil, err
 	}
 	summary.Profile = contract.URI(h.bucket, key)
-	p, err := h.cached(ctx, key)
+	p, err := h.cached(ctx, key, o.Key)
 	if fault.Is(err, fault.NotFound) {
 		p, err = h.fresh(ctx, run, lake, o, key)
 	}
@@ -93,12 +93,13 @@ func (h handler) object(ctx context.Context, run *runstore.Run, lake string, o c
 	return summary, p, nil
 }
 
-func (h handler) cached(ctx context.Context, key string) (*profile.Profile, error) {
+func (h handler) cached(ctx context.Context, key, object string) (*profile.Profile, error) {
 	data, _, err := h.store.Get(ctx, h.bucket, key, "")
 	if err != nil {
 		return nil, err
 	}
 	p, err := profile.Decode(data)
+	p.Name(object)
 	return &p, err
 }
 

@@ -110,7 +110,13 @@ func TestGoodDataMovesMainAndBadDataDoesNot(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, strings.Join(got.Reasons, "\n"), `column "x" held only numbers before and now holds 1 other values, first "many" in row 2 of raw/m/e.csv`)
 
-	next := profiled(b, b.Run("m-5", nil, b.Upload("raw/m/f.csv", good(10))), 2)
+	other := profiled(b, b.Run("m-5", nil, b.Upload("raw/m/g.csv", "x,z,y\n1,0,1\n")), 2)
+	got, err = h.handle(t.Context(), other)
+	require.NoError(t, err)
+	require.Equal(t, []string{`column "z" is in the objects of 1 of 5001 rows only: raw/m/a.csv, raw/m/b.csv lack it, raw/m/g.csv has it; ` +
+		`upload every object with the same columns`}, got.Reasons[:1])
+
+	next := profiled(b, b.Run("m-6", nil, b.Upload("raw/m/f.csv", good(10))), 2)
 	got, err = h.handle(t.Context(), next)
 	require.NoError(t, err)
 	require.Equal(t, "pass", got.Verdict, got.Reasons)
