@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"slices"
 	"strings"
 
 	"github.com/sluice-ml/sluice/shared/aws/s3store"
@@ -21,6 +22,7 @@ const fileObjects = "objects.json"
 type handler struct {
 	store  *s3store.Store
 	bucket string
+	rules  *s3store.Rules
 }
 
 // handle commits the run's uploads and seals its plan. A plan that is sealed
@@ -116,7 +118,32 @@ func (h handler) uploads(ctx context.Context, plan contract.Plan, first bool) ([
 				WithHint("upload files to %s", contract.URI(plan.Dataset.Bucket, contract.RawPrefix(plan.Model)))
 		}
 	}
-	return dataset.Pin(ctx, lake, versions)
+	return h.pin(ctx, plan.Dataset.Bucket, versions)
+}
+
+// pin refuses versions that would not last: those of a bucket that keeps none,
+// and those that one of its lifecycle rules would delete.
+func (h handler) pin(ctx context.Context, bucket string, versions []contract.ObjectVersion) ([]dataset.Entry, error) {
+	if slices.ContainsFunc(versions, func(v contract.ObjectVersion) bool { return v.VersionID == "" || v.VersionID == "null" }) {
+		if err := h.rules.Versioned(ctx, bucket); err != nil {
+			return nil, err
+		}
+	}
+	entries, err := dataset.Pin(ctx, h.store.Lake(bucket), versions)
+	if err != nil || len(entries) == 0 {
+		return entries, err
+	}
+	return entries, h.audit(ctx, bucket, entries)
+}
+
+// audit holds the bucket's lifecycle rules against what a run stands on: also
+// what older commits pinned, for a rule may be younger than they are.
+func (h handler) audit(ctx context.Context, bucket string, entries []dataset.Entry) error {
+	rules, err := h.rules.Of(ctx, bucket)
+	if err != nil {
+		return err
+	}
+	return fault.Wrap(fault.Invalid, "check the lifecycle rules of "+bucket, dataset.CheckLifecycle(rules, entries))
 }
 
 // counted leaves out what admit ignores: folders, and keys that start with _.
@@ -141,6 +168,9 @@ func (h handler) describe(ctx context.Context, repository *dataset.Repository, p
 	if len(entries) == 0 {
 		return fault.New(fault.Invalid, "ingest run "+plan.Run, "commit %s has no objects under %s", commit.ID, plan.Dataset.Prefix).
 			WithHint("check data.path and data.version in the configuration")
+	}
+	if err := h.audit(ctx, plan.Dataset.Bucket, entries); err != nil {
+		return err
 	}
 	list := contract.DatasetObjects{Commit: commit.ID, Bucket: plan.Dataset.Bucket}
 	plan.Dataset.Bytes = 0

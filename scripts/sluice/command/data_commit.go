@@ -96,7 +96,7 @@ those that are gone are removed. Changes that change nothing make no commit.`,
 
 // safeFromRules refuses to pin what a lifecycle rule of the lake would delete.
 func safeFromRules(c *cobra.Command, client *operator.Client, entries []dataset.Entry) error {
-	rules, err := client.LakeRules(c.Context())
+	rules, err := client.Rules.Of(c.Context(), client.Lake)
 	if err != nil {
 		return err
 	}
@@ -111,7 +111,7 @@ func dataAudit(s *settings) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			rules, err := client.LakeRules(c.Context())
+			rules, err := client.Rules.Of(c.Context(), client.Lake)
 			if err != nil {
 				return err
 			}

@@ -29,7 +29,7 @@ type bench struct {
 
 func newBench(t *testing.T) *bench {
 	return &bench{t, &operator.Client{Environment: "staging", Lake: s3test.Bucket(t), Store: s3test.Bucket(t), Objects: s3store.New(s3test.Client(t)),
-		Lifecycle: s3test.Client(t)}}
+		Rules: s3store.NewRules(s3test.Client(t), time.Now)}}
 }
 
 func (b *bench) upload(key, body string) (version string) {

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -36,7 +37,7 @@ type Client struct {
 	Environment string
 	Lake, Store string // bucket names
 	Objects     *s3store.Store
-	Lifecycle   LifecycleReader
+	Rules       *s3store.Rules
 
 	account, region string
 	states          *sfn.Client
@@ -72,7 +73,7 @@ func Connect(ctx context.Context, target Target) (*Client, error) {
 		Lake:        contract.BucketName(target.Environment, "lake", account, cfg.Region),
 		Store:       contract.BucketName(target.Environment, "store", account, cfg.Region),
 		Objects:     s3store.New(objects),
-		Lifecycle:   objects,
+		Rules:       s3store.NewRules(objects, time.Now),
 		account:     account, region: cfg.Region,
 		states:    sfn.NewFromConfig(cfg),
 		functions: lambda.NewFromConfig(cfg),
