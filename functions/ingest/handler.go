@@ -3,9 +3,11 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 	"slices"
 	"strings"
 
+	"github.com/sluice-ml/sluice/shared/aws/hooks"
 	"github.com/sluice-ml/sluice/shared/aws/s3store"
 	"github.com/sluice-ml/sluice/shared/canonical"
 	"github.com/sluice-ml/sluice/shared/contract"
@@ -23,6 +25,7 @@ type handler struct {
 	store  *s3store.Store
 	bucket string
 	rules  *s3store.Rules
+	hooks  hooks.Invoker // may be nil where no hook is a function
 }
 
 // handle commits the run's uploads and seals its plan. A plan that is sealed
@@ -48,10 +51,13 @@ func (h handler) handle(ctx context.Context, in contract.StepInput) (contract.In
 		Bytes: plan.Dataset.Bytes, Parts: parts(plan.Dataset.Count)}, nil
 }
 
+// notice leaves word of a hook that gave no answer and is configured not to matter.
+func notice(hook string, err error) { slog.Warn("a hook gave no answer", "hook", hook, "error", err) }
+
 // seal fills in the dataset and the hash. When another attempt of the same step
 // sealed the plan first, that one counts.
 func (h handler) seal(ctx context.Context, uri string, plan contract.Plan, etag string) (contract.Plan, error) {
-	repository := dataset.New(h.store.Refs(h.bucket, contract.DatasetPrefix(plan.Model)))
+	repository := hooks.Open(hooks.Hooks{Functions: h.hooks, Objects: h.store, Bucket: h.bucket, Notice: notice}, plan.Model, plan.Dataset.Bucket)
 	commit, err := h.commit(ctx, repository, plan)
 	if err != nil {
 		return plan, err

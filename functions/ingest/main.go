@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/sluice-ml/sluice/shared/aws/hooks"
 	"github.com/sluice-ml/sluice/shared/aws/lambdafn"
 	"github.com/sluice-ml/sluice/shared/aws/s3store"
 	"github.com/sluice-ml/sluice/shared/contract"
@@ -27,5 +28,6 @@ func build(ctx context.Context) (lambdafn.Handler[contract.StepInput, contract.I
 		return nil, err
 	}
 	h.store, h.rules = s3store.New(client), s3store.NewRules(client, time.Now)
-	return h.handle, nil
+	h.hooks, err = hooks.FromEnvironment(ctx)
+	return h.handle, err
 }

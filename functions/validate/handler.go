@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 
+	"github.com/sluice-ml/sluice/shared/aws/hooks"
 	"github.com/sluice-ml/sluice/shared/aws/runstore"
 	"github.com/sluice-ml/sluice/shared/aws/s3store"
 	"github.com/sluice-ml/sluice/shared/contract"
@@ -21,6 +23,7 @@ const mostReasons = 20
 type handler struct {
 	store  *s3store.Store
 	bucket string
+	hooks  hooks.Invoker // may be nil where no hook is a function
 }
 
 // handle judges and, on a pass, publishes: profile, report, the commit's
@@ -31,7 +34,8 @@ func (h handler) handle(ctx context.Context, in contract.StepInput) (contract.Va
 	if err != nil {
 		return contract.ValidateResult{}, err
 	}
-	v := &validation{handler: h, run: run, repository: dataset.New(h.store.Refs(h.bucket, contract.DatasetPrefix(in.Model)))}
+	repository := hooks.Open(hooks.Hooks{Functions: h.hooks, Objects: h.store, Bucket: h.bucket, Notice: notice}, in.Model, run.Plan.Dataset.Bucket)
+	v := &validation{handler: h, run: run, repository: repository}
 	report, err := v.judge(ctx)
 	if err != nil {
 		return contract.ValidateResult{}, err
@@ -47,6 +51,9 @@ func (h handler) handle(ctx context.Context, in contract.StepInput) (contract.Va
 	}
 	return contract.ValidateResult{Verdict: report.Verdict, Reasons: report.Reasons, Report: uri, Rows: report.Rows}, nil
 }
+
+// notice leaves word of a hook that gave no answer and is configured not to matter.
+func notice(hook string, err error) { slog.Warn("a hook gave no answer", "hook", hook, "error", err) }
 
 type validation struct {
 	handler
@@ -215,7 +222,8 @@ func (v *validation) previous(ctx context.Context, base string) (*profile.Profil
 }
 
 // publish keeps the commit's profile for the next run and moves the branch that
-// the data was meant for. Runs on a tag or an old commit publish nothing.
+// the data was meant for, after its pre-merge hooks. Runs on a tag or an old
+// commit publish nothing.
 func (v *validation) publish(ctx context.Context) error {
 	plan := v.run.Plan
 	body, err := json.Marshal(v.whole)

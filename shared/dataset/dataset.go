@@ -115,6 +115,7 @@ type Repository struct {
 	cache *cache
 	shape shape
 	hooks []Hook
+	asker Asker // of the hooks that the store configures; nil asks none
 }
 
 // New opens the repository that a store holds.

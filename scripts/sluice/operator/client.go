@@ -22,6 +22,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"github.com/sluice-ml/sluice/shared/aws/hooks"
 	"github.com/sluice-ml/sluice/shared/aws/s3store"
 	"github.com/sluice-ml/sluice/shared/contract"
 )
@@ -38,6 +39,8 @@ type Client struct {
 	Lake, Store string // bucket names
 	Objects     *s3store.Store
 	Rules       *s3store.Rules
+	Hooks       hooks.Invoker                // of datasets' hooks that are functions
+	Notice      func(hook string, err error) // of a hook that gave no answer and may; nil is nobody
 
 	account, region string
 	states          *sfn.Client
@@ -74,6 +77,7 @@ func Connect(ctx context.Context, target Target) (*Client, error) {
 		Store:       contract.BucketName(target.Environment, "store", account, cfg.Region),
 		Objects:     s3store.New(objects),
 		Rules:       s3store.NewRules(objects, time.Now),
+		Hooks:       lambda.NewFromConfig(cfg),
 		account:     account, region: cfg.Region,
 		states:    sfn.NewFromConfig(cfg),
 		functions: lambda.NewFromConfig(cfg),
