@@ -48,5 +48,8 @@ func (r *Repository) ask(ctx context.Context, p Proposal) error {
 			return fault.Wrap(fault.Denied, "move branch "+p.Branch+": hook "+h.Name+" refuses commit "+p.Commit.ID, err)
 		}
 	}
-	return r.askConfigured(ctx, p)
+	if err := r.askConfigured(ctx, p); err != nil {
+		return err
+	}
+	return r.askLake(ctx, p)
 }
