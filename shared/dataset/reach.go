@@ -165,3 +165,67 @@ func (r *Repository) walk(ctx context.Context, reach map[string]Reach, from Reac
 	}
 	return nil
 }
+
+// Pins gives the versions that any dataset of the lake pins.
+func (l *Lake) Pins(ctx context.Context, prefix string, q LakeRequest) (*Pins, error) {
+	return l.pins(ctx, []string{prefix}, q)
+}
+
+// Heads gives the versions that the heads of all branches of all datasets hold, as
+// opposed to those that only older commits do.
+func (l *Lake) Heads(ctx context.Context, prefix string) (*Pins, error) {
+	datasets, err := l.datasets(ctx)
+	if err != nil {
+		return nil, err
+	}
+	pins := newPins()
+	for _, r := range datasets {
+		branches, err := r.BranchList(ctx)
+		if err != nil {
+			return nil, err
+		}
+		for i, b := range branches {
+			if i == 0 {
+				err = r.hold(ctx, pins, b.Commit, prefix)
+			} else {
+				err = r.holdNew(ctx, pins, branches[0].Commit, b.Commit, prefix)
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+	}
+	return pins, nil
+}
+
+func (r *Repository) hold(ctx context.Context, pins *Pins, commit, prefix string) error {
+	for e, err := range r.Each(ctx, commit, prefix) {
+		if err != nil {
+			return err
+		}
+		pins.add(e.Key, e.VersionID, ByBranch)
+	}
+	return nil
+}
+
+func (r *Repository) holdNew(ctx context.Context, pins *Pins, than, commit, prefix string) error {
+	for change, err := range r.DiffEach(ctx, than, commit, prefix) {
+		if err != nil {
+			return err
+		}
+		if change.New != nil {
+			pins.add(change.New.Key, change.New.VersionID, ByBranch)
+		}
+	}
+	return nil
+}
+
+// Held gives the versions that one ref holds.
+func (r *Repository) Held(ctx context.Context, name, prefix string) (*Pins, error) {
+	c, err := r.Resolve(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	pins := newPins()
+	return pins, r.hold(ctx, pins, c.ID, prefix)
+}

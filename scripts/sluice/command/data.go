@@ -24,8 +24,8 @@ func dataCommand(s *settings) *cobra.Command {
 		dataLog(s), dataShow(s), dataLs(s), dataDiff(s), dataCommit(s), dataMerge(s),
 		dataPick(s, "revert", "Undo a commit's changes in a new commit", (*dataset.Repository).Revert),
 		dataPick(s, "cherry-pick", "Repeat a commit's changes in a new commit", (*dataset.Repository).CherryPick),
-		dataRestore(s), dataCheckout(s), dataBranch(s), dataTag(s), dataHooks(s), dataAudit(s), dataGC(s))
-	c.Long = "Versions of a model's dataset. Nothing here copies or deletes an object of the\nlake: a commit pins object versions.\n\n" + addresses
+		dataRestore(s), dataCheckout(s), dataBranch(s), dataTag(s), dataHooks(s), dataHold(s), dataAudit(s), dataCost(s), dataTier(s), dataGC(s))
+	c.Long = "Versions of a model's dataset. Nothing here copies an object of the lake: a\ncommit pins object versions. Only gc --lake deletes any, where that is allowed.\n\n" + addresses
 	return c
 }
 

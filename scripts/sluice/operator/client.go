@@ -39,6 +39,8 @@ type Client struct {
 	Lake, Store string // bucket names
 	Objects     *s3store.Store
 	Rules       *s3store.Rules
+	Locks       *s3store.Locks               // of the lake's objects
+	Tiers       *s3store.Tiers               // of the lake's objects
 	Hooks       hooks.Invoker                // of datasets' hooks that are functions
 	Notice      func(hook string, err error) // of a hook that gave no answer and may; nil is nobody
 
@@ -71,12 +73,15 @@ func Connect(ctx context.Context, target Target) (*Client, error) {
 	}
 	account := aws.ToString(identity.Account)
 	objects := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = o.BaseEndpoint != nil })
+	lake := contract.BucketName(target.Environment, "lake", account, cfg.Region)
 	return &Client{
 		Environment: target.Environment,
-		Lake:        contract.BucketName(target.Environment, "lake", account, cfg.Region),
+		Lake:        lake,
 		Store:       contract.BucketName(target.Environment, "store", account, cfg.Region),
 		Objects:     s3store.New(objects),
 		Rules:       s3store.NewRules(objects, time.Now),
+		Locks:       s3store.NewLocks(objects, lake),
+		Tiers:       s3store.NewTiers(objects, lake),
 		Hooks:       lambda.NewFromConfig(cfg),
 		account:     account, region: cfg.Region,
 		states:    sfn.NewFromConfig(cfg),

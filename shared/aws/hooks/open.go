@@ -26,12 +26,14 @@ func (h *Hooks) between(ctx context.Context, base string, to dataset.Commit) ite
 	}
 }
 
-// Open opens a model's dataset so that it asks its hooks before a branch moves.
+// Open opens a model's dataset as every writer must: before a branch moves it asks
+// the dataset's hooks, and looks that no collection of the lake is about to delete
+// what the commit takes up.
 func Open(h Hooks, model, lake string) *dataset.Repository {
 	h.Model = model
 	h.Repository = dataset.New(h.Objects.Refs(h.Bucket, contract.DatasetPrefix(model)))
 	h.Gates = map[string]Gate{GateDataQuality: (&quality{objects: h.Objects, store: h.Bucket, lake: lake, repository: h.Repository}).judge}
-	return h.Repository.Guarded(&h)
+	return h.Repository.Guarded(&h).Sharing(h.Objects.Refs(h.Bucket, contract.LakePrefix))
 }
 
 // FromEnvironment uses the SDK's default chain for credentials, region and
