@@ -26,6 +26,7 @@ func dataCommand(s *settings) *cobra.Command {
 		dataPick(s, "cherry-pick", "Repeat a commit's changes in a new commit", (*dataset.Repository).CherryPick),
 		dataRestore(s), dataCheckout(s), dataBranch(s), dataTag(s), dataHooks(s), dataHold(s), dataAudit(s), dataCost(s), dataTier(s), dataGC(s))
 	c.Long = "Versions of a model's dataset. Nothing here copies an object of the lake: a\ncommit pins object versions. Only gc --lake deletes any, where that is allowed.\n\n" + addresses
+	nameModel(c)
 	return c
 }
 
