@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -28,7 +29,8 @@ type handler struct {
 
 // handle judges and, on a pass, publishes: profile, report, the commit's
 // profile, then the branch. A try that died anywhere is redone from the start
-// with the same outcome.
+// with the same outcome. A hook that refuses the move fails the data; one that
+// gives no answer fails the step, and the uploads stay for the next run.
 func (h handler) handle(ctx context.Context, in contract.StepInput) (contract.ValidateResult, error) {
 	run, err := runstore.Open(ctx, h.store, h.bucket, in)
 	if err != nil {
@@ -45,7 +47,13 @@ func (h handler) handle(ctx context.Context, in contract.StepInput) (contract.Va
 		return contract.ValidateResult{}, err
 	}
 	if report.Verdict == profile.Pass {
-		if err := v.publish(ctx); err != nil {
+		err := v.publish(ctx)
+		if refusal, refused := errors.AsType[*dataset.Refusal](err); refused {
+			report.Verdict, report.Reasons = profile.Fail, []string{strings.TrimSuffix(err.Error(), ".")}
+			report.Findings = append(report.Findings, profile.Finding{Scope: "the dataset", Measure: "hook", Limit: 1, Verdict: profile.Fail, Text: refusal.Reason})
+			_, err = run.WriteJSON(ctx, contract.FileValidation, report)
+		}
+		if err != nil {
 			return contract.ValidateResult{}, err
 		}
 	}

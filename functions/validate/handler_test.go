@@ -195,16 +195,24 @@ func TestTheMergeIntoMainAsksItsHooks(t *testing.T) {
 		dataset.HookSpec{Name: "quality", On: []string{dataset.PreMerge}, Gate: "data_quality"},
 		dataset.HookSpec{Name: "release", On: []string{dataset.PreMerge}, Branches: []string{"main"}, Lambda: "sluice-staging-hook-release"}))
 	in := profiled(b, b.Run("m-1", nil, b.Upload("raw/m/a.csv", good(2000))), 1)
-	_, err := h.handle(t.Context(), in)
+	got, err := h.handle(t.Context(), in)
+	require.NoError(t, err, "a rejection is no failure")
+	require.Equal(t, "fail", got.Verdict)
+	require.Contains(t, got.Reasons[0], "hook release (function sluice-staging-hook-release) refuses commit "+commitOf(b, in)+": wait for the release")
+	var report profile.Report
+	b.ReadJSON(got.Report, &report)
+	require.Equal(t, got.Reasons, report.Reasons)
+	f.answer = `"garbled"`
+	_, err = h.handle(t.Context(), in)
 	require.Equal(t, "Sluice.Denied", fault.KindOf(err).Name())
-	require.ErrorContains(t, err, "hook release (function sluice-staging-hook-release) refuses commit "+commitOf(b, in)+": wait for the release")
+	require.ErrorContains(t, err, "which counts as a refusal")
 	require.Empty(t, head(b))
 	f.answer = `{"allow": true}`
-	got, err := h.handle(t.Context(), in)
+	got, err = h.handle(t.Context(), in)
 	require.NoError(t, err)
 	require.Equal(t, "pass", got.Verdict)
 	require.Equal(t, commitOf(b, in), head(b))
-	require.Equal(t, []string{"sluice-staging-hook-release", "sluice-staging-hook-release"}, f.invoked)
+	require.Equal(t, []string{"sluice-staging-hook-release", "sluice-staging-hook-release", "sluice-staging-hook-release"}, f.invoked)
 }
 
 type function struct {

@@ -105,10 +105,16 @@ func TestHooksAndRulesGuardTheData(t *testing.T) {
 	require.Equal(t, 0, got.code, got.stderr)
 	require.Contains(t, got.stderr, "hook owners gave no answer, and is set to let that pass")
 
+	// What else asks the stack for runs under way and for the lake's versions.
+	for _, args := range [][]string{{"cost", "shop"}, {"gc", "shop"}, {"gc", "shop", "--lake", "--allow", "raw/shop/"}, {"gc", "shop", "--lake"},
+		{"tier", "shop", "--to", "GLACIER_IR", "--older-than", "0d"}, {"hold", "list", "shop"}, {"audit", "shop"}} {
+		done(args...)
+	}
+
 	s.configure(t, oneStep)
 	done("hooks", "set", model, "owners", "--branch", "main", "--lambda", "sluice-production-hook-owners")
 	s.upload(t, "refused.csv", text(t, rows(t, 0, 3000)))
-	run := s.ends(t, model+"-1", "failed")
+	run := s.ends(t, model+"-1", "invalid")
 	require.Contains(t, run.Outcome.Reason, "refuses commit")
 	require.Contains(t, run.Outcome.Reason, "merge of adult-income into main brings raw/adult-income/refused.csv")
 	_, err := s.Dataset(model).Head(t.Context(), dataset.Main)
