@@ -417,15 +417,12 @@ func (r *Repository) askLake(ctx context.Context, p Proposal) error {
 	for _, v := range planned {
 		condemned.add(v.Key, v.VersionID, ByCommit)
 	}
-	for change, err := range r.Changes(ctx, p.Commit, "") {
-		if err != nil {
-			return err
+	return r.introduced(ctx, p.Commit, "", func(e *Entry) error {
+		if condemned.Of(e.Key, e.VersionID) == 0 {
+			return nil
 		}
-		if e := change.New; e != nil && condemned.Of(e.Key, e.VersionID) != 0 {
-			return fault.New(fault.Conflict, "move branch "+p.Branch, "commit %s takes up version %s of %s, which no commit pinned and a garbage collection of the lake is about to delete",
-				p.Commit.ID, e.VersionID, e.Key).
-				WithHint("take the collection back first (sluice data gc MODEL --lake --cancel), or upload the object again")
-		}
-	}
-	return nil
+		return fault.New(fault.Conflict, "move branch "+p.Branch, "commit %s takes up version %s of %s, which no commit pinned and a garbage collection of the lake is about to delete",
+			p.Commit.ID, e.VersionID, e.Key).
+			WithHint("take the collection back first (sluice data gc MODEL --lake --cancel), or upload the object again")
+	})
 }

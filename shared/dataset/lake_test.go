@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"sync"
@@ -117,12 +118,11 @@ func (p *pond) Hold(_ context.Context, key, versionID string, on bool) error {
 // replaced long ago, h by a commit of a branch that is gone and collected.
 type lakeside struct {
 	*pond
-	shared       ref.Store
-	stores       [2]*versioned
-	kept         []dataset.Entry // pinned by commits
-	lost         dataset.Entry
-	latest       dataset.Entry
-	beforeShared func()
+	shared ref.Store
+	stores [2]*versioned
+	kept   []dataset.Entry // pinned by commits
+	lost   dataset.Entry
+	latest dataset.Entry
 }
 
 func (l *lakeside) one() *dataset.Repository { return dataset.NewTiny(l.stores[0]).Sharing(l.shared) }
@@ -226,6 +226,67 @@ func TestTheLakeIsCollected(t *testing.T) {
 	require.NoError(t, lake.Forbid(t.Context(), "raw/m/"))
 	requireKind(t, fault.NotFound, lake.Forbid(t.Context(), "raw/m/"))
 	requireKind(t, fault.Invalid, lake.Allow(t.Context(), "raw/m"))
+}
+
+// TestPinsAreWhatCommitsHold compares with every entry of every commit, for small
+// and large changesets, merges, and commits that no ref leads to.
+func TestPinsAreWhatCommitsHold(t *testing.T) {
+	store, random := newVersioned(), rand.New(rand.NewPCG(1, 2))
+	r := dataset.NewTiny(store)
+	version := 0
+	changes := func(n int) dataset.Changes {
+		keys := map[string]bool{}
+		var c dataset.Changes
+		for range n {
+			key := fmt.Sprintf("raw/%s/%03d", []string{"a", "b"}[random.IntN(2)], random.IntN(500))
+			if version++; !keys[key] {
+				keys[key] = true
+				if random.IntN(5) == 0 {
+					c.Deletes = append(c.Deletes, key)
+				} else {
+					c.Puts = append(c.Puts, dataset.Entry{Key: key, VersionID: fmt.Sprint(version), Size: 1})
+				}
+			}
+		}
+		return c
+	}
+	commit(t, r, "main", put(entry("raw/a/1", 1)))
+	for n := range 40 {
+		branch := []string{"main", "side", fmt.Sprint("gone", n)}[random.IntN(3)]
+		commitTo(t, r, branch, "main", changes([]int{3, 40, 300}[random.IntN(3)]))
+		if n%7 == 0 {
+			_, err := r.Merge(t.Context(), dataset.MergeRequest{Branch: "main", From: branch, Time: noon, Rules: []dataset.Rule{{Glob: "**", Choice: dataset.TakeTheirs}}})
+			require.NoError(t, err)
+		}
+		if strings.HasPrefix(branch, "gone") {
+			_, err := r.DeleteBranch(t.Context(), branch, noon)
+			require.NoError(t, err)
+		}
+	}
+	for _, prefix := range []string{"", "raw/a/", "raw/c/"} {
+		want := map[string]bool{}
+		ids, err := store.List(t.Context(), "commits/")
+		require.NoError(t, err)
+		for _, key := range ids {
+			entries, err := r.Entries(t.Context(), strings.TrimPrefix(key, "commits/"), prefix)
+			require.NoError(t, err)
+			for _, e := range entries {
+				want[e.Key+"\x00"+e.VersionID] = true
+			}
+		}
+		pins, err := r.Pins(t.Context(), prefix, dataset.CollectRequest{Now: noon.Add(9 * grace), Grace: grace})
+		require.NoError(t, err)
+		require.Equal(t, len(want), pins.Count(), prefix)
+		for held := range want {
+			key, version, _ := strings.Cut(held, "\x00")
+			require.NotZero(t, pins.Of(key, version), held)
+		}
+		head, err := r.Entries(t.Context(), "main", prefix)
+		require.NoError(t, err)
+		for _, e := range head {
+			require.NotZero(t, pins.Of(e.Key, e.VersionID)&dataset.ByBranch, e.Key)
+		}
+	}
 }
 
 func TestWhatIsTakenUpBetweenPlanAndSweepIsSpared(t *testing.T) {

@@ -87,7 +87,13 @@ func (r *Repository) pinnedInto(ctx context.Context, pins *Pins, prefix string, 
 		all = append(all, id)
 	}
 	return parallel(ctx, len(all), func(ctx context.Context, i int) error {
-		err := fresh.introduced(ctx, all[i], prefix, func(e *Entry) { pins.add(e.Key, e.VersionID, reach[all[i]]) })
+		c, err := fresh.readCommit(ctx, all[i])
+		if err == nil {
+			err = fresh.introduced(ctx, c, prefix, func(e *Entry) error {
+				pins.add(e.Key, e.VersionID, reach[all[i]])
+				return nil
+			})
+		}
 		if reach[all[i]] == ByCommit && fault.Is(err, fault.NotFound) {
 			// No ref leads to it: its writer died, or a collection of commits is
 			// at it. What it pins may be pinned by others, who are asked, too.
@@ -97,19 +103,29 @@ func (r *Repository) pinnedInto(ctx context.Context, pins *Pins, prefix string, 
 	})
 }
 
-// introduced gives the entries that a commit has and its first parent has not.
-// Together with those of the commits behind it, they are all that it has.
-func (r *Repository) introduced(ctx context.Context, id, prefix string, take func(*Entry)) error {
-	c, err := r.readCommit(ctx, id)
-	if err != nil {
-		return err
+// introduced gives the entries, of keys that start with prefix, that a commit has
+// and its first parent has not. Together with those of the commits behind it, they
+// are all that it has. A small changeset lies in the commit itself, so nothing is
+// read then.
+func (r *Repository) introduced(ctx context.Context, c Commit, prefix string, take func(*Entry) error) error {
+	if c.Changes != nil && len(c.Parents) > 0 {
+		for i := range c.Changes.Puts {
+			e := &c.Changes.Puts[i]
+			if !strings.HasPrefix(e.Key, prefix) {
+				continue
+			}
+			if err := take(e); err != nil {
+				return err
+			}
+		}
+		return nil
 	}
 	for change, err := range r.Changes(ctx, c, prefix) {
+		if err == nil && change.New != nil {
+			err = take(change.New)
+		}
 		if err != nil {
 			return err
-		}
-		if change.New != nil {
-			take(change.New)
 		}
 	}
 	return nil
