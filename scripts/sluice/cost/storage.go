@@ -23,12 +23,11 @@ type StorageClass struct {
 	Instant      bool    // it can be read without a restore
 }
 
-// storage is in the order of falling prices.
+// storage are the classes that a version can be in; STANDARD is the first.
 var storage = [...]StorageClass{
 	{Name: "STANDARD", PerMonth: 0.023, Instant: true},
 	{Name: "REDUCED_REDUNDANCY", PerMonth: 0.024, Instant: true},
 	{Name: "INTELLIGENT_TIERING", PerMonth: 0.023, PerMove: 0.01 / 1000, Instant: true}, // its frequent tier: an upper bound
-	{Name: "EXPRESS_ONEZONE", PerMonth: 0.11, Instant: true},
 	{Name: "STANDARD_IA", PerMonth: 0.0125, LeastBytes: 128 << 10, LeastDays: 30, PerMove: 0.01 / 1000, PerRetrieved: 0.01, Instant: true},
 	{Name: "ONEZONE_IA", PerMonth: 0.01, LeastBytes: 128 << 10, LeastDays: 30, PerMove: 0.01 / 1000, PerRetrieved: 0.01, Instant: true},
 	{Name: "GLACIER_IR", PerMonth: 0.004, LeastBytes: 128 << 10, LeastDays: 90, PerMove: 0.02 / 1000, PerRetrieved: 0.03, Instant: true},
