@@ -3,8 +3,11 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
+	"slices"
 	"strings"
 
+	"github.com/sluice-ml/sluice/shared/aws/hooks"
 	"github.com/sluice-ml/sluice/shared/aws/s3store"
 	"github.com/sluice-ml/sluice/shared/canonical"
 	"github.com/sluice-ml/sluice/shared/contract"
@@ -21,6 +24,8 @@ const fileObjects = "objects.json"
 type handler struct {
 	store  *s3store.Store
 	bucket string
+	rules  *s3store.Rules
+	hooks  hooks.Invoker // may be nil where no hook is a function
 }
 
 // handle commits the run's uploads and seals its plan. A plan that is sealed
@@ -46,10 +51,13 @@ func (h handler) handle(ctx context.Context, in contract.StepInput) (contract.In
 		Bytes: plan.Dataset.Bytes, Parts: parts(plan.Dataset.Count)}, nil
 }
 
+// notice leaves word of a hook that gave no answer and is configured not to matter.
+func notice(hook string, err error) { slog.Warn("a hook gave no answer", "hook", hook, "error", err) }
+
 // seal fills in the dataset and the hash. When another attempt of the same step
 // sealed the plan first, that one counts.
 func (h handler) seal(ctx context.Context, uri string, plan contract.Plan, etag string) (contract.Plan, error) {
-	repository := dataset.New(h.store.Refs(h.bucket, contract.DatasetPrefix(plan.Model)))
+	repository := hooks.Open(hooks.Hooks{Functions: h.hooks, Objects: h.store, Bucket: h.bucket, Notice: notice}, plan.Model, plan.Dataset.Bucket)
 	commit, err := h.commit(ctx, repository, plan)
 	if err != nil {
 		return plan, err
@@ -116,7 +124,32 @@ func (h handler) uploads(ctx context.Context, plan contract.Plan, first bool) ([
 				WithHint("upload files to %s", contract.URI(plan.Dataset.Bucket, contract.RawPrefix(plan.Model)))
 		}
 	}
-	return dataset.Pin(ctx, lake, versions)
+	return h.pin(ctx, plan.Dataset.Bucket, versions)
+}
+
+// pin refuses versions that would not last: those of a bucket that keeps none,
+// and those that one of its lifecycle rules would delete.
+func (h handler) pin(ctx context.Context, bucket string, versions []contract.ObjectVersion) ([]dataset.Entry, error) {
+	if slices.ContainsFunc(versions, func(v contract.ObjectVersion) bool { return v.VersionID == "" || v.VersionID == "null" }) {
+		if err := h.rules.Versioned(ctx, bucket); err != nil {
+			return nil, err
+		}
+	}
+	entries, err := dataset.Pin(ctx, h.store.Lake(bucket), versions)
+	if err != nil || len(entries) == 0 {
+		return entries, err
+	}
+	return entries, h.audit(ctx, bucket, entries)
+}
+
+// audit holds the bucket's lifecycle rules against what a run stands on: also
+// what older commits pinned, for a rule may be younger than they are.
+func (h handler) audit(ctx context.Context, bucket string, entries []dataset.Entry) error {
+	rules, err := h.rules.Of(ctx, bucket)
+	if err != nil {
+		return err
+	}
+	return fault.Wrap(fault.Invalid, "check the lifecycle rules of "+bucket, dataset.CheckLifecycle(rules, entries))
 }
 
 // counted leaves out what admit ignores: folders, and keys that start with _.
@@ -141,6 +174,9 @@ func (h handler) describe(ctx context.Context, repository *dataset.Repository, p
 	if len(entries) == 0 {
 		return fault.New(fault.Invalid, "ingest run "+plan.Run, "commit %s has no objects under %s", commit.ID, plan.Dataset.Prefix).
 			WithHint("check data.path and data.version in the configuration")
+	}
+	if err := h.audit(ctx, plan.Dataset.Bucket, entries); err != nil {
+		return err
 	}
 	list := contract.DatasetObjects{Commit: commit.ID, Bucket: plan.Dataset.Bucket}
 	plan.Dataset.Bytes = 0

@@ -68,6 +68,8 @@ func (s *Sluice) specs() []spec {
 		contract.EnvTrainerImage: s.training.trainerImage.ImageUri(),
 		contract.EnvServerImage:  s.training.serverImage.ImageUri(),
 	}
+	// The functions that a dataset's hooks may name: sluice data hooks set.
+	hooks := allow("lambda:InvokeFunction").on(*s.arn("lambda", "function", s.name("hook-*"), awscdk.ArnFormat_COLON_RESOURCE_NAME))
 	lifecycle := s.lifecycleARN()
 	specs := []spec{
 		{id: "Admit", folder: "admit", does: "Turns uploads, schedules, drift and requests into one run at a time per model", seconds: 60, memoryMB: 256,
@@ -84,6 +86,8 @@ func (s *Sluice) specs() []spec {
 			grants: []statement{
 				s.reads("configs", "runs", "datasets"), s.writes("runs", "datasets"), s.lists(s.store), s.lists(s.lake),
 				allow("s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectAttributes", "s3:GetObjectVersionAttributes").on(s.in(s.lake, "raw/*")),
+				allow("s3:GetLifecycleConfiguration", "s3:GetBucketVersioning").on(*s.lake.BucketArn()), // would a rule delete what is pinned?
+				hooks,
 			}},
 		{id: "Profile", folder: "profile", does: "Profiles a part of the commit's objects", seconds: 300, memoryMB: 2048,
 			grants: []statement{
@@ -91,7 +95,8 @@ func (s *Sluice) specs() []spec {
 				allow("s3:GetObject", "s3:GetObjectVersion").on(s.in(s.lake, "raw/*")),
 			}},
 		{id: "Validate", folder: "validate", does: "Judges the data; on pass the dataset's main branch moves", seconds: 120, memoryMB: 1024,
-			grants: []statement{s.reads("configs", "runs", "datasets"), s.writes("runs", "datasets"), s.lists(s.store)}},
+			grants: []statement{s.reads("configs", "runs", "datasets"), s.writes("runs", "datasets"), s.lists(s.store), hooks,
+				allow("s3:GetObject", "s3:GetObjectVersion").on(s.in(s.lake, "raw/*"))}}, // the data-quality gate as a hook
 	}
 	for _, gate := range gates {
 		specs = append(specs, spec{id: "Gate" + gate.id, folder: "gates/" + gate.folder, does: "Judges " + gate.does, seconds: 300, memoryMB: 2048,

@@ -144,6 +144,10 @@ func ConfigKey(model string) string     { return "configs/" + model + "/train.ya
 func IntakeKey(model string) string     { return "intake/" + model + ".json" }
 func DatasetPrefix(model string) string { return "datasets/" + model + "/" }
 
+// LakePrefix is what all datasets share about the objects of the lake. No model's
+// name starts with "_".
+const LakePrefix = "datasets/_lake/"
+
 // RunKey is a key under a run's prefix, e.g. RunKey("m", "m-3", "plan.json").
 func RunKey(model, run string, name ...string) string {
 	return path.Join(append([]string{"runs", model, run}, name...)...)

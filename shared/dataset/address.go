@@ -138,8 +138,11 @@ func (r *Repository) abbreviated(ctx context.Context, name string, b branch, t t
 	case len(keys) == 1:
 		return r.readCommit(ctx, strings.TrimPrefix(keys[0], commits))
 	case len(keys) > 1:
-		return Commit{}, fault.New(fault.Invalid, "resolve "+name, "%d commits start with it", len(keys)).
-			WithHint("give more digits, e.g. %s", strings.TrimPrefix(keys[0], commits))
+		for i, key := range keys {
+			keys[i] = strings.TrimPrefix(key, commits)
+		}
+		return Commit{}, fault.New(fault.Invalid, "resolve "+name, "it is ambiguous: %d commits start with it", len(keys)).
+			WithHint("give more digits: %s", strings.Join(keys[:min(3, len(keys))], " or "))
 	case b.gone():
 		return Commit{}, wasDeleted("branch", name, b.Commit, *b.Deleted)
 	case t.Deleted != nil:
@@ -155,5 +158,5 @@ func wasDeleted(what, name, commit string, at time.Time) error {
 
 func unknownRef(name string) error {
 	return fault.New(fault.NotFound, "resolve "+name, "no branch, tag or commit has that name").
-		WithHint("the first upload creates branch %s; data.version in train.yaml names the ref to use", Main)
+		WithHint("list them: sluice data branch list MODEL, sluice data tag list MODEL; the first upload creates branch %s, and data.version in train.yaml names the ref to use", Main)
 }

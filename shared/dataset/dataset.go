@@ -115,6 +115,9 @@ type Repository struct {
 	cache *cache
 	shape shape
 	hooks []Hook
+	asker Asker // of the hooks that the store configures; nil asks none
+	// shared is what all datasets of the lake share; nil when this one is alone.
+	shared ref.Store
 }
 
 // New opens the repository that a store holds.

@@ -22,8 +22,12 @@ func (r *Repository) mark(ctx context.Context, q CollectRequest, roots []string)
 	if err != nil {
 		return nil, err
 	}
+	held, err := r.heldCommits(ctx)
+	if err != nil {
+		return nil, err
+	}
 	m := &marker{repository: &Repository{store: r.store, cache: newCache(cacheBytes), shape: r.shape}, marked: map[string]bool{}}
-	if err := m.all(ctx, slices.Concat(branches, tags, q.Pins)); err != nil {
+	if err := m.all(ctx, slices.Concat(branches, tags, held, q.Pins)); err != nil {
 		return nil, err
 	}
 	m.lenient = true

@@ -36,7 +36,9 @@ data, models and rollouts.
 
 It speaks to the local stack when one runs here (sluice up) or when
 AWS_ENDPOINT_URL is set; otherwise, or with --aws, to the AWS account of your
-credentials. Add --json to any command for output that a script can parse.
+credentials. Add --json to any command for output that a script can parse: the
+answer on the standard output, an error as {"error": {"kind", "message", "hint",
+"retry"}, "exit"} on the standard error, in one line.
 
 Exit codes: 0 done; 1 it failed; 2 the command line is wrong; 3 a run ended
 other than promoted or registered; 130 interrupted.`,

@@ -2,13 +2,8 @@ package operator
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"strings"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/sfn"
-	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
 	"github.com/sluice-ml/sluice/shared/aws/s3store"
 	"github.com/sluice-ml/sluice/shared/contract"
@@ -108,27 +103,19 @@ func (s sweeper) Delete(ctx context.Context, key, versionID string) error {
 // RunningCommits are the commits that a model's runs under way learn from.
 func (c *Client) RunningCommits(ctx context.Context, model string) ([]string, error) {
 	var found []string
-	pages := sfn.NewListExecutionsPaginator(c.states, &sfn.ListExecutionsInput{StateMachineArn: aws.String(c.machineARN("lifecycle")),
-		StatusFilter: types.ExecutionStatusRunning})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("list the runs under way: %w", err)
+	err := c.eachRunning(ctx, func(of, run string) error {
+		if of != model {
+			return nil
 		}
-		for _, e := range page.Executions {
-			run := aws.ToString(e.Name)
-			if of, _ := ModelOfRun(run); of != model {
-				continue
-			}
-			var plan contract.Plan
-			err := c.RunFile(ctx, model, run, contract.FilePlan, &plan)
-			if err != nil && !fault.Is(err, fault.NotFound) {
-				return nil, err
-			}
-			if plan.Dataset.Commit != "" {
-				found = append(found, plan.Dataset.Commit)
-			}
+		var plan contract.Plan
+		err := c.RunFile(ctx, model, run, contract.FilePlan, &plan)
+		if err != nil && !fault.Is(err, fault.NotFound) {
+			return err
 		}
-	}
-	return found, nil
+		if plan.Dataset.Commit != "" {
+			found = append(found, plan.Dataset.Commit)
+		}
+		return nil
+	})
+	return found, err
 }

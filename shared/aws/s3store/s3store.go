@@ -43,11 +43,20 @@ func New(client Client) *Store { return &Store{client: client} }
 // endpoint. An endpoint of its own (AWS_ENDPOINT_URL) is asked in path style:
 // it need not answer to bucket subdomains.
 func FromEnvironment(ctx context.Context) (*Store, error) {
+	client, err := ClientFromEnvironment(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return New(client), nil
+}
+
+// ClientFromEnvironment is the SDK's client that FromEnvironment uses.
+func ClientFromEnvironment(ctx context.Context) (*s3.Client, error) {
 	cfg, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
 		return nil, fault.New(fault.Invalid, "read the AWS configuration", "%w", err)
 	}
-	return New(s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = o.BaseEndpoint != nil })), nil
+	return s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = o.BaseEndpoint != nil }), nil
 }
 
 // ObjectInfo says what an object is. VersionID is "" in a bucket that was never
