@@ -1,0 +1,120 @@
+package ecs
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// hostLost is why the tasks of an earlier stack ended.
+const hostLost = "The task's host ended: the local stack was stopped or killed."
+
+// Recover ends the tasks of an earlier stack, takes their targets away, and lets
+// the services start fresh ones; call it once, when the template's resources
+// exist. The error names the targets that could not be taken away; everything
+// else goes on.
+func (s *Service) Recover(ctx context.Context) error {
+	s.mutex.Lock()
+	lost := s.sortedTasks()
+	s.mutex.Unlock()
+	var problems []error
+	for _, t := range lost {
+		if t.over() || t.containers != nil {
+			continue
+		}
+		for _, at := range t.Targets {
+			if s.options.LoadBalancing == nil {
+				continue
+			}
+			if err := s.options.LoadBalancing.Deregister(ctx, at.Group, t.IP, at.Port); err != nil {
+				problems = append(problems, fmt.Errorf("deregister task %s from %s: %w", t.id(), at.Group, err))
+			}
+		}
+		s.lose(t)
+	}
+	s.mutex.Lock()
+	s.active = true
+	for _, v := range s.services {
+		if v.Detail.Status == active {
+			v.Steady = false
+		}
+	}
+	s.mutex.Unlock()
+	s.wake()
+	return errors.Join(problems...)
+}
+
+// lose records that a task ended with its host.
+func (s *Service) lose(t *task) {
+	s.mutex.Lock()
+	defer s.mutex.Unlock()
+	now := s.now()
+	t.stop(terminationNotice, hostLost)
+	d := &t.Detail
+	d.LastStatus, d.StoppedAt, d.Connectivity = stopped, &now, "DISCONNECTED"
+	if d.StoppingAt == nil {
+		d.StoppingAt = &now
+	}
+	for i := range d.Containers {
+		d.Containers[i].LastStatus, d.Containers[i].HealthStatus = stopped, unknown
+	}
+	d.HealthStatus = unknown
+	d.Version++
+	t.Targets, t.Scored = nil, true
+	s.saveTask(t)
+	s.taskEvent(t)
+}
+
+// AwaitStable waits until every service that this process made from a template,
+// or changed, is steady, as CloudFormation does. The error tells what kept one
+// from it, with its last events; a retry can help where a task could not reach
+// what it needs.
+func (s *Service) AwaitStable(ctx context.Context) error {
+	limit := time.NewTimer(s.options.StableTimeout)
+	defer limit.Stop()
+	for {
+		s.mutex.Lock()
+		waiting, err := s.unstable()
+		changed := s.changed
+		s.mutex.Unlock()
+		if err != nil || waiting == nil {
+			return err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-limit.C:
+			return fmt.Errorf("service %s did not become steady within %s%s", waiting.Detail.ServiceName, s.options.StableTimeout, waiting.lastEvents())
+		}
+	}
+}
+
+// unstable finds a service that is not steady; the error is of one that never
+// will be. The mutex is held.
+func (s *Service) unstable() (*service, error) {
+	for _, v := range s.sortedServices() {
+		if !s.template[v.Detail.ServiceArn] || v.Detail.Status != active {
+			continue
+		}
+		for _, d := range v.Deployments {
+			if d.Detail.RolloutState == failed {
+				return nil, fmt.Errorf("service %s: Error occurred during operation 'ECS Deployment Circuit Breaker was triggered'%s", v.Detail.ServiceName, v.lastEvents()) //nolint:staticcheck // AWS's words
+			}
+		}
+		if !v.Steady {
+			return v, nil
+		}
+	}
+	return nil, nil
+}
+
+// lastEvents is the newest lines of a service's log of events, for an error.
+func (v *service) lastEvents() string {
+	text := ""
+	for _, e := range v.Detail.Events[:min(len(v.Detail.Events), 5)] {
+		text += "\n  " + e.Message
+	}
+	return text
+}
