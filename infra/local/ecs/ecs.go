@@ -100,7 +100,7 @@ func (o *Options) setDefaults() {
 //
 // Two locks: working is held by the one reconcile at a time, which alone starts
 // and stops processes and talks to the load balancers; mutex guards the records,
-// and is never held while either of these is called.
+// and is not held while a load balancer is asked, because that may ask Address.
 type Service struct {
 	options   Options
 	events    *outbox
@@ -168,6 +168,8 @@ func (s *Service) wake() {
 // restarts after a pause, metrics. The stack calls it about once a second.
 func (s *Service) Tick(ctx context.Context) error {
 	s.reconcile(ctx)
+	s.working.Lock()
+	defer s.working.Unlock()
 	now := s.options.Now()
 	s.forget(now)
 	return errors.Join(s.measure(now), s.usage.save())

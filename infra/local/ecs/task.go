@@ -278,7 +278,7 @@ func (s *Service) forget(now time.Time) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	for _, t := range s.sortedTasks() {
-		if t.over() && t.Scored && now.Sub(t.Detail.StoppedAt.Time) > s.options.StoppedFor {
+		if t.over() && (t.Scored || t.Service == "") && now.Sub(t.Detail.StoppedAt.Time) > s.options.StoppedFor {
 			s.dropTask(t)
 		}
 	}
