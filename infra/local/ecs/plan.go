@@ -82,7 +82,7 @@ func plan(v situation) decision {
 			}
 			continue
 		}
-		if fit >= v.Desired || (i == 0 && len(v.Tasks) >= upper) {
+		if fit >= v.Desired || (i == 0 && len(good) < v.Desired && len(v.Tasks) >= upper) {
 			stop(t, t.Failing)
 		}
 	}

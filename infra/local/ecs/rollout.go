@@ -25,10 +25,11 @@ func (s *Service) rollOut(v *service, d *deployment, state, reason string) {
 	s.deploymentEvent(v, d)
 }
 
-// score counts the tasks that have stopped of themselves; the mutex is held.
+// score counts the tasks that stop for a reason of their own, as soon as that is
+// known: before others are started in their place. The mutex is held.
 func (s *Service) score(v *service) (moved bool) {
 	for _, t := range s.sortedTasks() {
-		if t.Service != v.Detail.ServiceArn || !t.over() || t.Scored {
+		if t.Service != v.Detail.ServiceArn || t.wanted() || t.Scored {
 			continue
 		}
 		t.Scored, moved = true, true
@@ -40,7 +41,7 @@ func (s *Service) score(v *service) (moved bool) {
 		if !t.Proven {
 			d.Detail.FailedTasks++
 		}
-		if at := t.Detail.StartedAt; at == nil || t.Detail.StoppedAt.Sub(at.Time) < steadyLife {
+		if at := t.Detail.StartedAt; at == nil || s.options.Now().Sub(at.Time) < steadyLife {
 			d.ShortLife++
 		} else {
 			d.ShortLife = 1
@@ -51,7 +52,7 @@ func (s *Service) score(v *service) (moved bool) {
 	return moved
 }
 
-// wentWrong says whether the task stopped for a reason of its own.
+// wentWrong says whether the task stops for a reason of its own.
 func (t *task) wentWrong() bool {
 	switch t.Detail.StopCode {
 	case failedToStart, essentialExited:

@@ -58,7 +58,7 @@ func (s *Service) step(ctx context.Context, t *task) (moved bool) {
 		s.move(t, map[bool]string{true: pending, false: deprovisioning}[wanted])
 		return true
 	case pending:
-		return s.begin(t) || moved
+		return s.begin(ctx, t) || moved
 	case activating:
 		return s.activate(ctx, t) || moved
 	case running:
@@ -157,7 +157,7 @@ func (s *Service) isWanted(t *task) bool {
 }
 
 // begin starts the containers of a PENDING task whose conditions hold.
-func (s *Service) begin(t *task) (moved bool) {
+func (s *Service) begin(ctx context.Context, t *task) (moved bool) {
 	if !s.isWanted(t) {
 		s.move(t, stopping)
 		return true
@@ -199,6 +199,7 @@ func (s *Service) begin(t *task) (moved bool) {
 	}
 	if all {
 		s.move(t, activating)
+		s.activate(ctx, t) // before a look at the processes: one that ends at once has run nevertheless
 	}
 	return moved || all
 }
