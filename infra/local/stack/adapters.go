@@ -13,8 +13,10 @@ import (
 	"github.com/sluice-ml/sluice/infra/local/assembly"
 	"github.com/sluice-ml/sluice/infra/local/batch"
 	"github.com/sluice-ml/sluice/infra/local/cloudwatch"
+	"github.com/sluice-ml/sluice/infra/local/elb"
 	"github.com/sluice-ml/sluice/infra/local/events"
 	"github.com/sluice-ml/sluice/infra/local/lambda"
+	"github.com/sluice-ml/sluice/infra/local/network"
 	"github.com/sluice-ml/sluice/infra/local/states"
 	"github.com/sluice-ml/sluice/infra/local/wire"
 )
@@ -144,6 +146,43 @@ func (o objects) Get(ctx context.Context, bucket, key string) (io.ReadCloser, er
 func (o objects) Put(ctx context.Context, bucket, key string, body []byte) error {
 	_, err := o.client.PutObject(ctx, &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: bytes.NewReader(body)})
 	return err
+}
+
+// taskNetwork tells load balancers where tasks listen. It asks Services.tasks
+// each time: tasks register with load balancers, so they are opened after them.
+type taskNetwork struct{ services *Services }
+
+var _ elb.Network = taskNetwork{}
+
+func (t taskNetwork) Address(id string, port int) (hostport string, ok bool) {
+	tasks := t.services.tasks.Load()
+	if tasks == nil {
+		return "", false
+	}
+	return (*tasks).Address(id, port)
+}
+
+// subnets tells load balancers of the template's networking.
+type subnets struct{ network *network.Service }
+
+var _ elb.Subnets = subnets{}
+
+func (s subnets) Subnet(id string) (vpc, zone string, ok bool) {
+	var p struct{ VpcId, AvailabilityZone string }
+	record, ok := s.network.Records()[id]
+	if !ok || record.Type != "AWS::EC2::Subnet" || json.Unmarshal(record.Properties, &p) != nil {
+		return "", "", false
+	}
+	return p.VpcId, p.AvailabilityZone, true
+}
+
+func (s subnets) SecurityGroup(id string) (vpc string, ok bool) {
+	var p struct{ VpcId string }
+	record, ok := s.network.Records()[id]
+	if !ok || record.Type != "AWS::EC2::SecurityGroup" || json.Unmarshal(record.Properties, &p) != nil {
+		return "", false
+	}
+	return p.VpcId, true
 }
 
 // readAsset reads a state machine's definition.

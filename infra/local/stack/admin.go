@@ -13,7 +13,8 @@ import (
 const adminPrefix = "/_sluice/"
 
 func (s *Stack) frontDoor() http.Handler {
-	return &frontDoor{services: s.services.handlers(), runtime: s.services.SageMaker.Runtime(), admin: s.admin(), count: s.services.meter.count}
+	return &frontDoor{services: s.services.handlers(), runtime: s.services.SageMaker.Runtime(), admin: s.admin(),
+		balancer: s.services.ELB.Host, count: s.services.meter.count}
 }
 
 // handlers serves the services, by the name that requests are signed for.
@@ -32,6 +33,8 @@ func (s *Services) handlers() map[string]http.Handler {
 		"sqs":        s.SQS.Handler(),
 		"sns":        s.SNS.Handler(),
 		"sts":        sts.Handler(assembly.AccountID),
+
+		"elasticloadbalancing": s.ELB.Handler(),
 	}
 }
 
@@ -44,6 +47,7 @@ func (s *Stack) admin() http.Handler {
 	mux.HandleFunc("POST "+adminPrefix+"jobs/{id}/reclaim", s.reclaim)
 	mux.Handle(adminPrefix+"faults", s.services.SageMaker.Admin())
 	mux.Handle(adminPrefix+"faults/", s.services.SageMaker.Admin())
+	mux.Handle(adminPrefix+"balancing/", s.services.ELB.Admin())
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.Header.Get("Origin") != "" {
 			wire.WriteJSONError(w, r, &wire.Error{Code: "AccessDenied", Status: http.StatusForbidden, Message: "the admin API does not answer web pages"})
@@ -70,7 +74,8 @@ func (s *Stack) health(w http.ResponseWriter, _ *http.Request) {
 
 func (s *Stack) resources(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, map[string]any{"stack": s.template.Name, "outputs": s.deployment.Outputs, "resources": s.deployment.Resources,
-		"iam": s.services.IAM.Records(), "network": s.services.Network.Records()})
+		"iam": s.services.IAM.Records(), "network": s.services.Network.Records(),
+		"listeners": s.services.ELB.Addresses()})
 }
 
 func (s *Stack) usage(w http.ResponseWriter, _ *http.Request) {

@@ -15,10 +15,17 @@ type frontDoor struct {
 	services map[string]http.Handler // by the service name that requests are signed for
 	runtime  http.Handler            // SageMaker's runtime, which signs as sagemaker too
 	admin    http.Handler
-	count    func(service string, r *http.Request) // told of every request that a service gets
+	balancer func(host string) (http.Handler, bool) // the load balancer whose DNS name it is; nil: there are none
+	count    func(service string, r *http.Request)  // told of every request that a service gets
 }
 
 func (f *frontDoor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if f.balancer != nil {
+		if balancer, ok := f.balancer(r.Host); ok {
+			balancer.ServeHTTP(w, r)
+			return
+		}
+	}
 	if strings.HasPrefix(r.URL.Path, adminPrefix) {
 		f.admin.ServeHTTP(w, r)
 		return

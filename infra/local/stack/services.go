@@ -6,11 +6,13 @@ import (
 	"log/slog"
 	"maps"
 	"path/filepath"
+	"sync/atomic"
 	"time"
 
 	"github.com/sluice-ml/sluice/infra/local/assembly"
 	"github.com/sluice-ml/sluice/infra/local/batch"
 	"github.com/sluice-ml/sluice/infra/local/cloudwatch"
+	"github.com/sluice-ml/sluice/infra/local/elb"
 	"github.com/sluice-ml/sluice/infra/local/events"
 	"github.com/sluice-ml/sluice/infra/local/iam"
 	"github.com/sluice-ml/sluice/infra/local/kms"
@@ -40,7 +42,11 @@ type Services struct {
 	Lambda     *lambda.Service
 	Batch      *batch.Service
 	SageMaker  *sagemaker.Service
+	ELB        *elb.Service
 	States     *states.Service
+
+	// tasks knows where the tasks behind load balancers listen; nil: there are none.
+	tasks atomic.Pointer[elb.Network]
 
 	meter   meter
 	closers []func() error // in the order of opening
@@ -62,7 +68,7 @@ func openServices(ctx context.Context, o Options, template *assembly.Template, e
 	open := opening{Options: o, template: template, endpoint: endpoint, router: &router{services: s}, s: s}
 	for _, step := range []func(context.Context) error{
 		open.kms, open.logs, open.sqs, open.sns, open.cloudwatch, open.events, open.scheduler,
-		open.s3, open.lambda, open.batch, open.sagemaker, open.states,
+		open.s3, open.lambda, open.batch, open.sagemaker, open.elb, open.states,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, s.close())
@@ -178,6 +184,15 @@ func (o *opening) sagemaker(context.Context) (err error) {
 	return err
 }
 
+func (o *opening) elb(context.Context) (err error) {
+	o.s.ELB, err = elb.Open(elb.Config{Dir: o.dir("elb"), Region: o.template.Region, Account: assembly.AccountID, Stack: o.template.Name,
+		Network: taskNetwork{o.s}, Subnets: subnets{o.s.Network}, Metrics: o.s.CloudWatch, Now: o.Now, Log: logWriter{o.Log, "elb"}})
+	if err == nil {
+		o.closing(o.s.ELB.Close)
+	}
+	return err
+}
+
 func (o *opening) states(context.Context) (err error) {
 	o.s.States, err = states.Open(states.Options{Dir: o.dir("states"), Region: o.template.Region, Account: assembly.AccountID,
 		Lambda: functions{o.s.Lambda}, Batch: jobs{o.s.Batch}, SDK: sdk{o.s}, StatusChanged: executionEvents{o.s.Events, o.Log}.changed})
@@ -192,7 +207,7 @@ func (s *Services) creators(assets *assembly.Assets) map[string]assembly.Creator
 		states.ResourceType:        s.States.Creator(readAsset(assets)),
 	}
 	for _, some := range []map[string]assembly.Creator{
-		s.S3.Creators(), s.IAM.Creators(), s.Network.Creators(), s.KMS.Creators(), s.SQS.Creators(), s.SNS.Creators(), s.Logs.Creators(), s.CloudWatch.Creators(), s.Lambda.Creators(), s.Batch.Creators(), s.SageMaker.Creators(),
+		s.S3.Creators(), s.IAM.Creators(), s.Network.Creators(), s.KMS.Creators(), s.SQS.Creators(), s.SNS.Creators(), s.Logs.Creators(), s.CloudWatch.Creators(), s.Lambda.Creators(), s.Batch.Creators(), s.SageMaker.Creators(), s.ELB.Creators(),
 	} {
 		maps.Copy(all, some)
 	}
@@ -205,6 +220,9 @@ func (s *Services) creators(assets *assembly.Assets) map[string]assembly.Creator
 func (s *Services) recover(ctx context.Context, log *slog.Logger) error {
 	if err := s.SageMaker.Recover(ctx); err != nil {
 		log.Error("some endpoints do not answer yet", "error", err)
+	}
+	if err := s.ELB.Prune(); err != nil {
+		return err
 	}
 	s.Lambda.Recover()
 	s.Batch.Recover()
@@ -219,7 +237,7 @@ func (s *Services) recover(ctx context.Context, log *slog.Logger) error {
 
 // tick does the periodic work. Metrics are published before alarms are judged.
 func (s *Services) tick(ctx context.Context, now time.Time) error {
-	return errors.Join(s.SageMaker.Flush(ctx, now), s.CloudWatch.Evaluate(ctx, now),
+	return errors.Join(s.SageMaker.Flush(ctx, now), s.ELB.Flush(ctx, now), s.CloudWatch.Evaluate(ctx, now),
 		s.Events.Tick(ctx), s.Scheduler.Tick(ctx), s.S3.Tick(ctx))
 }
 
