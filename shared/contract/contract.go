@@ -27,6 +27,7 @@ const (
 	EnvMetricPeriod  = "SLUICE_METRIC_PERIOD"  // seconds: 10 or 60; alarms and analysis use it
 	EnvModels        = "SLUICE_MODELS"         // the models that have alarms here, separated by commas
 	EnvQuietPeriod   = "SLUICE_QUIET_SECONDS"  // how long uploads must pause before a run starts
+	EnvModel         = "SLUICE_MODEL"          // model server: S3 URI of model.tar.gz, for hosts that do not unpack it
 	EnvPlan          = "SLUICE_PLAN"           // trainer and evaluator: S3 URI of the sealed plan
 )
 
