@@ -79,6 +79,11 @@ func (s *Service) declare(p serviceProperties, properties json.RawMessage) (*ser
 	s.mutex.Lock()
 	v, err := s.activeService(p.Cluster, p.ServiceName)
 	s.mutex.Unlock()
+	if err == nil {
+		s.mutex.Lock()
+		s.declared[v.Detail.ServiceArn] = true
+		s.mutex.Unlock()
+	}
 	if err == nil && v.Declared != nil && same(v.Declared.Properties, properties) {
 		return v, nil
 	}
@@ -95,6 +100,6 @@ func (s *Service) declare(p serviceProperties, properties json.RawMessage) (*ser
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	v.Declared = &declared{properties}
-	s.template[v.Detail.ServiceArn] = true
+	s.declared[v.Detail.ServiceArn], s.awaited[v.Detail.ServiceArn] = true, true
 	return v, s.keepService(v)
 }

@@ -115,7 +115,8 @@ type Service struct {
 	families map[string][]*definition // revisions ascending
 	services map[string]*service      // by ARN
 	tasks    map[string]*task         // by id
-	template map[string]bool          // services of the template that were made by this process, by ARN
+	declared map[string]bool          // services that the template has, by ARN
+	awaited  map[string]bool          // those of them that this process made or changed
 	changed  chan struct{}            // closed and replaced whenever something happened
 	active   bool                     // Recover was called
 	closed   bool
@@ -132,7 +133,7 @@ func Open(o Options) (*Service, error) {
 	}
 	o.setDefaults()
 	s := &Service{options: o, clusters: map[string]*cluster{}, families: map[string][]*definition{}, services: map[string]*service{},
-		tasks: map[string]*task{}, template: map[string]bool{}, changed: make(chan struct{}), wakes: make(chan struct{}, 1),
+		tasks: map[string]*task{}, declared: map[string]bool{}, awaited: map[string]bool{}, changed: make(chan struct{}), wakes: make(chan struct{}, 1),
 		quit: make(chan struct{}), ended: make(chan struct{})}
 	if err := s.load(); err != nil {
 		return nil, fmt.Errorf("open ecs: %w", err)

@@ -12,7 +12,8 @@ const hostLost = "The task's host ended: the local stack was stopped or killed."
 
 // Recover ends the tasks of an earlier stack, takes their targets away, and lets
 // the services start fresh ones; call it once, when the template's resources
-// exist. The error names the targets that could not be taken away; everything
+// exist. Services that an earlier template had and this one has not are deleted.
+// The error names the targets that could not be taken away; everything
 // else goes on.
 func (s *Service) Recover(ctx context.Context) error {
 	s.mutex.Lock()
@@ -36,8 +37,13 @@ func (s *Service) Recover(ctx context.Context) error {
 	s.mutex.Lock()
 	s.active = true
 	for _, v := range s.services {
-		if v.Detail.Status == active {
-			v.Steady = false
+		if v.Detail.Status != active {
+			continue
+		}
+		v.Steady = false
+		if v.Declared != nil && !s.declared[v.Detail.ServiceArn] {
+			v.Detail.Status, v.Detail.DesiredCount = draining, 0
+			s.saveService(v)
 		}
 	}
 	s.mutex.Unlock()
@@ -95,7 +101,7 @@ func (s *Service) AwaitStable(ctx context.Context) error {
 // will be. The mutex is held.
 func (s *Service) unstable() (*service, error) {
 	for _, v := range s.sortedServices() {
-		if !s.template[v.Detail.ServiceArn] || v.Detail.Status != active {
+		if !s.awaited[v.Detail.ServiceArn] || v.Detail.Status != active {
 			continue
 		}
 		for _, d := range v.Deployments {
