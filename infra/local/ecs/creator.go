@@ -89,6 +89,9 @@ func (s *Service) declare(p serviceProperties, properties json.RawMessage) (*ser
 	}
 	if err == nil {
 		in := updateServiceInput{serviceInput: p.serviceInput, Service: p.ServiceName}
+		if in.LoadBalancers == nil {
+			in.LoadBalancers = []loadBalancer{} // the template has none any more
+		}
 		in.ForceNewDeployment = p.ForceNewDeployment != nil && p.ForceNewDeployment.EnableForceNewDeployment
 		v, err = s.update(in)
 	} else {
@@ -100,6 +103,6 @@ func (s *Service) declare(p serviceProperties, properties json.RawMessage) (*ser
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
 	v.Declared = &declared{properties}
-	s.declared[v.Detail.ServiceArn], s.awaited[v.Detail.ServiceArn] = true, true
+	s.declared[v.Detail.ServiceArn], s.awaited[v.Detail.ServiceArn] = true, v.primary().Detail.ID
 	return v, s.keepService(v)
 }

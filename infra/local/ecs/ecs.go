@@ -116,7 +116,7 @@ type Service struct {
 	services map[string]*service      // by ARN
 	tasks    map[string]*task         // by id
 	declared map[string]bool          // services that the template has, by ARN
-	awaited  map[string]bool          // those of them that this process made or changed
+	awaited  map[string]string        // the deployments of those of them that this process made or changed
 	changed  chan struct{}            // closed and replaced whenever something happened
 	active   bool                     // Recover was called
 	closed   bool
@@ -133,7 +133,7 @@ func Open(o Options) (*Service, error) {
 	}
 	o.setDefaults()
 	s := &Service{options: o, clusters: map[string]*cluster{}, families: map[string][]*definition{}, services: map[string]*service{},
-		tasks: map[string]*task{}, declared: map[string]bool{}, awaited: map[string]bool{}, changed: make(chan struct{}), wakes: make(chan struct{}, 1),
+		tasks: map[string]*task{}, declared: map[string]bool{}, awaited: map[string]string{}, changed: make(chan struct{}), wakes: make(chan struct{}, 1),
 		quit: make(chan struct{}), ended: make(chan struct{})}
 	if err := s.load(); err != nil {
 		return nil, fmt.Errorf("open ecs: %w", err)

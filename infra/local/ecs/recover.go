@@ -36,6 +36,7 @@ func (s *Service) Recover(ctx context.Context) error {
 	}
 	s.mutex.Lock()
 	s.active = true
+	s.restore(lost)
 	for _, v := range s.services {
 		if v.Detail.Status != active {
 			continue
@@ -49,6 +50,27 @@ func (s *Service) Recover(ctx context.Context) error {
 	s.mutex.Unlock()
 	s.wake()
 	return errors.Join(problems...)
+}
+
+// restore starts tasks again of deployments that serve although a later one has
+// FAILED: nothing else would. lost are the tasks that ended with the stack; the
+// mutex is held.
+func (s *Service) restore(lost []*task) {
+	for _, t := range lost {
+		v := s.services[t.Service]
+		if v == nil || v.Detail.Status != active || t.Detail.StopCode != terminationNotice || t.Restored {
+			continue
+		}
+		// A kill before the flag is kept starts one task too many, which is stopped.
+		if d := v.deployment(t.Deployment); d != nil && d != v.primary() && v.primary().Detail.RolloutState == failed {
+			if _, err := s.newTask(s.orderOf(v, d)); err != nil {
+				s.logf("start a task of service %s: %v", v.Detail.ServiceName, err)
+				continue
+			}
+		}
+		t.Restored = true
+		s.saveTask(t)
+	}
 }
 
 // lose records that a task ended with its host.
@@ -101,13 +123,12 @@ func (s *Service) AwaitStable(ctx context.Context) error {
 // will be. The mutex is held.
 func (s *Service) unstable() (*service, error) {
 	for _, v := range s.sortedServices() {
-		if !s.awaited[v.Detail.ServiceArn] || v.Detail.Status != active {
+		id, awaited := s.awaited[v.Detail.ServiceArn]
+		if !awaited || v.Detail.Status != active {
 			continue
 		}
-		for _, d := range v.Deployments {
-			if d.Detail.RolloutState == failed {
-				return nil, fmt.Errorf("service %s: Error occurred during operation 'ECS Deployment Circuit Breaker was triggered'%s", v.Detail.ServiceName, v.lastEvents()) //nolint:staticcheck // AWS's words
-			}
+		if p := v.primary().Detail; p.ID != id || p.RolloutState == failed {
+			return nil, fmt.Errorf("service %s: Error occurred during operation 'ECS Deployment Circuit Breaker was triggered'%s", v.Detail.ServiceName, v.lastEvents()) //nolint:staticcheck // AWS's words
 		}
 		if !v.Steady {
 			return v, nil

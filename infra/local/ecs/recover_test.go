@@ -88,6 +88,46 @@ func TestAKillBeforeATargetIsRegistered(t *testing.T) {
 	require.Equal(t, 1, second.balancer.targets())
 }
 
+// A rollout has failed and the tasks of before serve: they come back.
+func TestAKillAfterAFailedRollout(t *testing.T) {
+	first := newWorld(t)
+	in := serviceOf("web", first.register(t, "web", container("web")), 2)
+	in.DeploymentConfiguration = breaker(false)
+	first.create(t, in)
+	good := *first.steady(t, "web").Deployments[0].Id
+	first.update(t, &ecs.UpdateServiceInput{Service: aws.String("web"), TaskDefinition: aws.String(first.register(t, "web", container("web", "exit", "1")))})
+	first.until(t, "the failure", func() bool {
+		return first.service(t, "web").Deployments[0].RolloutState == types.DeploymentRolloutStateFailed
+	})
+	second := killed(t, killed(t, first)) // the first of them never recovers
+	require.NoError(t, second.Recover(t.Context()))
+	second.until(t, "two tasks", func() bool { return second.service(t, "web").RunningCount == 2 })
+	v := second.service(t, "web")
+	require.Equal(t, types.DeploymentRolloutStateFailed, v.Deployments[0].RolloutState)
+	require.Equal(t, good, *v.Deployments[1].Id)
+	require.Equal(t, int32(2), v.Deployments[1].RunningCount)
+	third := killed(t, second)
+	require.NoError(t, third.Recover(t.Context()))
+	third.until(t, "two tasks", func() bool { return third.service(t, "web").RunningCount == 2 })
+	require.Len(t, third.tasks(t, types.DesiredStatusRunning), 2)
+}
+
+// A service that the template has no more is deleted; one that no template ever
+// had stays.
+func TestAServiceThatLeftTheTemplate(t *testing.T) {
+	first := openWorld(t, t.TempDir(), &balancer{states: map[string]string{}})
+	_, _, err := first.deploy(t, `["serve"]`, 1)
+	require.NoError(t, err)
+	require.NoError(t, first.Recover(t.Context()))
+	first.create(t, serviceOf("mine", first.register(t, "mine", container("web")), 1))
+	first.steady(t, "web")
+	first.steady(t, "mine")
+	second := killed(t, first)
+	require.NoError(t, second.Recover(t.Context()))
+	second.until(t, "INACTIVE", func() bool { return *second.service(t, "web").Status == "INACTIVE" })
+	second.steady(t, "mine")
+}
+
 func TestAKillWhileAServiceIsDeleted(t *testing.T) {
 	first := newWorld(t)
 	first.create(t, serviceOf("web", first.register(t, "web", container("web", "stubborn")), 1))

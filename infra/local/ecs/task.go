@@ -58,6 +58,7 @@ type task struct {
 	Token      string   `json:",omitempty"` // clientToken of RunTask
 	Targets    []target `json:",omitempty"` // registered
 	Proven     bool     `json:",omitempty"` // it was healthy once
+	Restored   bool     `json:",omitempty"` // lost with its host, and another was started for it
 	Scored     bool     `json:",omitempty"` // its failure, if it is one, was counted
 
 	definition *definition

@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -13,6 +14,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/ecs"
 	"github.com/aws/aws-sdk-go-v2/service/ecs/types"
 	"github.com/stretchr/testify/require"
+
+	"github.com/sluice-ml/sluice/infra/local/cloudwatch"
 )
 
 func TestATaskRunsToItsEnd(t *testing.T) {
@@ -292,6 +295,44 @@ func TestUsageIsCounted(t *testing.T) {
 	require.InDelta(t, 100, after[0].Seconds-before[0].Seconds, 1e-6)
 	require.InDelta(t, 25, after[0].VCPUSeconds-before[0].VCPUSeconds, 1e-6)
 	require.InDelta(t, 50, after[0].GBSeconds-before[0].GBSeconds, 1e-6)
+}
+
+// metrics takes what is published.
+type metrics struct {
+	mutex sync.Mutex
+	data  map[string][]cloudwatch.Datum
+}
+
+func (m *metrics) Put(namespace string, data ...cloudwatch.Datum) error {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	for _, d := range data {
+		m.data[namespace+" "+d.Name] = append(m.data[namespace+" "+d.Name], d)
+	}
+	return nil
+}
+
+func TestMetrics(t *testing.T) {
+	m := &metrics{data: map[string][]cloudwatch.Datum{}}
+	w := newWorld(t, func(o *Options) { o.Metrics = m })
+	w.create(t, serviceOf("web", w.register(t, "web", container("web")), 2))
+	w.steady(t, "web")
+	for range 3 {
+		w.tick(t, time.Minute)
+	}
+	memory := m.data["AWS/ECS MemoryUtilization"]
+	last := memory[len(memory)-1]
+	require.Equal(t, []cloudwatch.Dimension{{Name: "ClusterName", Value: "main"}, {Name: "ServiceName", Value: "web"}}, last.Dimensions)
+	require.Len(t, last.Values, 2, "one for each task")
+	for _, v := range last.Values {
+		require.Greater(t, v, 0.1)
+		require.Less(t, v, 20.0)
+	}
+	cpu := m.data["AWS/ECS CPUUtilization"]
+	require.Less(t, cpu[len(cpu)-1].Values[0], 100.0)
+	used, err := cpuTime(os.Getpid())
+	require.NoError(t, err)
+	require.Positive(t, used)
 }
 
 func TestOldTasksAreForgotten(t *testing.T) {
