@@ -91,7 +91,7 @@ func TestAKillBeforeATargetIsRegistered(t *testing.T) {
 // A rollout has failed and the tasks of before serve: they come back.
 func TestAKillAfterAFailedRollout(t *testing.T) {
 	first := newWorld(t)
-	in := serviceOf("web", first.register(t, "web", container("web")), 2)
+	in := balanced(serviceOf("web", first.register(t, "web", container("web")), 2))
 	in.DeploymentConfiguration = breaker(false)
 	first.create(t, in)
 	good := *first.steady(t, "web").Deployments[0].Id
@@ -142,8 +142,8 @@ func TestAKillWhileAServiceIsDeleted(t *testing.T) {
 
 func TestAStoppedStackEndsItsTasks(t *testing.T) {
 	first := newWorld(t)
-	first.create(t, serviceOf("web", first.register(t, "web", container("web")), 1))
-	first.steady(t, "web")
+	first.create(t, balanced(serviceOf("web", first.register(t, "web", container("web")), 1)))
+	first.steady(t, "web") // so it listens
 	containers := first.liveContainers()
 	require.NoError(t, first.Close())
 	for _, c := range containers {

@@ -116,7 +116,7 @@ func breaker(rollback bool) *types.DeploymentConfiguration {
 
 func TestTheCircuitBreakerRollsBack(t *testing.T) {
 	w := newWorld(t)
-	in := serviceOf("web", w.register(t, "web", container("web")), 1)
+	in := balanced(serviceOf("web", w.register(t, "web", container("web")), 1))
 	in.DeploymentConfiguration = breaker(true)
 	w.create(t, in)
 	old := w.steady(t, "web")
@@ -145,7 +145,7 @@ func TestTheCircuitBreakerRollsBack(t *testing.T) {
 
 func TestWithoutRollbackTheOldTasksStay(t *testing.T) {
 	w := newWorld(t)
-	in := serviceOf("web", w.register(t, "web", container("web")), 2)
+	in := balanced(serviceOf("web", w.register(t, "web", container("web")), 2))
 	in.DeploymentConfiguration = breaker(false)
 	w.create(t, in)
 	w.steady(t, "web")

@@ -133,8 +133,8 @@ func (w *world) untilRunning(t *testing.T, arn string) types.Task {
 
 func TestStopTask(t *testing.T) {
 	w := newWorld(t)
-	arn := w.run(t, w.register(t, "wait", container("main", "wait")))
-	w.untilRunning(t, arn)
+	arn := w.run(t, w.register(t, "web", container("web")))
+	w.listening(t, w.untilRunning(t, arn))
 	out, err := w.client.StopTask(t.Context(), &ecs.StopTaskInput{Cluster: aws.String("main"), Task: aws.String(arn), Reason: aws.String("enough")})
 	require.NoError(t, err)
 	require.Equal(t, "STOPPED", *out.Task.DesiredStatus)
