@@ -28,6 +28,7 @@ const (
 	EnvPrometheusURL = "SLUICE_PROMETHEUS_URL" // rollouts are measured by it; without it by CloudWatch alone
 	EnvModels        = "SLUICE_MODELS"         // the models that have alarms here, separated by commas
 	EnvQuietPeriod   = "SLUICE_QUIET_SECONDS"  // how long uploads must pause before a run starts
+	EnvModel         = "SLUICE_MODEL"          // model server: S3 URI of model.tar.gz, for hosts that do not unpack it
 	EnvPlan          = "SLUICE_PLAN"           // trainer and evaluator: S3 URI of the sealed plan
 )
 

@@ -441,6 +441,90 @@ def server_image(assets):
     return f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{name}:{place['imageTag']}"
 
 
+def test_tasks(given):
+    """Our model server as a service of ECS: it fetches its model from S3, answers
+    its health check, is replaced by another deployment, and goes away."""
+    ecs, bucket = client("ecs"), given["outputs"]["StoreBucketOutput"]
+    with open(given["model"], "rb") as archive:
+        version = client("s3").put_object(Bucket=bucket, Key="outside/served.tar.gz", Body=archive.read())["VersionId"]
+    made = ecs.create_cluster(clusterName="outside", tags=[{"key": "a", "value": "b"}])["cluster"]
+    assert made["status"] == "ACTIVE" and made["clusterArn"] in ecs.list_clusters()["clusterArns"], made
+    definition = ecs.register_task_definition(**task_of(given["assets"], f"s3://{bucket}/outside/served.tar.gz?versionId={version}"))["taskDefinition"]
+    assert (definition["revision"], definition["cpu"], definition["compatibilities"]) == (1, "256", ["EC2", "FARGATE"]), definition
+    assert ecs.describe_task_definition(taskDefinition="outside")["taskDefinition"]["taskDefinitionArn"] == definition["taskDefinitionArn"]
+    assert ecs.list_task_definitions(familyPrefix="outside")["taskDefinitionArns"] == [definition["taskDefinitionArn"]]
+    assert "outside" in ecs.list_task_definition_families(status="ACTIVE")["families"]
+
+    where = {"cluster": "outside", "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}}
+    service = ecs.create_service(serviceName="web", taskDefinition="outside", desiredCount=1, launchType="FARGATE", **where)["service"]
+    assert service["deployments"][0]["rolloutState"] == "IN_PROGRESS", service
+    wait = {"cluster": "outside", "services": ["web"], "WaiterConfig": {"Delay": 1, "MaxAttempts": 60}}
+    ecs.get_waiter("services_stable").wait(**wait)
+    assert ecs.list_services(cluster="outside")["serviceArns"] == [service["serviceArn"]]
+    first = service_events(ecs, "has reached a steady state")
+    (arn,) = ecs.list_tasks(cluster="outside", serviceName="web")["taskArns"]
+    (task,) = ecs.describe_tasks(cluster="outside", tasks=[arn], include=["TAGS"])["tasks"]
+    assert (task["lastStatus"], task["startedBy"]) == ("RUNNING", first["deployments"][0]["id"]), task
+    stream = f"web/server/{arn.rsplit('/', 1)[1]}"
+    printed = client("logs").get_log_events(logGroupName="outside-tasks", logStreamName=stream, startFromHead=True)["events"]
+    assert "serving model" in printed[0]["message"], printed
+
+    ecs.update_service(cluster="outside", service="web", forceNewDeployment=True)
+    ecs.get_waiter("services_stable").wait(**wait)
+    assert service_events(ecs, "deployment completed", times=2)["deployments"][0]["id"] != first["deployments"][0]["id"]
+    alone = ecs.run_task(taskDefinition="outside", launchType="FARGATE", startedBy="outside", overrides={"containerOverrides": [{"name": "server", "command": ["wrong"]}]}, **where)["tasks"][0]["taskArn"]
+    ecs.get_waiter("tasks_stopped").wait(cluster="outside", tasks=[alone], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    (ended,) = ecs.describe_tasks(cluster="outside", tasks=[alone])["tasks"]
+    assert (ended["stopCode"], ended["containers"][0]["exitCode"]) == ("EssentialContainerExited", 1), ended
+    tasks_end(ecs, service["serviceArn"], where)
+
+
+def tasks_end(ecs, service, where):
+    ecs.tag_resource(resourceArn=service, tags=[{"key": "x", "value": "y"}])
+    ecs.untag_resource(resourceArn=service, tagKeys=["x"])
+    assert ecs.list_tags_for_resource(resourceArn=service)["tags"] == []
+    (arn,) = ecs.list_tasks(cluster="outside", serviceName="web")["taskArns"]
+    assert ecs.stop_task(cluster="outside", task=arn, reason="enough")["task"]["desiredStatus"] == "STOPPED"
+    fails("InvalidParameterException", ecs.delete_service, cluster="outside", service="web")
+    fails("InvalidParameterException", ecs.create_service, serviceName="web", taskDefinition="outside", desiredCount=1, **where)
+    refused = fails("InvalidParameterException", ecs.create_service, serviceName="blue", taskDefinition="outside", desiredCount=1, deploymentConfiguration={"strategy": "BLUE_GREEN"}, **where)
+    assert "ROLLING" in refused, refused
+    fails("ClusterContainsServicesException", ecs.delete_cluster, cluster="outside")
+    assert ecs.delete_service(cluster="outside", service="web", force=True)["service"]["status"] == "DRAINING"
+    ecs.get_waiter("services_inactive").wait(cluster="outside", services=["web"], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    assert ecs.describe_services(cluster="outside", services=["nobody"])["failures"][0]["reason"] == "MISSING"
+    fails("ServiceNotFoundException", ecs.update_service, cluster="outside", service="nobody")
+    fails("ClientException", ecs.run_task, taskDefinition="nobody", **where)
+    assert ecs.deregister_task_definition(taskDefinition="outside:1")["taskDefinition"]["status"] == "INACTIVE"
+    assert ecs.delete_cluster(cluster="outside")["cluster"]["status"] == "INACTIVE"
+    assert ecs.describe_clusters(clusters=["outside", "nobody"])["failures"], "nobody is missing"
+    fails("ClusterNotFoundException", ecs.list_tasks, cluster="nobody")
+
+
+def service_events(ecs, text, times=1):
+    """The service, once its log of events holds the text so many times."""
+
+    def told():
+        (service,) = ecs.describe_services(cluster="outside", services=["web"])["services"]
+        return service if sum(text in e["message"] for e in service["events"]) == times else None
+
+    return until(f"{times} x {text!r}", told)
+
+
+def task_of(assets, model):
+    """The model server as a task definition."""
+    options = {"awslogs-group": "outside-tasks", "awslogs-region": REGION, "awslogs-stream-prefix": "web", "awslogs-create-group": "true"}
+    server = {
+        "name": "server", "image": server_image(assets), "command": ["serve"], "portMappings": [{"containerPort": 8080}],
+        "environment": [{"name": "SLUICE_MODEL", "value": model}], "logConfiguration": {"logDriver": "awslogs", "options": options},
+        "healthCheck": {"command": ["CMD-SHELL", 'python3 -c "import urllib.request as u; u.urlopen(\'http://127.0.0.1:${PORT:-8080}/ping\')"'], "interval": 5},
+    }
+    return {
+        "family": "outside", "cpu": "256", "memory": "512", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"],
+        "executionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/outside", "containerDefinitions": [server],
+    }
+
+
 def test_registry(given):
     sagemaker = client("sagemaker")
     sagemaker.create_model_package_group(ModelPackageGroupName="outside", ModelPackageGroupDescription="x")

@@ -13,6 +13,7 @@ import (
 	"github.com/sluice-ml/sluice/infra/local/assembly"
 	"github.com/sluice-ml/sluice/infra/local/batch"
 	"github.com/sluice-ml/sluice/infra/local/cloudwatch"
+	"github.com/sluice-ml/sluice/infra/local/ecs"
 	"github.com/sluice-ml/sluice/infra/local/elb"
 	"github.com/sluice-ml/sluice/infra/local/events"
 	"github.com/sluice-ml/sluice/infra/local/lambda"
@@ -120,6 +121,19 @@ func (e jobEvents) Put(ctx context.Context, source, detailType string, detail an
 	}
 	if err != nil {
 		e.log.Error("a job's state change could not be published", "error", err)
+	}
+}
+
+// taskEvents puts the events of ECS on the bus.
+type taskEvents struct {
+	bus *events.Bus
+	log *slog.Logger
+}
+
+func (t taskEvents) Put(ctx context.Context, e ecs.Event) {
+	err := t.bus.Publish(ctx, events.Event{Source: "aws.ecs", DetailType: e.DetailType, Time: events.Timestamp(e.Time), Resources: e.Resources, Detail: e.Detail})
+	if err != nil {
+		t.log.Error("an event of ECS could not be published", "type", e.DetailType, "error", err)
 	}
 }
 

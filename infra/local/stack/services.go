@@ -12,6 +12,7 @@ import (
 	"github.com/sluice-ml/sluice/infra/local/assembly"
 	"github.com/sluice-ml/sluice/infra/local/batch"
 	"github.com/sluice-ml/sluice/infra/local/cloudwatch"
+	"github.com/sluice-ml/sluice/infra/local/ecs"
 	"github.com/sluice-ml/sluice/infra/local/elb"
 	"github.com/sluice-ml/sluice/infra/local/events"
 	"github.com/sluice-ml/sluice/infra/local/iam"
@@ -43,6 +44,7 @@ type Services struct {
 	Batch      *batch.Service
 	SageMaker  *sagemaker.Service
 	ELB        *elb.Service
+	ECS        *ecs.Service
 	States     *states.Service
 
 	// tasks knows where the tasks behind load balancers listen; nil: there are none.
@@ -68,7 +70,7 @@ func openServices(ctx context.Context, o Options, template *assembly.Template, e
 	open := opening{Options: o, template: template, endpoint: endpoint, router: &router{services: s}, s: s}
 	for _, step := range []func(context.Context) error{
 		open.kms, open.logs, open.sqs, open.sns, open.cloudwatch, open.events, open.scheduler,
-		open.s3, open.lambda, open.batch, open.sagemaker, open.elb, open.states,
+		open.s3, open.lambda, open.batch, open.sagemaker, open.elb, open.ecs, open.states,
 	} {
 		if err := step(ctx); err != nil {
 			return nil, errors.Join(err, s.close())
@@ -198,6 +200,23 @@ func (o *opening) elb(context.Context) (err error) {
 	return err
 }
 
+func (o *opening) ecs(context.Context) (err error) {
+	environment := map[string]string{"AWS_ENDPOINT_URL": o.endpoint, "AWS_REGION": o.template.Region, "AWS_DEFAULT_REGION": o.template.Region,
+		"AWS_ACCESS_KEY_ID": AccessKeyID, "AWS_SECRET_ACCESS_KEY": SecretAccessKey}
+	if o.LibraryPath != "" {
+		environment["LD_LIBRARY_PATH"] = o.LibraryPath
+	}
+	o.s.ECS, err = ecs.Open(ecs.Options{Dir: o.dir("ecs"), Region: o.template.Region, Account: assembly.AccountID,
+		Image: o.images().find, Environment: environment, MetadataURL: o.endpoint + taskMetadata, Logs: o.s.Logs, LoadBalancing: o.s.ELB,
+		Events: taskEvents{o.s.Events, o.Log}, Metrics: o.s.CloudWatch, Now: o.Now, Log: logWriter{o.Log, "ecs"}})
+	if err == nil {
+		tasks := elb.Network(o.s.ECS)
+		o.s.tasks.Store(&tasks)
+		o.closing(o.s.ECS.Close)
+	}
+	return err
+}
+
 func (o *opening) states(context.Context) (err error) {
 	o.s.States, err = states.Open(states.Options{Dir: o.dir("states"), Region: o.template.Region, Account: assembly.AccountID,
 		Lambda: functions{o.s.Lambda}, Batch: jobs{o.s.Batch}, SDK: sdk{o.s}, Objects: datasets{o.s.S3.Client()}, StatusChanged: executionEvents{o.s.Events, o.Log}.changed})
@@ -212,7 +231,7 @@ func (s *Services) creators(assets *assembly.Assets) map[string]assembly.Creator
 		states.ResourceType:        s.States.Creator(readAsset(assets)),
 	}
 	for _, some := range []map[string]assembly.Creator{
-		s.S3.Creators(), s.IAM.Creators(), s.Network.Creators(), s.KMS.Creators(), s.SQS.Creators(), s.SNS.Creators(), s.Logs.Creators(), s.CloudWatch.Creators(), s.Lambda.Creators(), s.Batch.Creators(), s.SageMaker.Creators(), s.ELB.Creators(),
+		s.S3.Creators(), s.IAM.Creators(), s.Network.Creators(), s.KMS.Creators(), s.SQS.Creators(), s.SNS.Creators(), s.Logs.Creators(), s.CloudWatch.Creators(), s.Lambda.Creators(), s.Batch.Creators(), s.SageMaker.Creators(), s.ELB.Creators(), s.ECS.Creators(),
 	} {
 		maps.Copy(all, some)
 	}
@@ -229,6 +248,9 @@ func (s *Services) recover(ctx context.Context, log *slog.Logger) error {
 	if err := s.ELB.Prune(); err != nil {
 		return err
 	}
+	if err := s.ECS.Recover(ctx); err != nil {
+		log.Error("targets of tasks that are gone are left", "error", err)
+	}
 	s.Lambda.Recover()
 	s.Batch.Recover()
 	if err := s.S3.Recover(ctx); err != nil {
@@ -242,7 +264,7 @@ func (s *Services) recover(ctx context.Context, log *slog.Logger) error {
 
 // tick does the periodic work. Metrics are published before alarms are judged.
 func (s *Services) tick(ctx context.Context, now time.Time) error {
-	return errors.Join(s.SageMaker.Flush(ctx, now), s.ELB.Flush(ctx, now), s.CloudWatch.Evaluate(ctx, now),
+	return errors.Join(s.SageMaker.Flush(ctx, now), s.ELB.Flush(ctx, now), s.ECS.Tick(ctx), s.CloudWatch.Evaluate(ctx, now),
 		s.Events.Tick(ctx), s.Scheduler.Tick(ctx), s.S3.Tick(ctx))
 }
 

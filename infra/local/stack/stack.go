@@ -79,7 +79,9 @@ func (s *Stack) up(ctx context.Context) error {
 	running, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	s.tickers.Go(func() { s.tick(running) })
-	return nil
+	// Tasks may call back, and load balancers must find them healthy: services
+	// become steady only now.
+	return s.services.ECS.AwaitStable(ctx)
 }
 
 // tickInterval is how often alarms are judged, schedules fired and deliveries
