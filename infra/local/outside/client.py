@@ -122,10 +122,72 @@ def objects_many(s3, bucket):
     assert hashlib.sha256(got["Body"].read()).digest() == hashlib.sha256(body).digest() and got["ETag"].endswith('-2"'), got["ETag"]
     gone = s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": f"outside/list/{i}/x"} for i in range(5)]})
     assert len(gone["Deleted"]) == 5, gone
-    signer = client("s3", signature_version="s3v4")  # boto3 presigns for us-east-1 with Version 2 otherwise
-    url = signer.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "outside/list/copy"})
-    with urllib.request.urlopen(url) as answer:
-        assert answer.read() == b"x"
+    for signer in (s3, client("s3", signature_version="s3v4")):  # boto3 presigns for us-east-1 with Version 2 unless told
+        url = signer.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "outside/list/copy"})
+        with urllib.request.urlopen(url) as answer:
+            assert answer.read() == b"x"
+        url = signer.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "outside/put here", "ContentType": "text/csv"})
+        put = urllib.request.Request(url, data=b"p", method="PUT", headers={"Content-Type": "text/csv"})
+        with urllib.request.urlopen(put) as answer:
+            assert answer.status == 200
+
+
+def test_object_details(given):
+    """Storage classes, tags, attributes, conditional copies, lifecycle rules, object locks, odd keys."""
+    s3, bucket = client("s3"), given["outputs"]["StoreBucketOutput"]
+    odd = "details/\x01 +%é"
+    put = s3.put_object(Bucket=bucket, Key=odd, Body=b"1", StorageClass="STANDARD_IA", Tagging="team=ml")
+    assert s3.head_object(Bucket=bucket, Key=odd)["StorageClass"] == "STANDARD_IA"
+    for listing in (s3.list_objects, s3.list_objects_v2):
+        listed = listing(Bucket=bucket, Prefix="details/")["Contents"]
+        assert [(o["Key"], o["StorageClass"]) for o in listed] == [(odd, "STANDARD_IA")], listed
+    versions = s3.list_object_versions(Bucket=bucket, Prefix="details/")["Versions"]
+    assert [(v["Key"], v["StorageClass"]) for v in versions] == [(odd, "STANDARD_IA")], versions
+    assert s3.get_object_tagging(Bucket=bucket, Key=odd)["TagSet"] == [{"Key": "team", "Value": "ml"}]
+    s3.put_object_tagging(Bucket=bucket, Key=odd, Tagging={"TagSet": [{"Key": "team", "Value": "data"}]})
+    s3.delete_object_tagging(Bucket=bucket, Key=odd)
+    assert s3.get_object_tagging(Bucket=bucket, Key=odd)["TagSet"] == []
+    attributes = s3.get_object_attributes(Bucket=bucket, Key=odd, ObjectAttributes=["ETag", "ObjectSize", "StorageClass"])
+    assert (attributes["ObjectSize"], attributes["StorageClass"]) == (1, "STANDARD_IA"), attributes
+
+    source = {"Bucket": bucket, "Key": odd, "VersionId": put["VersionId"]}
+    s3.copy_object(Bucket=bucket, Key="details/cold", CopySource=source, CopySourceIfMatch=put["ETag"], StorageClass="GLACIER", IfNoneMatch="*")
+    fails("PreconditionFailed", s3.copy_object, Bucket=bucket, Key="details/x", CopySource=source, CopySourceIfNoneMatch=put["ETag"])
+    fails("PreconditionFailed", s3.copy_object, Bucket=bucket, Key="details/cold", CopySource=source, IfNoneMatch="*")
+    fails("InvalidObjectState", s3.get_object, Bucket=bucket, Key="details/cold")
+    fails("InvalidStorageClass", s3.put_object, Bucket=bucket, Key=odd, Body=b"", StorageClass="COLD")
+    assert "signature_version='s3v4'" in fails("InvalidRequest", client("s3", signature_version="s3").list_buckets)
+
+    before = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    rule = {"ID": "cool", "Status": "Enabled", "Filter": {"Prefix": "raw/"}, "Transitions": [{"Days": 30, "StorageClass": "STANDARD_IA"}]}
+    s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": before + [rule]})
+    assert s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"] == before + [rule]
+    s3.delete_bucket_lifecycle(Bucket=bucket)
+    fails("NoSuchLifecycleConfiguration", s3.get_bucket_lifecycle_configuration, Bucket=bucket)
+    s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": before})
+
+    s3.create_bucket(Bucket="outside-vault", ObjectLockEnabledForBucket=True)
+    held = s3.put_object(Bucket="outside-vault", Key="k", Body=b"1", ObjectLockLegalHoldStatus="ON")
+    named = {"Bucket": "outside-vault", "Key": "k", "VersionId": held["VersionId"]}
+    assert s3.get_object_legal_hold(**named)["LegalHold"] == {"Status": "ON"}
+    fails("AccessDenied", s3.delete_object, **named, BypassGovernanceRetention=True)
+    s3.put_object_legal_hold(**named, LegalHold={"Status": "OFF"})
+    end = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0) + datetime.timedelta(days=1)
+    s3.put_object_retention(**named, Retention={"Mode": "GOVERNANCE", "RetainUntilDate": end})
+    retention = s3.get_object_retention(**named)["Retention"]
+    assert (retention["Mode"], retention["RetainUntilDate"]) == ("GOVERNANCE", end), retention
+    fails("AccessDenied", s3.delete_object, **named)
+    s3.put_object_lock_configuration(Bucket="outside-vault", ObjectLockConfiguration={"ObjectLockEnabled": "Enabled",
+        "Rule": {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 1}}})
+    assert s3.get_object_lock_configuration(Bucket="outside-vault")["ObjectLockConfiguration"]["Rule"]["DefaultRetention"]["Days"] == 1
+    s3.delete_object(**named, BypassGovernanceRetention=True)
+    upload = s3.create_multipart_upload(Bucket="outside-vault", Key="m", StorageClass="GLACIER_IR")
+    uploads = s3.list_multipart_uploads(Bucket="outside-vault")["Uploads"]
+    assert [(u["Key"], u["StorageClass"]) for u in uploads] == [("m", "GLACIER_IR")], uploads
+    s3.upload_part(Bucket="outside-vault", Key="m", UploadId=upload["UploadId"], PartNumber=1, Body=b"x")
+    assert s3.list_parts(Bucket="outside-vault", Key="m", UploadId=upload["UploadId"])["StorageClass"] == "GLACIER_IR"
+    s3.abort_multipart_upload(Bucket="outside-vault", Key="m", UploadId=upload["UploadId"])
+    s3.delete_bucket(Bucket="outside-vault")
 
 
 NAP = {
