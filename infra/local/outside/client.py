@@ -445,11 +445,43 @@ def test_jobs(_):
     logged = client("logs").get_log_events(logGroupName="/sluice/production/jobs", logStreamName=stream, startFromHead=True)["events"]
     assert any("SLUICE_PLAN" in e["message"] for e in logged), logged
     assert batch.describe_jobs(jobs=["nobody"])["jobs"] == []
+    job_arrays_and_resources(batch, queue, definition)
     batch.terminate_job(jobId=job, reason="over")
     batch.cancel_job(jobId=job, reason="over")
     fails("ClientException", batch.submit_job, jobName="outside", jobQueue="nobody", jobDefinition=definition)
     fails("ClientException", batch.submit_job, jobName="outside", jobQueue=queue, jobDefinition="nobody")
     fails("ClientException", batch.list_jobs, jobQueue="nobody")
+
+
+def job_arrays_and_resources(batch, queue, definition):
+    array = batch.submit_job(jobName="outside-array", jobQueue=queue, jobDefinition=definition, arrayProperties={"size": 2},
+                             dependsOn=[{"type": "SEQUENTIAL"}], tags={"a": "1"})
+
+    def ended():
+        (detail,) = batch.describe_jobs(jobs=[array["jobId"]])["jobs"]
+        return detail if detail["status"] in ("SUCCEEDED", "FAILED") else None
+
+    detail = until("the end of the array job", ended)
+    assert detail["statusReason"] == "Array Child Job failed" and detail["arrayProperties"]["statusSummary"]["FAILED"] == 2, detail
+    children = batch.list_jobs(arrayJobId=array["jobId"], jobStatus="FAILED")["jobSummaryList"]
+    assert [c["arrayProperties"]["index"] for c in children] == [0, 1], children
+    newest = batch.list_jobs(jobQueue=queue, filters=[{"name": "AFTER_CREATED_AT", "values": ["0"]}])["jobSummaryList"]
+    assert [j["jobName"] for j in newest] == ["outside-array", "outside"], newest
+
+    (described,) = batch.describe_job_queues(jobQueues=[queue])["jobQueues"]
+    assert (described["state"], described["status"]) == ("ENABLED", "VALID"), described
+    environments = batch.describe_compute_environments(computeEnvironments=[described["computeEnvironmentOrder"][0]["computeEnvironment"]])
+    assert environments["computeEnvironments"][0]["status"] == "VALID", environments
+    batch.update_job_queue(jobQueue=queue, priority=described["priority"], state="ENABLED")
+    revision = batch.register_job_definition(jobDefinitionName="outside", type="container", containerProperties={"image": "none",
+        "resourceRequirements": [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "64"}]}, tags={"b": "2"})
+    batch.deregister_job_definition(jobDefinition=revision["jobDefinitionArn"])
+    (inactive,) = batch.describe_job_definitions(jobDefinitionName="outside")["jobDefinitions"]
+    assert (inactive["status"], inactive["revision"]) == ("INACTIVE", 1), inactive
+    batch.tag_resource(resourceArn=array["jobArn"], tags={"c": "3"})
+    batch.untag_resource(resourceArn=array["jobArn"], tagKeys=["a"])
+    assert batch.list_tags_for_resource(resourceArn=array["jobArn"])["tags"] == {"c": "3"}
+    fails("ClientException", batch.submit_job, jobName="outside", jobQueue=queue, jobDefinition=definition, arrayProperties={"size": 1})
 
 
 def test_bus(given):

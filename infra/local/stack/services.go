@@ -224,10 +224,14 @@ func (s *Services) tick(ctx context.Context, now time.Time) error {
 }
 
 // quiesce interrupts the executions, so that none fails for lack of the services
-// that close after it. They carry on at the next start.
+// that close after it, and the jobs, while what they write can still be taken.
+// They carry on at the next start.
 func (s *Services) quiesce() {
 	if s.States != nil {
 		s.States.Close()
+	}
+	if s.Batch != nil {
+		s.Batch.Interrupt()
 	}
 }
 
