@@ -284,6 +284,22 @@ def test_functions(_):
     assert answer["FunctionError"] == "Unhandled" and failed["errorMessage"] and answer["LogResult"], (answer, failed)
     assert functions.invoke(FunctionName=f"{PRODUCTION}-plan", Payload=b"{}", InvocationType="DryRun")["StatusCode"] == 204
     assert functions.invoke(FunctionName=f"{PRODUCTION}-monitor", Payload=b"{}", InvocationType="Event")["StatusCode"] == 202
+    name = f"{PRODUCTION}-monitor"
+    functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+    assert functions.get_function_concurrency(FunctionName=name)["ReservedConcurrentExecutions"] == 0
+    fails("TooManyRequestsException", functions.invoke, FunctionName=name, Payload=b"{}")
+    functions.delete_function_concurrency(FunctionName=name)
+    updated = functions.update_function_configuration(FunctionName=name, Description="outside")
+    assert updated["Description"] == "outside", updated
+    added = functions.add_permission(FunctionName=name, StatementId="outside", Action="lambda:InvokeFunction", Principal="events.amazonaws.com")
+    assert json.loads(added["Statement"])["Sid"] == "outside", added
+    policy = functions.get_policy(FunctionName=name)
+    functions.remove_permission(FunctionName=name, StatementId="outside", RevisionId=policy["RevisionId"])
+    functions.put_function_event_invoke_config(FunctionName=name, MaximumRetryAttempts=1)
+    functions.update_function_event_invoke_config(FunctionName=name, MaximumEventAgeInSeconds=60)
+    assert functions.get_function_event_invoke_config(FunctionName=name)["MaximumRetryAttempts"] == 1
+    assert functions.list_function_event_invoke_configs(FunctionName=name)["FunctionEventInvokeConfigs"]
+    functions.delete_function_event_invoke_config(FunctionName=name)
     fails("ResourceNotFoundException", functions.invoke, FunctionName="nobody", Payload=b"{}")
     fails("ResourceNotFoundException", functions.get_function, FunctionName="nobody")
     fails("InvalidRequestContentException", functions.invoke, FunctionName=f"{PRODUCTION}-plan", Payload=b"{")
@@ -622,6 +638,18 @@ def test_schedules(given):
     assert scheduler.get_schedule(Name="outside")["ScheduleExpressionTimezone"] == "Europe/Berlin"
     fails("ConflictException", scheduler.create_schedule, Name="outside", ScheduleExpression=past, FlexibleTimeWindow={"Mode": "OFF"}, Target=target)
     fails("ValidationException", scheduler.create_schedule, Name="wrong", ScheduleExpression="cron(* * * * *)", FlexibleTimeWindow={"Mode": "OFF"}, Target=target)
+    group = scheduler.create_schedule_group(Name="outside", Tags=[{"Key": "a", "Value": "1"}])["ScheduleGroupArn"]
+    scheduler.tag_resource(ResourceArn=group, Tags=[{"Key": "b", "Value": "2"}])
+    scheduler.untag_resource(ResourceArn=group, TagKeys=["a"])
+    assert scheduler.list_tags_for_resource(ResourceArn=group)["Tags"] == [{"Key": "b", "Value": "2"}]
+    window = {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 15}
+    scheduler.create_schedule(Name="outside", GroupName="outside", ScheduleExpression="rate(1 day)", FlexibleTimeWindow=window, Target=target)
+    assert scheduler.get_schedule(Name="outside", GroupName="outside")["FlexibleTimeWindow"] == window
+    assert [s["Name"] for s in scheduler.list_schedules(GroupName="outside")["Schedules"]] == ["outside"]
+    assert scheduler.get_schedule_group(Name="outside")["State"] == "ACTIVE"
+    assert {g["Name"] for g in scheduler.list_schedule_groups()["ScheduleGroups"]} == {"default", "outside"}
+    scheduler.delete_schedule_group(Name="outside")
+    fails("ResourceNotFoundException", scheduler.get_schedule, Name="outside", GroupName="outside")
     scheduler.delete_schedule(Name="outside")
     fails("ResourceNotFoundException", scheduler.get_schedule, Name="outside")
 
