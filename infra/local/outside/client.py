@@ -330,6 +330,10 @@ def test_metrics(_):
     )
     results = {r["Id"]: r for r in got["MetricDataResults"]}
     assert results["s"]["Values"] == [9.0] and results["twice"]["Values"] == [18.0] and results["s"]["Timestamps"] == [minute], results
+    found = metrics.get_metric_data(MetricDataQueries=[{"Id": "f", "Expression": "SEARCH('{Outside,Model} MetricName=\"Seen\"', 'tm90', 60)"}], **window)
+    assert [(r["Label"], r["Values"]) for r in found["MetricDataResults"]] == [("outside Seen", [3.0])], found
+    extended = metrics.get_metric_statistics(**metric, Period=60, ExtendedStatistics=["p99", "TM(10%:90%)", "PR(:2)"], **window)["Datapoints"]
+    assert round(extended[0]["ExtendedStatistics"]["PR(:2)"], 3) == 66.667, extended
     points = metrics.get_metric_statistics(**metric, Period=60, Statistics=["Average", "Maximum", "SampleCount"], **window)["Datapoints"]
     assert [(p["Average"], p["Maximum"], p["SampleCount"], p["Timestamp"]) for p in points] == [(3.0, 6.0, 3.0, minute)], points
     listed = metrics.list_metrics(Namespace="Outside")["Metrics"]
@@ -352,6 +356,13 @@ def test_alarms(_):
     assert (alarm["StateValue"], alarm["StateReason"]) == ("ALARM", "by hand"), alarm
     metrics.put_composite_alarm(AlarmName="outside-any", AlarmRule='ALARM("outside")')
     until("the composite alarm", lambda: metrics.describe_alarms(AlarmNames=["outside-any"], AlarmTypes=["CompositeAlarm"], StateValue="ALARM")["CompositeAlarms"] or None)
+    metrics.tag_resource(ResourceARN=alarm["AlarmArn"], Tags=[{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}])
+    metrics.untag_resource(ResourceARN=alarm["AlarmArn"], TagKeys=["a"])
+    assert metrics.list_tags_for_resource(ResourceARN=alarm["AlarmArn"])["Tags"] == [{"Key": "b", "Value": "2"}]
+    named = metrics.describe_alarms_for_metric(Namespace="Outside", MetricName="Seen")["MetricAlarms"]
+    assert [a["AlarmName"] for a in named] == ["outside"], named
+    history = metrics.describe_alarm_history(AlarmName="outside", ScanBy="TimestampAscending")["AlarmHistoryItems"]
+    assert [h["HistoryItemType"] for h in history] == ["ConfigurationUpdate", "StateUpdate"], history
     metrics.disable_alarm_actions(AlarmNames=["outside"])
     assert metrics.describe_alarms(AlarmNames=["outside"])["MetricAlarms"][0]["ActionsEnabled"] is False
     metrics.enable_alarm_actions(AlarmNames=["outside"])
