@@ -108,16 +108,20 @@ type alarmsForMetricInput struct {
 	Unit              string      `json:"Unit"`
 }
 
+type alarmsForMetricOutput struct {
+	MetricAlarms []metricAlarmOut `json:"MetricAlarms"`
+}
+
 // describeAlarmsForMetric gives the alarms on one metric. Those on metric math
 // are not among them, as on AWS.
-func (s *Service) describeAlarmsForMetric(_ context.Context, in *alarmsForMetricInput) (*describeAlarmsOutput, error) {
+func (s *Service) describeAlarmsForMetric(_ context.Context, in *alarmsForMetricInput) (*alarmsForMetricOutput, error) {
 	if in.Namespace == "" || in.MetricName == "" {
 		return nil, wire.Errorf("MissingParameter", "give Namespace and MetricName")
 	}
 	wanted := Metric{in.Namespace, in.MetricName, in.Dimensions}.key()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := &describeAlarmsOutput{}
+	out := &alarmsForMetricOutput{}
 	for _, name := range sortedKeys(s.alarms) {
 		a := s.alarms[name].Alarm
 		if !a.simple() || (Metric{a.Namespace, a.MetricName, a.Dimensions}).key() != wanted ||

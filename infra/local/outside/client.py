@@ -576,6 +576,14 @@ def test_topic(given):
     sns.subscribe(TopicArn=raw, Protocol="sqs", Endpoint=queue["arn"], Attributes={"RawMessageDelivery": "true"})
     sns.publish(TopicArn=raw, Message="plain")
     assert receive(queue, 1)[0]["Body"] == "plain"
+    plain = sns.list_subscriptions_by_topic(TopicArn=raw)["Subscriptions"][0]["SubscriptionArn"]
+    sns.set_subscription_attributes(SubscriptionArn=plain, AttributeName="FilterPolicy", AttributeValue='{"n": [{"numeric": [">", 2]}]}')
+    assert sns.get_subscription_attributes(SubscriptionArn=plain)["Attributes"]["FilterPolicyScope"] == "MessageAttributes"
+    for n in (1, 3):
+        sns.publish(TopicArn=raw, Message=f"n is {n}", MessageAttributes={"n": {"DataType": "Number", "StringValue": str(n)}})
+    assert receive(queue, 1)[0]["Body"] == "n is 3"
+    sns.unsubscribe(SubscriptionArn=plain)
+    fails("NotFound", sns.get_subscription_attributes, SubscriptionArn=plain)
     fails("NotFound", sns.publish, TopicArn=topic + "-not", Message="x")
     fails("InvalidParameter", sns.publish, TopicArn=topic, Message="")
 
@@ -587,6 +595,15 @@ def test_queue(_):
     assert sent["MD5OfMessageBody"] == hashlib.md5(b"outside").hexdigest(), sent
     (got,) = receive(queue, 1)
     assert got["MessageAttributes"]["k"]["StringValue"] == "v" and got["Attributes"]["ApproximateReceiveCount"] == "1", got
+    batch = sqs.send_message_batch(QueueUrl=url, Entries=[{"Id": "a", "MessageBody": "1"}, {"Id": "b", "MessageBody": "2", "DelaySeconds": 900}])
+    assert [e["Id"] for e in batch["Successful"]] == ["a", "b"], batch
+    (seen,) = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=60)["Messages"]
+    handle = seen["ReceiptHandle"]
+    sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=handle, VisibilityTimeout=120)
+    changed = sqs.change_message_visibility_batch(QueueUrl=url, Entries=[{"Id": "x", "ReceiptHandle": handle, "VisibilityTimeout": 60}, {"Id": "y", "ReceiptHandle": "nobody", "VisibilityTimeout": 1}])
+    assert ([e["Id"] for e in changed["Successful"]], changed["Failed"][0]["Code"]) == (["x"], "ReceiptHandleIsInvalid"), changed
+    assert len(sqs.delete_message_batch(QueueUrl=url, Entries=[{"Id": "x", "ReceiptHandle": handle}])["Successful"]) == 1
+    fails("AWS.SimpleQueueService.EmptyBatchRequest", sqs.send_message_batch, QueueUrl=url, Entries=[])
     sqs.purge_queue(QueueUrl=url)
     fails("AWS.SimpleQueueService.NonExistentQueue", sqs.get_queue_url, QueueName="nobody")
     fails("ReceiptHandleIsInvalid", sqs.delete_message, QueueUrl=url, ReceiptHandle="nobody")
@@ -626,8 +643,10 @@ def test_logs(_):
     logs.create_log_stream(logGroupName="outside", logStreamName="s")
     now = int(time.time() * 1000)
     logs.put_log_events(logGroupName="outside", logStreamName="s", logEvents=[{"timestamp": now, "message": '{"level": "error", "n": 3}'}, {"timestamp": now + 1, "message": "other"}])
-    refused = fails("InvalidParameterException", logs.filter_log_events, logGroupName="outside", filterPattern='{ $.level = "error" }')
+    refused = fails("InvalidParameterException", logs.filter_log_events, logGroupName="outside", filterPattern="[first, second]")
     assert "plain terms" in refused, refused
+    found = logs.filter_log_events(logGroupName="outside", filterPattern='{ $.level = "err*" && $.n >= 3 }')["events"]
+    assert [e["message"] for e in found] == ['{"level": "error", "n": 3}'], found
     found = logs.filter_log_events(logGroupName="outside", filterPattern='"error"')["events"]
     assert [e["message"] for e in found] == ['{"level": "error", "n": 3}'], found
     assert len(logs.get_log_events(logGroupName="outside", logStreamName="s", startFromHead=True)["events"]) == 2
