@@ -140,6 +140,12 @@ func (n *notifying) latestIsNull(bucket, key string) bool {
 	return err != nil || string(id) == nullVersion
 }
 
+// RestoreObject is refused: nothing here is archived in truth.
+func (n *notifying) RestoreObject(context.Context, *sdk.RestoreObjectInput) error {
+	return s3err.APIError{Code: "NotImplemented", HTTPStatusCode: http.StatusNotImplemented,
+		Description: "the local stack does not implement RestoreObject: put the object again, in a storage class that can be read"}
+}
+
 // GetObject reads an object. One in an archive class would have to be restored
 // first, which the local stack does not do.
 func (n *notifying) GetObject(ctx context.Context, in *sdk.GetObjectInput) (*sdk.GetObjectOutput, error) {

@@ -96,6 +96,7 @@ func TestArchivedObjectsCannotBeRead(t *testing.T) {
 		require.Equal(t, "ObjectNotInActiveTierError", code(err))
 		_, err = r.client.RestoreObject(ctx, &sdk.RestoreObjectInput{Bucket: store, Key: aws.String("cold"), RestoreRequest: &types.RestoreRequest{Days: aws.Int32(1)}})
 		require.Equal(t, "NotImplemented", code(err))
+		require.ErrorContains(t, err, "put the object again")
 	}
 }
 
