@@ -23,6 +23,7 @@ func (s *Service) Handler() http.Handler {
 	mux.HandleFunc("GET /2015-03-31/functions/{name}/configuration", s.serveConfiguration)
 	mux.HandleFunc("GET /2015-03-31/functions", s.serveList)
 	mux.HandleFunc("GET /2015-03-31/functions/{$}", s.serveList)
+	s.manage(mux)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		writeError(w, r, &wire.Error{Code: "UnknownOperationException", Status: 404,
 			Message: "the local stack's Lambda does not serve " + r.Method + " " + r.URL.Path})
@@ -200,12 +201,15 @@ func (s *Service) serveGet(w http.ResponseWriter, r *http.Request) {
 		writeError(w, r, err)
 		return
 	}
+	s.mutex.Lock()
+	reserved := s.functions[c.name].reserved
+	s.mutex.Unlock()
 	out := map[string]any{"Configuration": d, "Code": map[string]string{"RepositoryType": "S3", "Location": "file://" + c.dir}}
 	if len(c.tags) > 0 {
 		out["Tags"] = c.tags
 	}
-	if c.reserved != nil {
-		out["Concurrency"] = map[string]int{"ReservedConcurrentExecutions": *c.reserved}
+	if reserved != nil {
+		out["Concurrency"] = map[string]int{"ReservedConcurrentExecutions": *reserved}
 	}
 	wire.WriteJSON(w, r, http.StatusOK, out)
 }

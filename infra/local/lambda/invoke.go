@@ -53,6 +53,7 @@ func (r Result) Failure() (errorType, message string) {
 type function struct {
 	service     *Service
 	config      *config
+	reserved    *int // concurrency that is the function's own
 	invoke      invokeConfig
 	permissions map[string]permission
 	idle        []*sandbox
@@ -128,7 +129,7 @@ func (s *Service) admit(f *function) (c *config, release func(), err error) {
 	}
 	c = f.config
 	switch {
-	case c.reserved != nil && f.running >= *c.reserved:
+	case f.reserved != nil && f.running >= *f.reserved:
 		s.usage.throttled(c.name)
 		return nil, nil, &Throttled{"ReservedFunctionConcurrentInvocationLimitExceeded"}
 	case s.running >= s.options.Concurrency:

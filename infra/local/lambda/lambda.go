@@ -19,8 +19,8 @@
 //
 // What differs from AWS: an idle process is not frozen; LAMBDA_TASK_ROOT is the
 // real folder of the code; /tmp is this machine's, and EphemeralStorage is not
-// enforced; the memory limit counts the resident memory of the bootstrap
-// process itself; roles are recorded and not assumed.
+// enforced; the memory limit counts the resident memory of the bootstrap and the
+// processes that it started; roles are recorded and not assumed.
 package lambda
 
 import (

@@ -124,10 +124,72 @@ def objects_many(s3, bucket):
     assert hashlib.sha256(got["Body"].read()).digest() == hashlib.sha256(body).digest() and got["ETag"].endswith('-2"'), got["ETag"]
     gone = s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": f"outside/list/{i}/x"} for i in range(5)]})
     assert len(gone["Deleted"]) == 5, gone
-    signer = client("s3", signature_version="s3v4")  # boto3 presigns for us-east-1 with Version 2 otherwise
-    url = signer.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "outside/list/copy"})
-    with urllib.request.urlopen(url) as answer:
-        assert answer.read() == b"x"
+    for signer in (s3, client("s3", signature_version="s3v4")):  # boto3 presigns for us-east-1 with Version 2 unless told
+        url = signer.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "outside/list/copy"})
+        with urllib.request.urlopen(url) as answer:
+            assert answer.read() == b"x"
+        url = signer.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "outside/put here", "ContentType": "text/csv"})
+        put = urllib.request.Request(url, data=b"p", method="PUT", headers={"Content-Type": "text/csv"})
+        with urllib.request.urlopen(put) as answer:
+            assert answer.status == 200
+
+
+def test_object_details(given):
+    """Storage classes, tags, attributes, conditional copies, lifecycle rules, object locks, odd keys."""
+    s3, bucket = client("s3"), given["outputs"]["StoreBucketOutput"]
+    odd = "details/\x01 +%é"
+    put = s3.put_object(Bucket=bucket, Key=odd, Body=b"1", StorageClass="STANDARD_IA", Tagging="team=ml")
+    assert s3.head_object(Bucket=bucket, Key=odd)["StorageClass"] == "STANDARD_IA"
+    for listing in (s3.list_objects, s3.list_objects_v2):
+        listed = listing(Bucket=bucket, Prefix="details/")["Contents"]
+        assert [(o["Key"], o["StorageClass"]) for o in listed] == [(odd, "STANDARD_IA")], listed
+    versions = s3.list_object_versions(Bucket=bucket, Prefix="details/")["Versions"]
+    assert [(v["Key"], v["StorageClass"]) for v in versions] == [(odd, "STANDARD_IA")], versions
+    assert s3.get_object_tagging(Bucket=bucket, Key=odd)["TagSet"] == [{"Key": "team", "Value": "ml"}]
+    s3.put_object_tagging(Bucket=bucket, Key=odd, Tagging={"TagSet": [{"Key": "team", "Value": "data"}]})
+    s3.delete_object_tagging(Bucket=bucket, Key=odd)
+    assert s3.get_object_tagging(Bucket=bucket, Key=odd)["TagSet"] == []
+    attributes = s3.get_object_attributes(Bucket=bucket, Key=odd, ObjectAttributes=["ETag", "ObjectSize", "StorageClass"])
+    assert (attributes["ObjectSize"], attributes["StorageClass"]) == (1, "STANDARD_IA"), attributes
+
+    source = {"Bucket": bucket, "Key": odd, "VersionId": put["VersionId"]}
+    s3.copy_object(Bucket=bucket, Key="details/cold", CopySource=source, CopySourceIfMatch=put["ETag"], StorageClass="GLACIER", IfNoneMatch="*")
+    fails("PreconditionFailed", s3.copy_object, Bucket=bucket, Key="details/x", CopySource=source, CopySourceIfNoneMatch=put["ETag"])
+    fails("PreconditionFailed", s3.copy_object, Bucket=bucket, Key="details/cold", CopySource=source, IfNoneMatch="*")
+    fails("InvalidObjectState", s3.get_object, Bucket=bucket, Key="details/cold")
+    fails("InvalidStorageClass", s3.put_object, Bucket=bucket, Key=odd, Body=b"", StorageClass="COLD")
+    assert "signature_version='s3v4'" in fails("InvalidRequest", client("s3", signature_version="s3").list_buckets)
+
+    before = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    rule = {"ID": "cool", "Status": "Enabled", "Filter": {"Prefix": "raw/"}, "Transitions": [{"Days": 30, "StorageClass": "STANDARD_IA"}]}
+    s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": before + [rule]})
+    assert s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"] == before + [rule]
+    s3.delete_bucket_lifecycle(Bucket=bucket)
+    fails("NoSuchLifecycleConfiguration", s3.get_bucket_lifecycle_configuration, Bucket=bucket)
+    s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": before})
+
+    s3.create_bucket(Bucket="outside-vault", ObjectLockEnabledForBucket=True)
+    held = s3.put_object(Bucket="outside-vault", Key="k", Body=b"1", ObjectLockLegalHoldStatus="ON")
+    named = {"Bucket": "outside-vault", "Key": "k", "VersionId": held["VersionId"]}
+    assert s3.get_object_legal_hold(**named)["LegalHold"] == {"Status": "ON"}
+    fails("AccessDenied", s3.delete_object, **named, BypassGovernanceRetention=True)
+    s3.put_object_legal_hold(**named, LegalHold={"Status": "OFF"})
+    end = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0) + datetime.timedelta(days=1)
+    s3.put_object_retention(**named, Retention={"Mode": "GOVERNANCE", "RetainUntilDate": end})
+    retention = s3.get_object_retention(**named)["Retention"]
+    assert (retention["Mode"], retention["RetainUntilDate"]) == ("GOVERNANCE", end), retention
+    fails("AccessDenied", s3.delete_object, **named)
+    s3.put_object_lock_configuration(Bucket="outside-vault", ObjectLockConfiguration={"ObjectLockEnabled": "Enabled",
+        "Rule": {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 1}}})
+    assert s3.get_object_lock_configuration(Bucket="outside-vault")["ObjectLockConfiguration"]["Rule"]["DefaultRetention"]["Days"] == 1
+    s3.delete_object(**named, BypassGovernanceRetention=True)
+    upload = s3.create_multipart_upload(Bucket="outside-vault", Key="m", StorageClass="GLACIER_IR")
+    uploads = s3.list_multipart_uploads(Bucket="outside-vault")["Uploads"]
+    assert [(u["Key"], u["StorageClass"]) for u in uploads] == [("m", "GLACIER_IR")], uploads
+    s3.upload_part(Bucket="outside-vault", Key="m", UploadId=upload["UploadId"], PartNumber=1, Body=b"x")
+    assert s3.list_parts(Bucket="outside-vault", Key="m", UploadId=upload["UploadId"])["StorageClass"] == "GLACIER_IR"
+    s3.abort_multipart_upload(Bucket="outside-vault", Key="m", UploadId=upload["UploadId"])
+    s3.delete_bucket(Bucket="outside-vault")
 
 
 NAP = {
@@ -317,6 +379,22 @@ def test_functions(_):
     assert answer["FunctionError"] == "Unhandled" and failed["errorMessage"] and answer["LogResult"], (answer, failed)
     assert functions.invoke(FunctionName=f"{PRODUCTION}-plan", Payload=b"{}", InvocationType="DryRun")["StatusCode"] == 204
     assert functions.invoke(FunctionName=f"{PRODUCTION}-monitor", Payload=b"{}", InvocationType="Event")["StatusCode"] == 202
+    name = f"{PRODUCTION}-monitor"
+    functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+    assert functions.get_function_concurrency(FunctionName=name)["ReservedConcurrentExecutions"] == 0
+    fails("TooManyRequestsException", functions.invoke, FunctionName=name, Payload=b"{}")
+    functions.delete_function_concurrency(FunctionName=name)
+    updated = functions.update_function_configuration(FunctionName=name, Description="outside")
+    assert updated["Description"] == "outside", updated
+    added = functions.add_permission(FunctionName=name, StatementId="outside", Action="lambda:InvokeFunction", Principal="events.amazonaws.com")
+    assert json.loads(added["Statement"])["Sid"] == "outside", added
+    policy = functions.get_policy(FunctionName=name)
+    functions.remove_permission(FunctionName=name, StatementId="outside", RevisionId=policy["RevisionId"])
+    functions.put_function_event_invoke_config(FunctionName=name, MaximumRetryAttempts=1)
+    functions.update_function_event_invoke_config(FunctionName=name, MaximumEventAgeInSeconds=60)
+    assert functions.get_function_event_invoke_config(FunctionName=name)["MaximumRetryAttempts"] == 1
+    assert functions.list_function_event_invoke_configs(FunctionName=name)["FunctionEventInvokeConfigs"]
+    functions.delete_function_event_invoke_config(FunctionName=name)
     fails("ResourceNotFoundException", functions.invoke, FunctionName="nobody", Payload=b"{}")
     fails("ResourceNotFoundException", functions.get_function, FunctionName="nobody")
     fails("InvalidRequestContentException", functions.invoke, FunctionName=f"{PRODUCTION}-plan", Payload=b"{")
@@ -347,6 +425,10 @@ def test_metrics(_):
     )
     results = {r["Id"]: r for r in got["MetricDataResults"]}
     assert results["s"]["Values"] == [9.0] and results["twice"]["Values"] == [18.0] and results["s"]["Timestamps"] == [minute], results
+    found = metrics.get_metric_data(MetricDataQueries=[{"Id": "f", "Expression": "SEARCH('{Outside,Model} MetricName=\"Seen\"', 'tm90', 60)"}], **window)
+    assert [(r["Label"], r["Values"]) for r in found["MetricDataResults"]] == [("outside Seen", [3.0])], found
+    extended = metrics.get_metric_statistics(**metric, Period=60, ExtendedStatistics=["p99", "TM(10%:90%)", "PR(:2)"], **window)["Datapoints"]
+    assert round(extended[0]["ExtendedStatistics"]["PR(:2)"], 3) == 66.667, extended
     points = metrics.get_metric_statistics(**metric, Period=60, Statistics=["Average", "Maximum", "SampleCount"], **window)["Datapoints"]
     assert [(p["Average"], p["Maximum"], p["SampleCount"], p["Timestamp"]) for p in points] == [(3.0, 6.0, 3.0, minute)], points
     listed = metrics.list_metrics(Namespace="Outside")["Metrics"]
@@ -369,6 +451,13 @@ def test_alarms(_):
     assert (alarm["StateValue"], alarm["StateReason"]) == ("ALARM", "by hand"), alarm
     metrics.put_composite_alarm(AlarmName="outside-any", AlarmRule='ALARM("outside")')
     until("the composite alarm", lambda: metrics.describe_alarms(AlarmNames=["outside-any"], AlarmTypes=["CompositeAlarm"], StateValue="ALARM")["CompositeAlarms"] or None)
+    metrics.tag_resource(ResourceARN=alarm["AlarmArn"], Tags=[{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}])
+    metrics.untag_resource(ResourceARN=alarm["AlarmArn"], TagKeys=["a"])
+    assert metrics.list_tags_for_resource(ResourceARN=alarm["AlarmArn"])["Tags"] == [{"Key": "b", "Value": "2"}]
+    named = metrics.describe_alarms_for_metric(Namespace="Outside", MetricName="Seen")["MetricAlarms"]
+    assert [a["AlarmName"] for a in named] == ["outside"], named
+    history = metrics.describe_alarm_history(AlarmName="outside", ScanBy="TimestampAscending")["AlarmHistoryItems"]
+    assert [h["HistoryItemType"] for h in history] == ["ConfigurationUpdate", "StateUpdate"], history
     metrics.disable_alarm_actions(AlarmNames=["outside"])
     assert metrics.describe_alarms(AlarmNames=["outside"])["MetricAlarms"][0]["ActionsEnabled"] is False
     metrics.enable_alarm_actions(AlarmNames=["outside"])
@@ -562,11 +651,43 @@ def test_jobs(_):
     logged = client("logs").get_log_events(logGroupName="/sluice/production/jobs", logStreamName=stream, startFromHead=True)["events"]
     assert any("SLUICE_PLAN" in e["message"] for e in logged), logged
     assert batch.describe_jobs(jobs=["nobody"])["jobs"] == []
+    job_arrays_and_resources(batch, queue, definition)
     batch.terminate_job(jobId=job, reason="over")
     batch.cancel_job(jobId=job, reason="over")
     fails("ClientException", batch.submit_job, jobName="outside", jobQueue="nobody", jobDefinition=definition)
     fails("ClientException", batch.submit_job, jobName="outside", jobQueue=queue, jobDefinition="nobody")
     fails("ClientException", batch.list_jobs, jobQueue="nobody")
+
+
+def job_arrays_and_resources(batch, queue, definition):
+    array = batch.submit_job(jobName="outside-array", jobQueue=queue, jobDefinition=definition, arrayProperties={"size": 2},
+                             dependsOn=[{"type": "SEQUENTIAL"}], tags={"a": "1"})
+
+    def ended():
+        (detail,) = batch.describe_jobs(jobs=[array["jobId"]])["jobs"]
+        return detail if detail["status"] in ("SUCCEEDED", "FAILED") else None
+
+    detail = until("the end of the array job", ended)
+    assert detail["statusReason"] == "Array Child Job failed" and detail["arrayProperties"]["statusSummary"]["FAILED"] == 2, detail
+    children = batch.list_jobs(arrayJobId=array["jobId"], jobStatus="FAILED")["jobSummaryList"]
+    assert [c["arrayProperties"]["index"] for c in children] == [0, 1], children
+    newest = batch.list_jobs(jobQueue=queue, filters=[{"name": "AFTER_CREATED_AT", "values": ["0"]}])["jobSummaryList"]
+    assert [j["jobName"] for j in newest] == ["outside-array", "outside"], newest
+
+    (described,) = batch.describe_job_queues(jobQueues=[queue])["jobQueues"]
+    assert (described["state"], described["status"]) == ("ENABLED", "VALID"), described
+    environments = batch.describe_compute_environments(computeEnvironments=[described["computeEnvironmentOrder"][0]["computeEnvironment"]])
+    assert environments["computeEnvironments"][0]["status"] == "VALID", environments
+    batch.update_job_queue(jobQueue=queue, priority=described["priority"], state="ENABLED")
+    revision = batch.register_job_definition(jobDefinitionName="outside", type="container", containerProperties={"image": "none",
+        "resourceRequirements": [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "64"}]}, tags={"b": "2"})
+    batch.deregister_job_definition(jobDefinition=revision["jobDefinitionArn"])
+    (inactive,) = batch.describe_job_definitions(jobDefinitionName="outside")["jobDefinitions"]
+    assert (inactive["status"], inactive["revision"]) == ("INACTIVE", 1), inactive
+    batch.tag_resource(resourceArn=array["jobArn"], tags={"c": "3"})
+    batch.untag_resource(resourceArn=array["jobArn"], tagKeys=["a"])
+    assert batch.list_tags_for_resource(resourceArn=array["jobArn"])["tags"] == {"c": "3"}
+    fails("ClientException", batch.submit_job, jobName="outside", jobQueue=queue, jobDefinition=definition, arrayProperties={"size": 1})
 
 
 def test_bus(given):
@@ -634,6 +755,14 @@ def test_topic(given):
     sns.subscribe(TopicArn=raw, Protocol="sqs", Endpoint=queue["arn"], Attributes={"RawMessageDelivery": "true"})
     sns.publish(TopicArn=raw, Message="plain")
     assert receive(queue, 1)[0]["Body"] == "plain"
+    plain = sns.list_subscriptions_by_topic(TopicArn=raw)["Subscriptions"][0]["SubscriptionArn"]
+    sns.set_subscription_attributes(SubscriptionArn=plain, AttributeName="FilterPolicy", AttributeValue='{"n": [{"numeric": [">", 2]}]}')
+    assert sns.get_subscription_attributes(SubscriptionArn=plain)["Attributes"]["FilterPolicyScope"] == "MessageAttributes"
+    for n in (1, 3):
+        sns.publish(TopicArn=raw, Message=f"n is {n}", MessageAttributes={"n": {"DataType": "Number", "StringValue": str(n)}})
+    assert receive(queue, 1)[0]["Body"] == "n is 3"
+    sns.unsubscribe(SubscriptionArn=plain)
+    fails("NotFound", sns.get_subscription_attributes, SubscriptionArn=plain)
     fails("NotFound", sns.publish, TopicArn=topic + "-not", Message="x")
     fails("InvalidParameter", sns.publish, TopicArn=topic, Message="")
 
@@ -645,6 +774,15 @@ def test_queue(_):
     assert sent["MD5OfMessageBody"] == hashlib.md5(b"outside").hexdigest(), sent
     (got,) = receive(queue, 1)
     assert got["MessageAttributes"]["k"]["StringValue"] == "v" and got["Attributes"]["ApproximateReceiveCount"] == "1", got
+    batch = sqs.send_message_batch(QueueUrl=url, Entries=[{"Id": "a", "MessageBody": "1"}, {"Id": "b", "MessageBody": "2", "DelaySeconds": 900}])
+    assert [e["Id"] for e in batch["Successful"]] == ["a", "b"], batch
+    (seen,) = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=60)["Messages"]
+    handle = seen["ReceiptHandle"]
+    sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=handle, VisibilityTimeout=120)
+    changed = sqs.change_message_visibility_batch(QueueUrl=url, Entries=[{"Id": "x", "ReceiptHandle": handle, "VisibilityTimeout": 60}, {"Id": "y", "ReceiptHandle": "nobody", "VisibilityTimeout": 1}])
+    assert ([e["Id"] for e in changed["Successful"]], changed["Failed"][0]["Code"]) == (["x"], "ReceiptHandleIsInvalid"), changed
+    assert len(sqs.delete_message_batch(QueueUrl=url, Entries=[{"Id": "x", "ReceiptHandle": handle}])["Successful"]) == 1
+    fails("AWS.SimpleQueueService.EmptyBatchRequest", sqs.send_message_batch, QueueUrl=url, Entries=[])
     sqs.purge_queue(QueueUrl=url)
     fails("AWS.SimpleQueueService.NonExistentQueue", sqs.get_queue_url, QueueName="nobody")
     fails("ReceiptHandleIsInvalid", sqs.delete_message, QueueUrl=url, ReceiptHandle="nobody")
@@ -684,8 +822,10 @@ def test_logs(_):
     logs.create_log_stream(logGroupName="outside", logStreamName="s")
     now = int(time.time() * 1000)
     logs.put_log_events(logGroupName="outside", logStreamName="s", logEvents=[{"timestamp": now, "message": '{"level": "error", "n": 3}'}, {"timestamp": now + 1, "message": "other"}])
-    refused = fails("InvalidParameterException", logs.filter_log_events, logGroupName="outside", filterPattern='{ $.level = "error" }')
+    refused = fails("InvalidParameterException", logs.filter_log_events, logGroupName="outside", filterPattern="[first, second]")
     assert "plain terms" in refused, refused
+    found = logs.filter_log_events(logGroupName="outside", filterPattern='{ $.level = "err*" && $.n >= 3 }')["events"]
+    assert [e["message"] for e in found] == ['{"level": "error", "n": 3}'], found
     found = logs.filter_log_events(logGroupName="outside", filterPattern='"error"')["events"]
     assert [e["message"] for e in found] == ['{"level": "error", "n": 3}'], found
     assert len(logs.get_log_events(logGroupName="outside", logStreamName="s", startFromHead=True)["events"]) == 2
@@ -707,6 +847,18 @@ def test_schedules(given):
     assert scheduler.get_schedule(Name="outside")["ScheduleExpressionTimezone"] == "Europe/Berlin"
     fails("ConflictException", scheduler.create_schedule, Name="outside", ScheduleExpression=past, FlexibleTimeWindow={"Mode": "OFF"}, Target=target)
     fails("ValidationException", scheduler.create_schedule, Name="wrong", ScheduleExpression="cron(* * * * *)", FlexibleTimeWindow={"Mode": "OFF"}, Target=target)
+    group = scheduler.create_schedule_group(Name="outside", Tags=[{"Key": "a", "Value": "1"}])["ScheduleGroupArn"]
+    scheduler.tag_resource(ResourceArn=group, Tags=[{"Key": "b", "Value": "2"}])
+    scheduler.untag_resource(ResourceArn=group, TagKeys=["a"])
+    assert scheduler.list_tags_for_resource(ResourceArn=group)["Tags"] == [{"Key": "b", "Value": "2"}]
+    window = {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 15}
+    scheduler.create_schedule(Name="outside", GroupName="outside", ScheduleExpression="rate(1 day)", FlexibleTimeWindow=window, Target=target)
+    assert scheduler.get_schedule(Name="outside", GroupName="outside")["FlexibleTimeWindow"] == window
+    assert [s["Name"] for s in scheduler.list_schedules(GroupName="outside")["Schedules"]] == ["outside"]
+    assert scheduler.get_schedule_group(Name="outside")["State"] == "ACTIVE"
+    assert {g["Name"] for g in scheduler.list_schedule_groups()["ScheduleGroups"]} == {"default", "outside"}
+    scheduler.delete_schedule_group(Name="outside")
+    fails("ResourceNotFoundException", scheduler.get_schedule, Name="outside", GroupName="outside")
     scheduler.delete_schedule(Name="outside")
     fails("ResourceNotFoundException", scheduler.get_schedule, Name="outside")
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/oklog/ulid/v2"
+	"github.com/versity/versitygw/backend/meta"
 	"github.com/versity/versitygw/backend/posix"
 
 	"github.com/sluice-ml/sluice/infra/local/events"
@@ -28,6 +29,9 @@ type notifying struct {
 	notifies func(bucket string) bool
 	o        Options
 	left     map[string]intent // of the process before; for recover
+
+	attributes meta.MetadataStorer // the store's, for what it keeps and does not tell
+	versions   string              // the folder of versions that are not the latest
 
 	keys        keyLocks
 	mu          sync.Mutex
@@ -53,8 +57,8 @@ const (
 	reasonDelete    = "DeleteObject"
 )
 
-func newNotifying(store *posix.Posix, intents *journal.Journal[intent], notifies func(string) bool, o Options) *notifying {
-	return &notifying{Posix: store, intents: intents, notifies: notifies, o: o,
+func newNotifying(store files, intents *journal.Journal[intent], notifies func(string) bool, o Options) *notifying {
+	return &notifying{Posix: store.Posix, attributes: store.attributes, versions: store.versions, intents: intents, notifies: notifies, o: o,
 		left: intents.All(), unpublished: map[string]intent{},
 		keys: keyLocks{locks: map[string]*keyLock{}}}
 }

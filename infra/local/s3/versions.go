@@ -27,6 +27,10 @@ type entry struct {
 // The store's own paging repeats versions, so pages are cut here from the whole
 // listing below the prefix.
 func (n *notifying) ListObjectVersions(ctx context.Context, in *sdk.ListObjectVersionsInput) (s3response.ListVersionsResult, error) {
+	e, err := requestedEncoding(ctx)
+	if err != nil {
+		return s3response.ListVersionsResult{}, err
+	}
 	everything := int32(1 << 30)
 	whole, err := n.Posix.ListObjectVersions(ctx, &sdk.ListObjectVersionsInput{
 		Bucket: in.Bucket, Prefix: in.Prefix, Delimiter: in.Delimiter, MaxKeys: &everything})
@@ -57,6 +61,7 @@ func (n *notifying) ListObjectVersions(ctx context.Context, in *sdk.ListObjectVe
 		last := page[len(page)-1]
 		out.NextKeyMarker, out.NextVersionIdMarker = &last.key, &last.versionID
 	}
+	n.encodeVersions(e, text(in.Bucket), &out)
 	return out, nil
 }
 

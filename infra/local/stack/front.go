@@ -58,8 +58,12 @@ func isInvocation(path string) bool {
 // signedFor reads the service's name from the credential scope of the signature:
 // <access key>/<date>/<region>/<service>/aws4_request.
 func signedFor(r *http.Request) (string, error) {
-	credential := r.URL.Query().Get("X-Amz-Credential")
-	if header := r.Header.Get("Authorization"); header != "" {
+	query := r.URL.Query()
+	credential, header := query.Get("X-Amz-Credential"), r.Header.Get("Authorization")
+	if strings.HasPrefix(header, "AWS ") || (header == "" && query.Has("AWSAccessKeyId") && !query.Has("SignatureVersion")) {
+		return "s3", nil // Signature Version 2 of S3
+	}
+	if header != "" {
 		_, after, _ := strings.Cut(header, "Credential=")
 		credential, _, _ = strings.Cut(after, ",")
 	}

@@ -30,6 +30,8 @@ func TestRequestsGoToTheServiceTheyWereSignedFor(t *testing.T) {
 	}{
 		{"/bucket//odd/../key", signed("s3"), 200, "s3"},
 		{"/k?X-Amz-Credential=key%2F20260101%2Fus-east-1%2Fs3%2Faws4_request", "", 200, "s3"},
+		{"/k?AWSAccessKeyId=key&Expires=1&Signature=x", "", 200, "s3"},
+		{"/k", "AWS key:signature", 200, "s3"},
 		{"/", signed("sagemaker"), 200, "sagemaker"},
 		{"/endpoints/e/invocations", signed("sagemaker"), 200, "runtime"},
 		{"/_sluice/health", "", 200, "admin"},

@@ -226,9 +226,10 @@ func (o *opening) states(context.Context) (err error) {
 // creators gives the Creator of every resource type that the services know.
 func (s *Services) creators(assets *assembly.Assets) map[string]assembly.Creator {
 	all := map[string]assembly.Creator{
-		"AWS::Events::Rule":        s.Events.CreateRule,
-		"AWS::Scheduler::Schedule": s.Scheduler.CreateSchedule,
-		states.ResourceType:        s.States.Creator(readAsset(assets)),
+		"AWS::Events::Rule":             s.Events.CreateRule,
+		"AWS::Scheduler::Schedule":      s.Scheduler.CreateSchedule,
+		"AWS::Scheduler::ScheduleGroup": s.Scheduler.CreateGroup,
+		states.ResourceType:             s.States.Creator(readAsset(assets)),
 	}
 	for _, some := range []map[string]assembly.Creator{
 		s.S3.Creators(), s.IAM.Creators(), s.Network.Creators(), s.KMS.Creators(), s.SQS.Creators(), s.SNS.Creators(), s.Logs.Creators(), s.CloudWatch.Creators(), s.Lambda.Creators(), s.Batch.Creators(), s.SageMaker.Creators(), s.ELB.Creators(), s.ECS.Creators(),
@@ -269,10 +270,14 @@ func (s *Services) tick(ctx context.Context, now time.Time) error {
 }
 
 // quiesce interrupts the executions, so that none fails for lack of the services
-// that close after it. They carry on at the next start.
+// that close after it, and the jobs, while what they write can still be taken.
+// They carry on at the next start.
 func (s *Services) quiesce() {
 	if s.States != nil {
 		s.States.Close()
+	}
+	if s.Batch != nil {
+		s.Batch.Interrupt()
 	}
 }
 
