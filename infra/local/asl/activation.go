@@ -2,7 +2,6 @@ package asl
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math"
 	"time"
@@ -23,6 +22,9 @@ type activation struct {
 	retries   int
 	counts    []int64
 	retryAt   *time.Time
+	progress  *Progress // of the attempt
+	submitted int       // TaskSubmitted events of the attempt's call
+	failed    *Failure  // of the last attempt
 
 	token    string             // of a .waitForTaskToken task
 	cancel   context.CancelFunc // of a running task
@@ -53,10 +55,6 @@ func (b *branchRun) run(def *Branch, name string, in *payload) (*payload, *Failu
 	}
 }
 
-func (x *Execution) prepareMain(start string, in *payload) {
-	x.main.launch(func() (*payload, *Failure) { return x.main.run(x.spec.Machine.branch, start, in) })
-}
-
 // step enters a state, runs it and exits it.
 func (b *branchRun) step(s *State, in *payload) (string, *payload, *Failure) {
 	a := &activation{exec: b.x, branch: b, state: s, input: in, trigger: b.prev, enteredAt: b.x.now(), counts: make([]int64, len(s.retry))}
@@ -77,41 +75,33 @@ func (a *activation) enter() {
 	c := b.resume
 	b.resume = nil
 	if c != nil {
-		a.enteredAt, a.retries, a.retryAt = c.EnteredAt, c.Retries, c.RetryAt
+		a.enteredAt, a.retries, a.retryAt, a.progress, a.submitted = c.EnteredAt, c.Retries, c.RetryAt, c.Progress, c.Submitted
 		copy(a.counts, c.Counts)
 	}
 	if c != nil && c.EnteredID > 0 {
 		a.enteredID = c.EnteredID
 	} else {
-		a.save()
+		if a.unsettled() {
+			b.touch(changed)
+			a.exec.saveNow()
+		}
 		if a.state.mapping != nil && a.state.mapping.distributed {
 			a.input = newPayload(a.input.value) // as AWS: the text is normalised
 		}
 		text := a.input.json()
 		b.prev = b.track.add(b.prev, a.state.Type+"StateEntered", a.enteredAt, &Details{Name: a.state.Name, Input: &text, InputDetails: notTruncated})
 		a.enteredID = b.prev
+		b.touch(changed)
 	}
-	a.key = fmt.Sprintf("%s.%d", b.key, b.steps)
-	if b.parent == nil {
-		a.key = fmt.Sprint(a.enteredID)
-	}
+	a.key = a.keyIn(b.key)
 }
 
-// save writes a checkpoint for a state of the outermost branch.
-func (a *activation) save() {
-	b := a.branch
-	if b.parent != nil || a.exec.spec.Save == nil {
-		return
+// keyIn names the activation within a branch of that key.
+func (a *activation) keyIn(branch string) string {
+	if a.branch.parent == nil {
+		return fmt.Sprint(a.enteredID)
 	}
-	vars := newObject()
-	for k, v := range b.vars.own {
-		vars.Set(k, v)
-	}
-	a.exec.spec.Save(Checkpoint{
-		State: a.state.Name, Input: a.input.json(), Variables: json.RawMessage(encode(vars)),
-		EnteredAt: a.enteredAt, EnteredID: a.enteredID, Retries: a.retries, Counts: a.counts, RetryAt: a.retryAt,
-		LastEvent: b.track.id, Previous: b.prev,
-	})
+	return fmt.Sprintf("%s.%d", branch, a.branch.steps)
 }
 
 func (a *activation) exit(o *outcome) {
@@ -140,10 +130,11 @@ func (a *activation) exit(o *outcome) {
 func (a *activation) attempts() (*outcome, *Failure) {
 	if a.retryAt != nil {
 		a.branch.sleep(*a.retryAt)
+		a.retryAt = nil
 	}
 	for {
 		o, f := a.attempt()
-		if f == nil {
+		if a.failed = f; f == nil {
 			return o, nil
 		}
 		a.evaluationFailed(f)
@@ -223,9 +214,13 @@ func (a *activation) retry(f *Failure) bool {
 		a.counts[i]++
 		a.retries++
 		at := a.exec.now().Add(time.Duration(delay * float64(time.Second)))
-		a.retryAt = &at
-		a.save()
+		a.retryAt, a.progress, a.submitted = &at, nil, 0
+		a.branch.touch(changed)
+		if a.unsettled() {
+			a.exec.saveNow()
+		}
 		a.branch.sleep(at)
+		a.retryAt = nil
 		return true
 	}
 	return false
