@@ -43,23 +43,22 @@ func (e *execution) keepRedrive(r asl.Redrive) {
 	e.refused = r.Refused
 }
 
-// readRedrive reads what keepRedrive wrote, of an execution that has ended.
+// readRedrive reads what keepRedrive wrote, and the client tokens.
 func (e *execution) readRedrive() error {
+	err := readFile(filepath.Join(e.dir, tokensFile), &e.tokens)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
 	if e.status == asl.Running || e.status == asl.Succeeded {
 		return nil
 	}
 	var r asl.Redrive
-	err := readFile(filepath.Join(e.dir, redriveFile), &r)
+	err = readFile(filepath.Join(e.dir, redriveFile), &r)
 	if errors.Is(err, fs.ErrNotExist) {
 		e.refused = "the local stack did not keep where the execution stood"
 		return nil
 	}
-	if e.refused = r.Refused; err != nil {
-		return err
-	}
-	if err = readFile(filepath.Join(e.dir, tokensFile), &e.tokens); errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
+	e.refused = r.Refused
 	return err
 }
 
