@@ -82,8 +82,7 @@ func (a *activation) enter() {
 		a.enteredID = c.EnteredID
 	} else {
 		if a.unsettled() {
-			b.touch(changed)
-			a.exec.saveNow()
+			b.saveNow()
 		}
 		if a.state.mapping != nil && a.state.mapping.distributed {
 			a.input = newPayload(a.input.value) // as AWS: the text is normalised
@@ -98,7 +97,7 @@ func (a *activation) enter() {
 
 // keyIn names the activation within a branch of that key.
 func (a *activation) keyIn(branch string) string {
-	if a.branch.parent == nil {
+	if a.branch == a.branch.track.root {
 		return fmt.Sprint(a.enteredID)
 	}
 	return fmt.Sprintf("%s.%d", branch, a.branch.steps)
@@ -215,9 +214,8 @@ func (a *activation) retry(f *Failure) bool {
 		a.retries++
 		at := a.exec.now().Add(time.Duration(delay * float64(time.Second)))
 		a.retryAt, a.progress, a.submitted = &at, nil, 0
-		a.branch.touch(changed)
-		if a.unsettled() {
-			a.exec.saveNow()
+		if a.branch.touch(changed); a.unsettled() {
+			a.branch.saveNow()
 		}
 		a.branch.sleep(at)
 		a.retryAt = nil

@@ -98,49 +98,70 @@ const (
 
 // touch notes that the branch's position changed.
 func (b *branchRun) touch(degree int) {
-	x := b.x
-	if x.spec.Save == nil || b.track != x.track || degree <= b.dirty {
+	if b.track.save == nil || degree <= b.dirty {
 		return
 	}
 	if b.dirty == unmoved {
-		x.dirty = append(x.dirty, b)
+		b.x.dirty = append(b.x.dirty, b)
 	}
 	b.dirty = degree
 }
 
-// save hands over the positions that changed. Inside a distributed Map of the
-// outermost branch it does not: that state resumes at its entry.
+// save hands over the positions that changed, a checkpoint for each history.
+// While the outermost branch is in a distributed Map there is none: that state
+// resumes at its entry.
 func (x *Execution) save() {
-	if x.spec.Save == nil || len(x.dirty) == 0 || x.main.active.unsettled() {
+	if len(x.dirty) == 0 {
 		return
 	}
-	x.saveNow()
-}
-
-func (x *Execution) saveNow() {
-	if x.spec.Save == nil {
-		return
-	}
-	c := Checkpoint{LastEvent: x.track.id, Branches: make(map[string]*Position, len(x.dirty))}
+	var order []*track
+	all := map[*track]*Checkpoint{}
+	var later []*branchRun
 	for _, b := range x.dirty {
+		t := b.track
+		if t.root.active.unsettled() {
+			later = append(later, b)
+			continue
+		}
+		if all[t] == nil {
+			order = append(order, t)
+			all[t] = &Checkpoint{LastEvent: t.id, Branches: map[string]*Position{}}
+		}
 		if p := b.position(); p != nil && b.live() {
-			c.Branches[b.key] = p
+			all[t].Branches[b.positionKey()] = p
 		}
 		b.dirty = unmoved
 	}
-	x.dirty = x.dirty[:0]
-	x.spec.Save(c)
+	x.dirty = append(x.dirty[:0], later...)
+	for _, t := range order {
+		t.save(*all[t])
+	}
+}
+
+// saveNow hands over the position of an outermost branch, in the middle of
+// things.
+func (b *branchRun) saveNow() {
+	if b.track.save != nil {
+		b.track.save(Checkpoint{LastEvent: b.track.id, Branches: map[string]*Position{"": b.active.position()}})
+	}
 }
 
 // unsettled says whether the activation is one whose branches no checkpoint
 // knows.
 func (a *activation) unsettled() bool {
-	return a != nil && a.branch.parent == nil && a.state.mapping != nil && a.state.mapping.distributed
+	return a != nil && a.branch == a.branch.track.root && a.state.mapping != nil && a.state.mapping.distributed
+}
+
+func (b *branchRun) positionKey() string {
+	if b == b.track.root {
+		return ""
+	}
+	return b.key
 }
 
 // live says whether the branch belongs to a state that still runs.
 func (b *branchRun) live() bool {
-	for ; b.parent != nil; b = b.parent.branch {
+	for ; b != b.track.root; b = b.parent.branch {
 		if b.parent.branch.active != b.parent {
 			return false
 		}
@@ -188,20 +209,23 @@ type taken struct {
 	vars       map[string]any
 }
 
-// read checks a checkpoint and keeps its positions for the branches.
-func (x *Execution) read(c *Checkpoint) error {
-	x.taken = make(map[string]*taken, len(c.Branches))
+// restore launches an outermost branch where its checkpoint says; what runs
+// inside it is taken up when its states get there. The history goes on after
+// the checkpoint's last event.
+func (b *branchRun) restore(def *Branch, c *Checkpoint) error {
+	b.track.id, b.track.taken = c.LastEvent, make(map[string]*taken, len(c.Branches))
 	for key, p := range c.Branches {
 		t, err := p.read()
 		if err != nil {
 			return fmt.Errorf("the checkpoint's branch %q: %w", key, err)
 		}
-		x.taken[key] = t
+		b.track.taken[key] = t
 	}
-	if main := x.taken[""]; main == nil || main.Done {
+	if main := b.track.taken[""]; main == nil || main.Done {
 		return errors.New("the checkpoint does not say where the outermost branch stands")
 	}
-	return nil
+	_, err := b.takeUp(def)
+	return err
 }
 
 func (p *Position) read() (*taken, error) {
@@ -226,14 +250,15 @@ func (p *Position) read() (*taken, error) {
 	return t, nil
 }
 
-// takeUp readies the branch at the position that was read for its key; false
-// when there is none. run must then be launched unless the branch is done.
+// takeUp launches the branch at the position that was read for it; false when
+// there is none. A branch that had ended is done at once.
 func (b *branchRun) takeUp(def *Branch) (bool, error) {
-	t := b.x.taken[b.key]
+	key := b.positionKey()
+	t := b.track.taken[key]
 	if t == nil {
 		return false, nil
 	}
-	delete(b.x.taken, b.key)
+	delete(b.track.taken, key)
 	if t.Done {
 		b.done, b.out = true, t.out
 		return true, nil

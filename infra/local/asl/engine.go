@@ -96,16 +96,12 @@ func (e *Engine) Prepare(s Spec) (*Execution, error) {
 		return nil, err
 	}
 	x := &Execution{engine: e, spec: s, notify: make(chan struct{}, 1), done: make(chan struct{})}
-	x.track = &track{x: x, sink: s.Event, arn: s.ARN, name: s.Name, input: input, start: s.Start,
+	x.track = &track{x: x, sink: s.Event, save: s.Save, arn: s.ARN, name: s.Name, input: input, start: s.Start,
 		role: s.RoleARN, machineARN: s.MachineARN, machineName: s.MachineName}
 	x.main = &branchRun{x: x, track: x.track, vars: &variables{}}
+	x.track.root = x.main
 	if c := s.Checkpoint; c != nil {
-		x.track.id = c.LastEvent
-		if err := x.read(c); err != nil {
-			return nil, err
-		}
-		_, err := x.main.takeUp(s.Machine.branch)
-		return x, err
+		return x, x.main.restore(s.Machine.branch, c)
 	}
 	first := &payload{value: input, text: s.Input}
 	x.main.launch(func() (*payload, *Failure) { return x.main.run(s.Machine.branch, s.Machine.branch.StartAt, first) })

@@ -8,6 +8,10 @@ type track struct {
 	x    *Execution
 	id   int64
 	sink func(Event)
+	save func(Checkpoint) // nil: nothing is saved
+	root *branchRun       // the outermost branch
+
+	taken map[string]*taken // positions that were read and not taken up yet
 
 	arn, name, role         string
 	machineARN, machineName string

@@ -20,7 +20,6 @@ type Execution struct {
 	ready  []*branchRun // to resume, in order
 	calls  []func()     // tasks to call once the checkpoint is written
 	dirty  []*branchRun // whose position changed since the last checkpoint
-	taken  map[string]*taken
 	timers timerHeap
 	ticket int // orders timers of the same time
 

@@ -157,7 +157,7 @@ func (j *mapJob) begin() *Failure {
 	}
 	j.known = make([]bool, len(j.items))
 	for i := range j.items {
-		if a.exec.taken[a.childKey(i)] == nil {
+		if a.branch.track.taken[a.childKey(i)] == nil {
 			continue
 		}
 		child := a.child(i, a.progress.Started)
