@@ -15,6 +15,7 @@ import (
 
 	"github.com/fxamacker/cbor/v2"
 
+	"github.com/sluice-ml/sluice/infra/local/nearest"
 	"github.com/sluice-ml/sluice/infra/local/wire"
 )
 
@@ -113,7 +114,7 @@ func serveCBOR(r *http.Request, operations map[string]cborOperation) (any, error
 	_, name, found := strings.Cut(r.URL.Path, "/operation/")
 	operation, ok := operations[name]
 	if !found || !ok {
-		return nil, wire.Errorf("UnknownOperationException", "the local stack's CloudWatch does not serve operation %q", name)
+		return nil, wire.Errorf("UnknownOperationException", "the local stack's CloudWatch does not serve operation %q%s", name, nearest.Hint("operation", name, nearest.Keys(operations)))
 	}
 	body, err := readBody(r)
 	if err != nil {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluice-ml/sluice/infra/local/nearest"
 	"github.com/sluice-ml/sluice/infra/local/wire"
 )
 
@@ -17,13 +18,19 @@ import (
 // UpdateSchedule, GetSchedule, DeleteSchedule and ListSchedules.
 func (s *Service) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /schedules/{name}", s.answer(s.createSchedule))
-	mux.HandleFunc("PUT /schedules/{name}", s.answer(s.updateSchedule))
-	mux.HandleFunc("GET /schedules/{name}", s.answer(s.getSchedule))
-	mux.HandleFunc("DELETE /schedules/{name}", s.answer(s.deleteSchedule))
-	mux.HandleFunc("GET /schedules", s.answer(s.listSchedules))
+	routes := map[string]func(*http.Request, []byte) (any, error){
+		"POST /schedules/{name}":   s.createSchedule,
+		"PUT /schedules/{name}":    s.updateSchedule,
+		"GET /schedules/{name}":    s.getSchedule,
+		"DELETE /schedules/{name}": s.deleteSchedule,
+		"GET /schedules":           s.listSchedules,
+	}
+	for route, serve := range routes {
+		mux.HandleFunc(route, s.answer(serve))
+	}
 	mux.HandleFunc("/", s.answer(func(r *http.Request, _ []byte) (any, error) {
-		return nil, wire.Errorf("UnknownOperationException", "the local stack's scheduler does not serve %s %s", r.Method, r.URL.Path)
+		asked := r.Method + " " + r.URL.Path
+		return nil, wire.Errorf("UnknownOperationException", "the local stack's scheduler does not serve %s%s", asked, nearest.Hint("request", asked, nearest.Keys(routes)))
 	}))
 	return mux
 }
