@@ -365,6 +365,8 @@ func TestSDK(t *testing.T) {
 
 type sdkFunc func(service, operation string, parameters json.RawMessage) (json.RawMessage, error)
 
+func (f sdkFunc) Check(string, string, []string) error { return nil }
+
 func (f sdkFunc) Call(_ context.Context, service, operation string, parameters json.RawMessage) (json.RawMessage, error) {
 	return f(service, operation, parameters)
 }
