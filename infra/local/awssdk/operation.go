@@ -83,7 +83,7 @@ func (o operation) required(fields []string) error {
 		if !ok {
 			continue
 		}
-		name := strings.TrimPrefix(missing.Field(), o.in.Name()+".")
+		_, name, _ := strings.Cut(missing.Field(), ".") // behind the input's name
 		if !strings.ContainsAny(name, ".[") && !slices.Contains(fields, memberName(name)) {
 			return fmt.Errorf("The field %q is required but was missing", memberName(name))
 		}
