@@ -185,9 +185,9 @@ func (s *Service) describeExecution(_ context.Context, in executionInput) (any, 
 	out := summary(d)
 	out["input"] = d.Input
 	out["inputDetails"] = map[string]bool{"included": true}
-	out["redriveStatus"] = "REDRIVABLE"
+	out["redriveStatus"] = d.RedriveStatus()
 	if d.NotRedrivable != "" {
-		out["redriveStatus"], out["redriveStatusReason"] = "NOT_REDRIVABLE", d.NotRedrivable
+		out["redriveStatusReason"] = d.NotRedrivable
 	}
 	if d.Status == asl.Succeeded {
 		out["output"] = d.Output

@@ -164,6 +164,14 @@ type Description struct {
 	NotRedrivable string
 }
 
+// RedriveStatus is REDRIVABLE or NOT_REDRIVABLE.
+func (d Description) RedriveStatus() string {
+	if d.NotRedrivable != "" {
+		return "NOT_REDRIVABLE"
+	}
+	return "REDRIVABLE"
+}
+
 func (s *Service) describe(e *execution) Description {
 	e.mu.Lock()
 	defer e.mu.Unlock()
