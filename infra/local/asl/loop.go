@@ -188,7 +188,6 @@ func (b *branchRun) launch(body func() (*payload, *Failure)) {
 		defer b.unwound()
 		b.out, b.failed = body()
 		b.done = true
-		b.touch(changed)
 	})
 	b.wake()
 }

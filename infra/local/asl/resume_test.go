@@ -29,7 +29,7 @@ type job struct {
 	Fails int // how many attempts fail
 }
 
-func (j *jobs) begin(attempt string, in job) (end time.Time, try int) {
+func (j *jobs) begin(attempt string, in job) (begun time.Time, try int) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.begun == nil {
@@ -37,11 +37,14 @@ func (j *jobs) begin(attempt string, in job) (end time.Time, try int) {
 	}
 	at, ok := j.begun[attempt]
 	if !ok {
-		at = time.Now()
+		at = time.Now() // no two jobs begin at the same time: the order of what happens is fixed
+		for _, letter := range in.Name {
+			at = at.Add(time.Duration(letter) * time.Millisecond)
+		}
 		j.begun[attempt] = at
 		j.tries[in.Name]++
 	}
-	return at.Add(time.Duration(in.Takes) * time.Second), j.tries[in.Name]
+	return at, j.tries[in.Name]
 }
 
 func (j *jobs) Do(ctx context.Context, call asl.TaskCall) (json.RawMessage, *asl.TaskError) {
@@ -49,12 +52,15 @@ func (j *jobs) Do(ctx context.Context, call asl.TaskCall) (json.RawMessage, *asl
 	if err := json.Unmarshal(call.Arguments, &in); err != nil {
 		return nil, &asl.TaskError{Name: "Test", Cause: err.Error()}
 	}
-	end, try := j.begin(call.Attempt, in)
-	call.Submitted(json.RawMessage(`"submitted"`))
-	select {
-	case <-ctx.Done():
-		return nil, &asl.TaskError{Name: "Test.Stopped"}
-	case <-time.After(time.Until(end)):
+	begun, try := j.begin(call.Attempt, in)
+	for _, stage := range []func(){func() { call.Submitted(json.RawMessage(`"submitted"`)) }, func() {}} {
+		select {
+		case <-ctx.Done():
+			return nil, &asl.TaskError{Name: "Test.Stopped"}
+		case <-time.After(time.Until(begun)):
+			stage()
+		}
+		begun = begun.Add(time.Duration(in.Takes) * time.Second)
 	}
 	if try <= in.Fails {
 		return nil, &asl.TaskError{Name: "Again", Cause: in.Name}

@@ -20,7 +20,6 @@ func (a *activation) parallel() (*outcome, *Failure) {
 			return nil, a.branchFailed(child, false)
 		}
 		a.branch.prev = child.prev
-		a.branch.touch(moved)
 	}
 	results := make([]any, len(a.children))
 	for i, child := range a.children {

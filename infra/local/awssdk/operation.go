@@ -79,7 +79,7 @@ func (o operation) required(fields []string) error {
 		return nil
 	}
 	for _, e := range invalid.Errs() {
-		missing, ok := e.(smithy.InvalidParamError)
+		missing, ok := errors.AsType[smithy.InvalidParamError](e)
 		if !ok {
 			continue
 		}

@@ -143,6 +143,17 @@ func (s *Service) bury(name string) error {
 	return nil
 }
 
+// reasonDeleting is AWS's reason not to redrive executions of a machine that
+// is deleted.
+const reasonDeleting = "State machine is in DELETING status"
+
+func (s *Service) isDeleted(machine string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	m, ok := s.table[machine]
+	return !ok || m.Deleting
+}
+
 func (s *Service) describeStateMachine(_ context.Context, in machineInput) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -103,7 +103,7 @@ func (s *Service) Redrive(_ context.Context, arn, clientToken string) (time.Time
 	case reason != "":
 		return now, wire.Errorf("ExecutionNotRedrivable", "Execution Not Redrivable: '%s'", reason)
 	case !known || m.Deleting:
-		return now, wire.Errorf("ExecutionNotRedrivable", "Execution Not Redrivable: 'State machine is in DELETING status'")
+		return now, wire.Errorf("ExecutionNotRedrivable", "Execution Not Redrivable: '%s'", reasonDeleting)
 	}
 	if err := e.redrive(clientToken, now); err != nil {
 		return now, err

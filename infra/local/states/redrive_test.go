@@ -224,6 +224,9 @@ func TestNotRedrivable(t *testing.T) {
 				if out := redrive(t, s, d.ARN, "", http.StatusBadRequest); out["__type"] != "ExecutionNotRedrivable" || !strings.Contains(out["message"].(string), c.reason) {
 					t.Errorf("%v", out)
 				}
+				if out := call(t, s, "DescribeExecution", map[string]any{"executionArn": d.ARN}, http.StatusOK); out["redriveStatus"] != "NOT_REDRIVABLE" || !strings.Contains(out["redriveStatusReason"].(string), c.reason) {
+					t.Errorf("described %v", out)
+				}
 			})
 		})
 	}

@@ -236,7 +236,11 @@ func (s *Service) Describe(arn string) (Description, error) {
 	if err != nil {
 		return Description{}, err
 	}
-	return s.describe(e), nil
+	d := s.describe(e)
+	if d.NotRedrivable == "" && s.isDeleted(d.Machine) {
+		d.NotRedrivable = reasonDeleting
+	}
+	return d, nil
 }
 
 // History gives an execution's events up to now.
