@@ -66,6 +66,9 @@ func (c *Checkpoint) Merge(next Checkpoint) {
 		c.Branches = map[string]*Position{} // the branches of another state, or attempt, are over
 	}
 	for key, p := range next.Branches {
+		if p == nil {
+			continue // no checkpoint of ours has such
+		}
 		old := c.Branches[key]
 		if p.State == "" && !p.Done && old != nil {
 			old.Previous, old.Submitted = p.Previous, p.Submitted
@@ -229,6 +232,9 @@ func (b *branchRun) restore(def *Branch, c *Checkpoint) error {
 }
 
 func (p *Position) read() (*taken, error) {
+	if p == nil {
+		return nil, errors.New("it has no position")
+	}
 	t := &taken{Position: p}
 	if p.Done {
 		v, err := decode([]byte(p.Output))

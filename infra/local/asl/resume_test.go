@@ -216,12 +216,16 @@ func TestBadCheckpoint(t *testing.T) {
 	good := asl.Position{State: "A", Input: "{}", Variables: json.RawMessage("{}")}
 	for want, p := range map[string]*asl.Position{
 		"does not say where":                 nil,
+		"has no position":                    {Done: true}, // stands for null below
 		"a state that the machine does not ": {State: "B", Input: "{}", Variables: json.RawMessage("{}")},
 		"unexpected end":                     {State: "A", Variables: json.RawMessage("{}")},
 		"invalid character":                  {State: "A", Input: "{}", Variables: json.RawMessage("x")},
 	} {
 		c := &asl.Checkpoint{Branches: map[string]*asl.Position{}}
-		if p != nil {
+		switch {
+		case p != nil && p.Done:
+			c.Branches[""] = nil
+		case p != nil:
 			c.Branches[""] = p
 		}
 		if _, err := asl.NewEngine(asl.Options{}).Prepare(asl.Spec{Machine: machine, Input: "{}", Checkpoint: c}); err == nil || !strings.Contains(err.Error(), want) {
@@ -231,4 +235,39 @@ func TestBadCheckpoint(t *testing.T) {
 	if _, err := asl.NewEngine(asl.Options{}).Prepare(asl.Spec{Machine: machine, Input: "{}", Checkpoint: &asl.Checkpoint{Branches: map[string]*asl.Position{"": &good}}}); err != nil {
 		t.Error(err)
 	}
+}
+
+// FuzzCheckpoint: no checkpoint can panic or hang the engine.
+func FuzzCheckpoint(f *testing.F) {
+	machine, err := asl.Parse([]byte(jsonata(`"A":{"Type":"Parallel","Next":"W","Branches":[{"StartAt":"T","States":{"T":{`+batchTask+`,"TimeoutSeconds":5,"Retry":[{"ErrorEquals":["X"]}],"End":true}}},
+		{"StartAt":"M","States":{"M":{"Type":"Map","Items":[1,2],"ItemProcessor":{"StartAt":"P","States":{"P":{"Type":"Wait","Seconds":1,"End":true}}},"End":true}}}]},"W":{"Type":"Wait","Seconds":3,"End":true}`)), nil)
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(`{"lastEvent":5,"branches":{"":{"state":"W","input":"{}","variables":{"v":1},"enteredId":4,"progress":{"until":"2026-01-01T00:00:00Z"},"previous":4}}}`)
+	f.Add(`{"lastEvent":9,"branches":{"":{"state":"A","input":"{}","variables":{},"steps":1,"enteredId":2,"progress":{"started":3}},
+		"2-0/0":{"state":"T","input":"{}","variables":{},"steps":1,"enteredId":4,"progress":{"call":{"arguments":"{}","timeout":5,"started":"2026-01-01T00:00:00Z"}},"submitted":1},
+		"2-0/1":{"state":"M","input":"{}","variables":{},"steps":1,"enteredId":5,"progress":{"started":6,"items":[1,2]}},
+		"2-0/1.1-0/0":{"done":true,"output":"1"},"2-0/1.1-0/1":{"state":"P","input":"2","variables":{},"steps":1,"enteredId":8,"retryAt":"2026-01-01T00:00:00Z","counts":[1,2,3]}}}`)
+	f.Add(`{"branches":{"":null,"x":null}}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		var c asl.Checkpoint
+		if json.Unmarshal([]byte(text), &c) != nil {
+			return
+		}
+		var whole asl.Checkpoint
+		whole.Merge(c)
+		engine := asl.NewEngine(asl.Options{Clock: asl.NewLeapClock(time.Now()), Tasks: taskFunc(func(context.Context, asl.TaskCall) (json.RawMessage, *asl.TaskError) {
+			return json.RawMessage("1"), nil
+		})})
+		x, err := engine.Prepare(asl.Spec{Machine: machine, Input: "{}", Start: time.Now(), Checkpoint: &whole, Save: func(asl.Checkpoint) {}, Unsuccessful: func(asl.Redrive) {}})
+		if err != nil {
+			return
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		if _, err := x.Run(ctx); err != nil {
+			t.Errorf("%s: %v", text, err)
+		}
+	})
 }

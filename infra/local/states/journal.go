@@ -215,7 +215,7 @@ func resumable(dir string) (*asl.Checkpoint, []asl.Event, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if c != nil && c.LastEvent > int64(len(events)) {
+	if c != nil && (c.LastEvent < 0 || c.LastEvent > int64(len(events))) {
 		c = nil
 	}
 	var keep, size int64
