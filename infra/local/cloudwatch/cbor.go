@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -59,14 +60,14 @@ func decodeCBOR(body []byte, into any) error {
 		return nil
 	}
 	if err := codecs().decode.Unmarshal(body, into); err != nil {
-		return refused("the local stack cannot honour this request: %v%s", err, unknownMembers(body, err))
+		return refused("the local stack cannot honour this request: %v%s", err, unknownMembers(body, into, err))
 	}
 	return nil
 }
 
 // unknownMembers adds the members' names, which the decoder's error gives as an
-// index only.
-func unknownMembers(body []byte, err error) string {
+// index only, and the nearest to the one that is wrong.
+func unknownMembers(body []byte, into any, err error) string {
 	if _, unknown := errors.AsType[*cbor.UnknownFieldError](err); !unknown {
 		return ""
 	}
@@ -78,7 +79,15 @@ func unknownMembers(body []byte, err error) string {
 	for name := range members {
 		names = append(names, name)
 	}
-	return "; one of, or a member of, " + strings.Join(names, ", ")
+	slices.Sort(names)
+	text := "; one of, or a member of, " + strings.Join(names, ", ")
+	known := nearest.Members(into)
+	for _, name := range names {
+		if !slices.Contains(known, name) {
+			return text + nearest.Hint("member", name, known)
+		}
+	}
+	return text
 }
 
 func op[In, Out any](f func(context.Context, *In) (*Out, error)) cborOperation {

@@ -60,10 +60,14 @@ func Member(err error, into any) error {
 		return err
 	}
 	name := strings.Trim(strings.TrimPrefix(err.Error(), unknown), `"`)
-	return fmt.Errorf("%w%s", err, Hint("member", name, members(reflect.TypeOf(into), map[reflect.Type]bool{})))
+	return fmt.Errorf("%w%s", err, Hint("member", name, Members(into)))
 }
 
-// members lists the JSON members of a type and of what it holds.
+// Members lists the JSON members of a value's type and of what it holds.
+func Members(v any) []string {
+	return members(reflect.TypeOf(v), map[reflect.Type]bool{})
+}
+
 func members(t reflect.Type, seen map[reflect.Type]bool) []string {
 	for t != nil && (t.Kind() == reflect.Pointer || t.Kind() == reflect.Slice || t.Kind() == reflect.Array || t.Kind() == reflect.Map) {
 		t = t.Elem()

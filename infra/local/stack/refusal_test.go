@@ -35,6 +35,7 @@ func TestEveryServiceNamesTheNearest(t *testing.T) {
 		{"sagemaker", "POST", "/endpoints/e/invocations-response-stream", "{}", nil, "POST /endpoints/{name}/invocations"},
 		{"monitoring", "POST", "/", "{}", target("GraniteServiceVersion20100801.PutMetricAlarms"), "PutMetricAlarm"},
 		{"monitoring", "POST", "/service/GraniteServiceVersion20100801/operation/PutMetric", "", cbor, "PutMetric"},
+		{"monitoring", "POST", "/", `{"Namespaces":"x"}`, target("GraniteServiceVersion20100801.PutMetricData"), "the nearest member here is Namespace"},
 		{"sns", "POST", "/", "Action=PublishBatch&Version=2010-03-31", form, "Publish"},
 		{"sns", "POST", "/", "Action=Publish&Version=2010-03-31&TopicArns=x", form, "TopicArn"},
 		{"sts", "POST", "/", "Action=GetSessionToken&Version=2011-06-15", form, "GetCallerIdentity"},
