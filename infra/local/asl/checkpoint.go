@@ -126,11 +126,11 @@ func (x *Execution) save() {
 			later = append(later, b)
 			continue
 		}
-		if all[t] == nil {
-			order = append(order, t)
-			all[t] = &Checkpoint{LastEvent: t.id, Branches: map[string]*Position{}}
-		}
 		if p := b.position(); p != nil && b.live() {
+			if all[t] == nil {
+				order = append(order, t)
+				all[t] = &Checkpoint{LastEvent: t.id, Branches: map[string]*Position{}}
+			}
 			all[t].Branches[b.positionKey()] = p
 		}
 		b.dirty = unmoved
@@ -162,14 +162,14 @@ func (b *branchRun) positionKey() string {
 	return b.key
 }
 
-// live says whether the branch belongs to a state that still runs.
+// live says whether the branch belongs to states that still run.
 func (b *branchRun) live() bool {
 	for ; b != b.track.root; b = b.parent.branch {
-		if b.parent.branch.active != b.parent {
+		if outer := b.parent.branch; outer.done || outer.active != b.parent {
 			return false
 		}
 	}
-	return true
+	return !b.done
 }
 
 // position gives the branch's position, nil when it has none.
