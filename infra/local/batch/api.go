@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 
+	"github.com/sluice-ml/sluice/infra/local/nearest"
 	"github.com/sluice-ml/sluice/infra/local/wire"
 )
 
@@ -34,7 +35,7 @@ func (s *Service) Handler() http.Handler {
 		operation, ok := operations[name]
 		if !ok || r.Method != http.MethodPost {
 			wire.WriteJSONError(w, r, &wire.Error{Code: "ClientException", Status: 404,
-				Message: "the local stack's Batch does not serve " + r.Method + " " + r.URL.Path})
+				Message: "the local stack's Batch does not serve " + r.Method + " " + r.URL.Path + nearest.Hint("operation", name, nearest.Keys(operations))})
 			return
 		}
 		body, err := io.ReadAll(io.LimitReader(r.Body, wire.MaxBody))

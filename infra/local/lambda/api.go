@@ -6,27 +6,35 @@ import (
 	"encoding/base64"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 
+	"github.com/sluice-ml/sluice/infra/local/nearest"
 	"github.com/sluice-ml/sluice/infra/local/wire"
 )
 
 // Handler serves the Lambda API (REST-JSON).
 func (s *Service) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /2015-03-31/functions/{name}/invocations", s.serveInvoke)
-	mux.HandleFunc("GET /2015-03-31/functions/{name}", s.serveGet)
-	mux.HandleFunc("GET /2015-03-31/functions/{name}/configuration", s.serveConfiguration)
-	mux.HandleFunc("GET /2015-03-31/functions", s.serveList)
-	mux.HandleFunc("GET /2015-03-31/functions/{$}", s.serveList)
-	s.manage(mux)
+	routes := map[string]http.HandlerFunc{
+		"POST /2015-03-31/functions/{name}/invocations":  s.serveInvoke,
+		"GET /2015-03-31/functions/{name}":               s.serveGet,
+		"GET /2015-03-31/functions/{name}/configuration": s.serveConfiguration,
+		"GET /2015-03-31/functions":                      s.serveList,
+		"GET /2015-03-31/functions/{$}":                  s.serveList,
+	}
+	maps.Copy(routes, s.management())
+	for route, serve := range routes {
+		mux.HandleFunc(route, serve)
+	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		asked := r.Method + " " + r.URL.Path
 		writeError(w, r, &wire.Error{Code: "UnknownOperationException", Status: 404,
-			Message: "the local stack's Lambda does not serve " + r.Method + " " + r.URL.Path})
+			Message: "the local stack's Lambda does not serve " + asked + nearest.Hint("request", asked, nearest.Keys(routes))})
 	})
 	return mux
 }

@@ -16,23 +16,25 @@ import (
 // without a reservation.
 const unreservedMinimum = 100
 
-func (s *Service) manage(mux *http.ServeMux) {
-	mux.HandleFunc("PUT /2015-03-31/functions/{name}/configuration", s.serve(http.StatusOK, s.updateConfiguration))
-	mux.HandleFunc("PUT /2017-10-31/functions/{name}/concurrency", s.serve(http.StatusOK, s.putConcurrency))
-	mux.HandleFunc("GET /2019-09-30/functions/{name}/concurrency", s.serve(http.StatusOK, s.getConcurrency))
-	mux.HandleFunc("DELETE /2017-10-31/functions/{name}/concurrency", s.serve(http.StatusNoContent, s.deleteConcurrency))
-	mux.HandleFunc("GET /2015-03-31/functions/{name}/policy", s.serve(http.StatusOK, s.getPolicy))
-	mux.HandleFunc("POST /2015-03-31/functions/{name}/policy", s.serve(http.StatusCreated, s.addPermission))
-	mux.HandleFunc("DELETE /2015-03-31/functions/{name}/policy/{sid}", s.serve(http.StatusNoContent, s.removePermission))
-	mux.HandleFunc("PUT /2019-09-25/functions/{name}/event-invoke-config", s.serve(http.StatusOK, s.putEventInvoke))
-	mux.HandleFunc("POST /2019-09-25/functions/{name}/event-invoke-config", s.serve(http.StatusOK, s.updateEventInvoke))
-	mux.HandleFunc("GET /2019-09-25/functions/{name}/event-invoke-config", s.serve(http.StatusOK, s.getEventInvoke))
-	mux.HandleFunc("DELETE /2019-09-25/functions/{name}/event-invoke-config", s.serve(http.StatusNoContent, s.deleteEventInvoke))
-	mux.HandleFunc("GET /2019-09-25/functions/{name}/event-invoke-config/list", s.serve(http.StatusOK, s.listEventInvoke))
-	mux.HandleFunc("POST /2021-11-15/functions/{name}/response-streaming-invocations", func(w http.ResponseWriter, r *http.Request) {
-		writeError(w, r, &wire.Error{Code: "UnknownOperationException", Status: http.StatusNotFound,
-			Message: "the local stack's Lambda does not stream responses (InvokeWithResponseStream); use Invoke"})
-	})
+func (s *Service) management() map[string]http.HandlerFunc {
+	return map[string]http.HandlerFunc{
+		"PUT /2015-03-31/functions/{name}/configuration":            s.serve(http.StatusOK, s.updateConfiguration),
+		"PUT /2017-10-31/functions/{name}/concurrency":              s.serve(http.StatusOK, s.putConcurrency),
+		"GET /2019-09-30/functions/{name}/concurrency":              s.serve(http.StatusOK, s.getConcurrency),
+		"DELETE /2017-10-31/functions/{name}/concurrency":           s.serve(http.StatusNoContent, s.deleteConcurrency),
+		"GET /2015-03-31/functions/{name}/policy":                   s.serve(http.StatusOK, s.getPolicy),
+		"POST /2015-03-31/functions/{name}/policy":                  s.serve(http.StatusCreated, s.addPermission),
+		"DELETE /2015-03-31/functions/{name}/policy/{sid}":          s.serve(http.StatusNoContent, s.removePermission),
+		"PUT /2019-09-25/functions/{name}/event-invoke-config":      s.serve(http.StatusOK, s.putEventInvoke),
+		"POST /2019-09-25/functions/{name}/event-invoke-config":     s.serve(http.StatusOK, s.updateEventInvoke),
+		"GET /2019-09-25/functions/{name}/event-invoke-config":      s.serve(http.StatusOK, s.getEventInvoke),
+		"DELETE /2019-09-25/functions/{name}/event-invoke-config":   s.serve(http.StatusNoContent, s.deleteEventInvoke),
+		"GET /2019-09-25/functions/{name}/event-invoke-config/list": s.serve(http.StatusOK, s.listEventInvoke),
+		"POST /2021-11-15/functions/{name}/response-streaming-invocations": func(w http.ResponseWriter, r *http.Request) {
+			writeError(w, r, &wire.Error{Code: "UnknownOperationException", Status: http.StatusNotFound,
+				Message: "the local stack's Lambda does not stream responses (InvokeWithResponseStream); use Invoke"})
+		},
+	}
 }
 
 // serve adapts an operation on one function; it gets the body and the request.

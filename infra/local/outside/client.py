@@ -269,6 +269,52 @@ def template_executions(states, machine):
     assert ended["status"] == "SUCCEEDED", ended
 
 
+def task(resource, arguments, **more):
+    return {"Type": "Task", "Resource": f"arn:aws:states:::{resource}", "Arguments": arguments, **more}
+
+
+def test_machines(given):
+    """Calls by aws-sdk, a redrive, and a machine's life."""
+    states, bucket = client("stepfunctions"), given["outputs"]["StoreBucketOutput"]
+    definition = {
+        "QueryLanguage": "JSONata",
+        "StartAt": "Both",
+        "States": {
+            "Both": {
+                "Type": "Parallel",
+                "End": True,
+                "Branches": [
+                    {"StartAt": "Lists", "States": {"Lists": task("aws-sdk:s3:listObjectsV2", {"Bucket": bucket, "MaxKeys": 1}, Output="{% $states.result.Name %}", End=True)}},
+                    {"StartAt": "Reads", "States": {"Reads": task("aws-sdk:s3:getObject", {"Bucket": bucket, "Key": "outside/redrive"}, Output="{% $states.result.Body %}", End=True)}},
+                ],
+            }
+        },
+    }
+    machine = states.create_state_machine(name="outside-calls", definition=json.dumps(definition), roleArn=f"arn:aws:iam::{ACCOUNT}:role/outside")["stateMachineArn"]
+    arn = states.start_execution(stateMachineArn=machine, name="redriven")["executionArn"]
+    failed = until("the failure", lambda: over(states, arn))
+    assert (failed["status"], failed["error"], failed["redriveStatus"], failed["redriveCount"]) == ("FAILED", "S3.NoSuchKeyException", "REDRIVABLE", 0), failed
+    client("s3").put_object(Bucket=bucket, Key="outside/redrive", Body=b"mended")
+    redriven = states.redrive_execution(executionArn=arn, clientToken="once")
+    assert states.redrive_execution(executionArn=arn, clientToken="once")["redriveDate"] == redriven["redriveDate"], redriven
+    ended = until("the end of the redrive", lambda: over(states, arn))
+    assert (ended["status"], json.loads(ended["output"]), ended["redriveCount"]) == ("SUCCEEDED", [bucket, "mended"], 1), ended
+    fails("ExecutionNotRedrivable", states.redrive_execution, executionArn=arn)
+    types = [e["type"] for e in states.get_execution_history(executionArn=arn)["events"]]
+    assert types.count("ExecutionRedriven") == 1 and types.count("TaskSucceeded") == 2, types
+
+    states.update_state_machine(stateMachineArn=machine, definition=json.dumps(definition | {"Comment": "second"}))
+    assert "Comment" in states.describe_state_machine(stateMachineArn=machine)["definition"]
+    assert json.loads(states.describe_state_machine_for_execution(executionArn=arn)["definition"]) == definition
+    states.tag_resource(resourceArn=machine, tags=[{"key": "a", "value": "1"}, {"key": "b", "value": "2"}])
+    states.untag_resource(resourceArn=machine, tagKeys=["a"])
+    assert states.list_tags_for_resource(resourceArn=machine)["tags"] == [{"key": "b", "value": "2"}]
+    states.delete_state_machine(stateMachineArn=machine)
+    fails("StateMachineDoesNotExist", states.start_execution, stateMachineArn=machine)
+    wrong = definition | {"States": {"Both": task("aws-sdk:s3:listObject", {}, End=True)}}
+    assert "listObjectsV2" in fails("InvalidDefinition", states.create_state_machine, name="wrong", definition=json.dumps(wrong), roleArn="arn:role")
+
+
 def mapping(bucket, seconds):
     """A distributed Map over the CSV file given, in batches of two rows."""
     return {
@@ -990,7 +1036,7 @@ def test_unknown(_):
     message = fails("NotImplemented", client("dynamodb").list_tables)
     assert '"dynamodb"' in message, message
     message = fails("UnknownOperationException", client("stepfunctions").list_activities)
-    assert '"ListActivities"' in message, message
+    assert '"ListActivities"' in message and "; the nearest operation here is" in message, message
 
 
 def documented(readme):

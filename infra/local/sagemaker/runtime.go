@@ -34,7 +34,7 @@ func (s *Service) Runtime() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /endpoints/{name}/invocations", s.invoke)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		wire.WriteJSONError(w, r, wire.Errorf("UnknownOperationException", "the local stack's SageMaker runtime does not serve %s %s", r.Method, r.URL.Path))
+		wire.WriteJSONError(w, r, wire.Errorf("UnknownOperationException", "the local stack's SageMaker runtime does not serve %s %s; the nearest request here is POST /endpoints/{name}/invocations", r.Method, r.URL.Path))
 	})
 	return mux
 }

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluice-ml/sluice/infra/local/nearest"
 	"github.com/sluice-ml/sluice/infra/local/wire"
 )
 
@@ -18,20 +19,27 @@ import (
 // groups and the groups' tags.
 func (s *Service) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /schedules/{name}", s.answer(s.createSchedule))
-	mux.HandleFunc("PUT /schedules/{name}", s.answer(s.updateSchedule))
-	mux.HandleFunc("GET /schedules/{name}", s.answer(s.getSchedule))
-	mux.HandleFunc("DELETE /schedules/{name}", s.answer(s.deleteSchedule))
-	mux.HandleFunc("GET /schedules", s.answer(s.listSchedules))
-	mux.HandleFunc("POST /schedule-groups/{name}", s.answer(s.createGroup))
-	mux.HandleFunc("GET /schedule-groups/{name}", s.answer(s.getGroup))
-	mux.HandleFunc("DELETE /schedule-groups/{name}", s.answer(s.deleteGroup))
-	mux.HandleFunc("GET /schedule-groups", s.answer(s.listGroups))
-	mux.HandleFunc("GET /tags/{arn...}", s.answer(s.listTags))
-	mux.HandleFunc("POST /tags/{arn...}", s.answer(s.tagResource))
-	mux.HandleFunc("DELETE /tags/{arn...}", s.answer(s.untagResource))
+	routes := map[string]func(*http.Request, []byte) (any, error){
+		"POST /schedules/{name}":   s.createSchedule,
+		"PUT /schedules/{name}":    s.updateSchedule,
+		"GET /schedules/{name}":    s.getSchedule,
+		"DELETE /schedules/{name}": s.deleteSchedule,
+		"GET /schedules":           s.listSchedules,
+
+		"POST /schedule-groups/{name}":   s.createGroup,
+		"GET /schedule-groups/{name}":    s.getGroup,
+		"DELETE /schedule-groups/{name}": s.deleteGroup,
+		"GET /schedule-groups":           s.listGroups,
+		"GET /tags/{arn...}":             s.listTags,
+		"POST /tags/{arn...}":            s.tagResource,
+		"DELETE /tags/{arn...}":          s.untagResource,
+	}
+	for route, serve := range routes {
+		mux.HandleFunc(route, s.answer(serve))
+	}
 	mux.HandleFunc("/", s.answer(func(r *http.Request, _ []byte) (any, error) {
-		return nil, wire.Errorf("UnknownOperationException", "the local stack's scheduler does not serve %s %s", r.Method, r.URL.Path)
+		asked := r.Method + " " + r.URL.Path
+		return nil, wire.Errorf("UnknownOperationException", "the local stack's scheduler does not serve %s%s", asked, nearest.Hint("request", asked, nearest.Keys(routes)))
 	}))
 	return mux
 }

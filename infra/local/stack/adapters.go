@@ -227,11 +227,21 @@ type executionDetail struct {
 	Output       *string `json:"output"`
 	Error        *string `json:"error"`
 	Cause        *string `json:"cause"`
+
+	RedriveCount        int     `json:"redriveCount"`
+	RedriveDate         *int64  `json:"redriveDate"`
+	RedriveStatus       string  `json:"redriveStatus"`
+	RedriveStatusReason *string `json:"redriveStatusReason"`
 }
 
 func (x executionEvents) changed(d states.Description) {
 	detail := executionDetail{ExecutionARN: d.ARN, MachineARN: d.MachineARN, Name: d.Name, Status: string(d.Status),
-		StartDate: d.Start.UnixMilli(), Input: d.Input, Output: optional(d.Output), Error: optional(d.Error), Cause: optional(d.Cause)}
+		StartDate: d.Start.UnixMilli(), Input: d.Input, Output: optional(d.Output), Error: optional(d.Error), Cause: optional(d.Cause),
+		RedriveCount: d.Redrives, RedriveStatus: d.RedriveStatus(), RedriveStatusReason: optional(d.NotRedrivable)}
+	if !d.Redriven.IsZero() {
+		at := d.Redriven.UnixMilli()
+		detail.RedriveDate = &at
+	}
 	if !d.Stop.IsZero() {
 		stop := d.Stop.UnixMilli()
 		detail.StopDate = &stop

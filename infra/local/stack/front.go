@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sluice-ml/sluice/infra/local/nearest"
 	"github.com/sluice-ml/sluice/infra/local/wire"
 )
 
@@ -41,8 +42,8 @@ func (f *frontDoor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if !ok {
 		wire.WriteJSONError(w, r, &wire.Error{Code: "NotImplemented", Status: http.StatusNotImplemented,
-			Message: fmt.Sprintf("the local stack does not serve the service %q; it serves %s",
-				name, strings.Join(slices.Sorted(maps.Keys(f.services)), ", "))})
+			Message: fmt.Sprintf("the local stack does not serve the service %q; it serves %s%s",
+				name, strings.Join(slices.Sorted(maps.Keys(f.services)), ", "), nearest.Hint("service", name, nearest.Keys(f.services)))})
 		return
 	}
 	f.count(name, r)

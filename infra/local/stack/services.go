@@ -219,7 +219,8 @@ func (o *opening) ecs(context.Context) (err error) {
 
 func (o *opening) states(context.Context) (err error) {
 	o.s.States, err = states.Open(states.Options{Dir: o.dir("states"), Region: o.template.Region, Account: assembly.AccountID,
-		Lambda: functions{o.s.Lambda}, Batch: jobs{o.s.Batch}, SDK: sdk{o.s}, Objects: datasets{o.s.S3.Client()}, StatusChanged: executionEvents{o.s.Events, o.Log}.changed})
+		Lambda: functions{o.s.Lambda}, Batch: jobs{o.s.Batch}, SDK: newSDK(o.s, o.endpoint, o.template.Region), Objects: datasets{o.s.S3.Client()},
+		StatusChanged: executionEvents{o.s.Events, o.Log}.changed})
 	return err
 }
 

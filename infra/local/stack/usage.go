@@ -75,8 +75,8 @@ func (s *Services) Usage() Usage {
 	return u
 }
 
-// transitions counts what Step Functions bills: every state entered, and every
-// further attempt of a task.
+// transitions counts what Step Functions bills: every state entered, every
+// further attempt of a task, and every redrive.
 func (s *Services) transitions(execution string) int64 {
 	events, err := s.States.History(execution)
 	if err != nil {
@@ -84,7 +84,7 @@ func (s *Services) transitions(execution string) int64 {
 	}
 	count := int64(0)
 	for _, e := range events {
-		if strings.HasSuffix(e.Type, "StateEntered") || e.Type == "TaskFailed" || e.Type == "LambdaFunctionFailed" {
+		if strings.HasSuffix(e.Type, "StateEntered") || e.Type == "TaskFailed" || e.Type == "LambdaFunctionFailed" || e.Type == "ExecutionRedriven" {
 			count++
 		}
 	}

@@ -23,7 +23,9 @@ import (
 //	definitions/<sha256>.json                   a definition, by its digest
 //	executions/<machine>/<name>/start.json      what started the execution
 //	executions/<machine>/<name>/events.jsonl    its history, one event a line
-//	executions/<machine>/<name>/checkpoints.jsonl where it resumes: the last line
+//	executions/<machine>/<name>/checkpoints.jsonl where it resumes: the lines, merged
+//	executions/<machine>/<name>/redrive.json    where a redrive takes up, once it failed
+//	executions/<machine>/<name>/tokens.json     the client tokens of its redrives
 //
 // The two .jsonl files are appended to, a line by one write, so a kill can
 // only tear the last line, which is then no line. When the execution resumes
@@ -142,6 +144,9 @@ func (j journal) executions() ([]*execution, error) {
 			return nil, err
 		}
 		e.settle(events)
+		if err := e.readRedrive(); err != nil {
+			return nil, err
+		}
 		out = append(out, e)
 	}
 	return out, nil
@@ -174,24 +179,28 @@ func readEvents(dir string) (events []asl.Event, ends []int64, err error) {
 
 const checkpointsFile = "checkpoints.jsonl"
 
-// maxCheckpoints is how large the file may grow before only its last line is
-// kept.
+// maxCheckpoints is how many bytes the file may grow by before its lines are
+// merged into one.
 const maxCheckpoints = 4 << 20
 
-// readCheckpoint gives the last whole checkpoint, nil when there is none.
+// readCheckpoint merges the checkpoints that are whole; nil when there is none.
 func readCheckpoint(dir string) (*asl.Checkpoint, error) {
 	text, err := os.ReadFile(filepath.Join(dir, checkpointsFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	var last *asl.Checkpoint
+	var merged *asl.Checkpoint
 	for line := range bytes.Lines(text) {
 		var c asl.Checkpoint
-		if bytes.HasSuffix(line, []byte("\n")) && json.Unmarshal(line, &c) == nil {
-			last = &c
+		if !bytes.HasSuffix(line, []byte("\n")) || json.Unmarshal(line, &c) != nil {
+			continue
 		}
+		if merged == nil {
+			merged = &asl.Checkpoint{}
+		}
+		merged.Merge(c)
 	}
-	return last, err
+	return merged, err
 }
 
 // resumable reads the checkpoint and cuts both files back to it. Without a
@@ -206,7 +215,7 @@ func resumable(dir string) (*asl.Checkpoint, []asl.Event, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if c != nil && c.LastEvent > int64(len(events)) {
+	if c != nil && (c.LastEvent < 0 || c.LastEvent > int64(len(events))) {
 		c = nil
 	}
 	var keep, size int64
@@ -227,7 +236,7 @@ func resumable(dir string) (*asl.Checkpoint, []asl.Event, error) {
 type appender struct {
 	path string
 	file *os.File
-	size int
+	size int // bytes appended
 }
 
 func openAppender(path string) (*appender, error) {
@@ -252,6 +261,6 @@ func (a *appender) restart(line []byte) error {
 		return err
 	}
 	err = a.file.Close()
-	*a = *next
+	*a = *next // which has appended nothing yet
 	return err
 }
