@@ -22,7 +22,31 @@ type (
 
 	sendMessageInput struct {
 		QueueUrl, MessageBody *string
+		DelaySeconds          *int32
 		MessageAttributes     map[string]sqsAttribute
+	}
+	sendMessageBatchInput struct {
+		QueueUrl *string
+		Entries  []struct {
+			Id, MessageBody   *string
+			DelaySeconds      *int32
+			MessageAttributes map[string]sqsAttribute
+		}
+	}
+	deleteMessageBatchInput struct {
+		QueueUrl *string
+		Entries  []struct{ Id, ReceiptHandle *string }
+	}
+	changeMessageVisibilityInput struct {
+		QueueUrl, ReceiptHandle *string
+		VisibilityTimeout       *int32
+	}
+	changeMessageVisibilityBatchInput struct {
+		QueueUrl *string
+		Entries  []struct {
+			Id, ReceiptHandle *string
+			VisibilityTimeout *int32
+		}
 	}
 	receiveMessageInput struct {
 		QueueUrl                                                *string
@@ -51,12 +75,16 @@ func sqsService(config aws.Config) service {
 		input    reflect.Type
 		required []string
 	}{
-		"SendMessage":        {reflect.TypeFor[sendMessageInput](), []string{"QueueUrl", "MessageBody"}},
-		"ReceiveMessage":     {reflect.TypeFor[receiveMessageInput](), []string{"QueueUrl"}},
-		"DeleteMessage":      {reflect.TypeFor[deleteMessageInput](), []string{"QueueUrl", "ReceiptHandle"}},
-		"GetQueueAttributes": {reflect.TypeFor[getQueueAttributesInput](), []string{"QueueUrl"}},
-		"GetQueueUrl":        {reflect.TypeFor[getQueueUrlInput](), []string{"QueueName"}},
-		"PurgeQueue":         {reflect.TypeFor[purgeQueueInput](), []string{"QueueUrl"}},
+		"SendMessage":                  {reflect.TypeFor[sendMessageInput](), []string{"QueueUrl", "MessageBody"}},
+		"ReceiveMessage":               {reflect.TypeFor[receiveMessageInput](), []string{"QueueUrl"}},
+		"DeleteMessage":                {reflect.TypeFor[deleteMessageInput](), []string{"QueueUrl", "ReceiptHandle"}},
+		"GetQueueAttributes":           {reflect.TypeFor[getQueueAttributesInput](), []string{"QueueUrl"}},
+		"GetQueueUrl":                  {reflect.TypeFor[getQueueUrlInput](), []string{"QueueName"}},
+		"SendMessageBatch":             {reflect.TypeFor[sendMessageBatchInput](), []string{"QueueUrl", "Entries"}},
+		"DeleteMessageBatch":           {reflect.TypeFor[deleteMessageBatchInput](), []string{"QueueUrl", "Entries"}},
+		"ChangeMessageVisibility":      {reflect.TypeFor[changeMessageVisibilityInput](), []string{"QueueUrl", "ReceiptHandle", "VisibilityTimeout"}},
+		"ChangeMessageVisibilityBatch": {reflect.TypeFor[changeMessageVisibilityBatchInput](), []string{"QueueUrl", "Entries"}},
+		"PurgeQueue":                   {reflect.TypeFor[purgeQueueInput](), []string{"QueueUrl"}},
 	} {
 		q := queueCall{config: config, name: name, required: in.required}
 		s.operations[action(in.input)] = operation{name: action(in.input), in: in.input, call: q.call}
