@@ -143,7 +143,10 @@ func littered(t *testing.T) (v *versioned, changes dataset.Changes, lost dataset
 	commit(t, r, "main", put(many...))
 	_, err := r.CreateBranch(t.Context(), "old", "main", dataset.BranchOptions{})
 	require.NoError(t, err)
-	changes = dataset.Changes{Puts: []dataset.Entry{entry("k020", 2), entry("k0205", 2), entry("k100", 2)}, Deletes: []string{"k060"}}
+	changes = dataset.Changes{Puts: []dataset.Entry{entry("k0205", 2)}, Deletes: []string{"k060"}}
+	for n := 3; n < 150; n += 6 {
+		changes.Puts = append(changes.Puts, entry(fmt.Sprintf("k%03d", n), 2))
+	}
 	lost = commit(t, r, "old", changes)
 	_, err = r.DeleteBranch(t.Context(), "old", v.now)
 	require.NoError(t, err)

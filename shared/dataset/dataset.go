@@ -10,8 +10,14 @@
 //     a node ends depends on a hash of its keys alone (a prolly tree), so equal
 //     sets have equal trees and a change rewrites one path. A tree of a few
 //     entries lies inside its commit.
-//   - A commit is an immutable dataset version: a tree, its parents, and the
-//     changeset against the first of them. Its id is the SHA-256 of its
+//   - A segment is a changeset that lies over a tree, and over the segments
+//     before it: where changes are few and scattered, a commit writes them, with
+//     the entries that they replace, and not the leaves that they fall into. It
+//     is itself a prolly tree, of changes. A key's newest change counts; one may
+//     say that the key is removed. Segments are folded into each other and, range
+//     by range, into the tree (compacted) by the commits that follow.
+//   - A commit is an immutable dataset version: a tree with at most a few
+//     segments, its parents, and the changeset against the first of them. Its id is the SHA-256 of its
 //     canonical JSON. Its skips point far back along its line of first parents,
 //     so that looking up a time or an ancestor reads few commits.
 //   - A branch is a ref to a commit that moves. A tag is one that does not. A
@@ -32,9 +38,12 @@ import (
 	"github.com/sluice-ml/sluice/shared/ref"
 )
 
-// Format is the format of the objects that this package writes, and the only
-// one that it reads.
-const Format = 2
+// Format is the newest format of the objects that this package writes: that of
+// segments and of commits that have some. All else is of the format before,
+// which had no segments.
+const Format = 3
+
+const treeFormat = 2
 
 // Main is the branch that holds data which passed validation.
 const Main = "main"
@@ -69,12 +78,17 @@ type Changes struct {
 
 // Commit is an immutable dataset version.
 type Commit struct {
-	ID         string    `json:"-"`
-	Format     int       `json:"format"`
-	Parents    []string  `json:"parents"` // none for a dataset's first
-	Tree       string    `json:"tree"`    // the hash of its root
-	Level      int       `json:"level"`   // of the root; 0 is a leaf
-	Inline     []Entry   `json:"inline,omitempty"`
+	ID       string    `json:"-"`
+	Format   int       `json:"format"`
+	Parents  []string  `json:"parents"` // none for a dataset's first
+	Tree     string    `json:"tree"`    // the hash of its root; without Segments it depends on the entries alone
+	Level    int       `json:"level"`   // of the root; 0 is a leaf
+	Inline   []Entry   `json:"inline,omitempty"`
+	Segments []Segment `json:"segments,omitempty"` // over the tree, the oldest first
+	// Appended says that the last segment is the changeset against the first
+	// parent, no more and no less.
+	Appended   bool      `json:"appended,omitempty"`
+	Cursor     string    `json:"cursor,omitempty"` // the last key that was compacted; "" where that begins anew
 	Message    string    `json:"message"`
 	Author     string    `json:"author"`
 	Time       time.Time `json:"time"`       // UTC; never before a parent's
@@ -111,13 +125,13 @@ type Stats struct {
 // Repository is the versions of one model's dataset. It is safe for concurrent
 // use and keeps what it read of the immutable objects in a bounded cache.
 type Repository struct {
-	store ref.Store
-	cache *cache
-	shape shape
-	hooks []Hook
+	store  ref.Store
+	cache  *cache
+	shapes shapes
+	hooks  []Hook
 }
 
 // New opens the repository that a store holds.
 func New(store ref.Store) *Repository {
-	return &Repository{store: store, cache: newCache(cacheBytes), shape: standard}
+	return &Repository{store: store, cache: newCache(cacheBytes), shapes: standard}
 }

@@ -61,7 +61,7 @@ func FuzzDecodeNode(f *testing.F) {
 func TestAnOlderFormatIsNamed(t *testing.T) {
 	err := dataset.Unpack([]byte(`{"format":1,"parents":[]}`))
 	requireKind(t, fault.Invalid, err)
-	require.ErrorContains(t, err, "its format is 1, this build knows 2")
+	require.ErrorContains(t, err, "its format is 1, this build knows 2 and 3")
 }
 
 func FuzzUnpack(f *testing.F) {

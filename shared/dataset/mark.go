@@ -22,7 +22,7 @@ func (r *Repository) mark(ctx context.Context, q CollectRequest, roots []string)
 	if err != nil {
 		return nil, err
 	}
-	m := &marker{repository: &Repository{store: r.store, cache: newCache(cacheBytes), shape: r.shape}, marked: map[string]bool{}}
+	m := &marker{repository: &Repository{store: r.store, cache: newCache(cacheBytes), shapes: r.shapes}, marked: map[string]bool{}}
 	if err := m.all(ctx, slices.Concat(branches, tags, q.Pins)); err != nil {
 		return nil, err
 	}
@@ -52,7 +52,7 @@ func (m *marker) pass(err error) error {
 	return err
 }
 
-// commits marks commits with their trees, and gives their parents.
+// commits marks commits with their trees and segments, and gives their parents.
 func (m *marker) commits(ctx context.Context, ids []string) ([]string, error) {
 	var fresh []string
 	for _, id := range ids {
@@ -72,7 +72,14 @@ func (m *marker) commits(ctx context.Context, ids []string) ([]string, error) {
 	var parents []string
 	for _, c := range read {
 		parents = append(parents, c.Parents...)
-		if t := m.repository.treeOf(&c); c.ID != "" && !t.small {
+		if c.ID == "" {
+			continue
+		}
+		st := m.repository.stateOf(&c)
+		for _, t := range st.layers() {
+			if t.flat() {
+				continue
+			}
 			if err := m.nodes(ctx, []child{t.child}, t.level); err != nil {
 				return nil, err
 			}
@@ -95,7 +102,7 @@ func (m *marker) nodes(ctx context.Context, nodes []child, level int) error {
 	}
 	read := make([]*node, len(fresh))
 	err := parallel(ctx, len(fresh), func(ctx context.Context, i int) (err error) {
-		read[i], err = m.repository.readNode(ctx, fresh[i].hash, level)
+		read[i], err = m.repository.readNode(ctx, fresh[i], level)
 		return m.pass(err)
 	})
 	if err != nil {

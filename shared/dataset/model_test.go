@@ -170,7 +170,7 @@ func TestKilledBetweenAnyTwoRequests(t *testing.T) {
 			request := dataset.Request{Branch: "main", Changes: changes, Time: noon}
 			_, err := dataset.NewTiny(&dying{Store: memory, left: n, after: after}).Commit(t.Context(), request)
 			if err == nil {
-				require.Greater(t, n, 15)
+				require.Greater(t, n, 10)
 				break
 			}
 			require.ErrorIs(t, err, errKilled)

@@ -1,0 +1,208 @@
+package dataset
+
+import (
+	"context"
+)
+
+// amend applies edits, in key order, to a state: to its tree where that rewrites
+// little, else as a segment over it. What it gives holds the same, whichever way
+// is taken.
+func (r *Repository) amend(ctx context.Context, s *session, old state, edits []edit) (state, effect, error) {
+	if len(edits) == 0 {
+		return old, effect{changes: &Changes{}}, nil
+	}
+	var parts []part
+	over := make([][]*item, len(old.segments))
+	err := parallel(ctx, 1+len(over), func(ctx context.Context, i int) (err error) {
+		if i == 0 {
+			parts, err = r.plan(ctx, s, old.base, edits)
+		} else {
+			over[i-1], err = r.find(ctx, s, old.segments[i-1], edits)
+		}
+		return err
+	})
+	if err != nil {
+		return state{}, effect{}, err
+	}
+	if r.direct(old, parts, over, len(edits)) {
+		next := state{segments: old.segments, cursor: old.cursor}
+		var done effect
+		next.base, done, err = r.rebuild(ctx, s, old.base, parts)
+		return next, done, err
+	}
+	below, err := r.findIn(ctx, s, old.base, parts)
+	if err != nil {
+		return state{}, effect{}, err
+	}
+	fresh, done := weigh(edits, below, over)
+	if len(fresh) == 0 {
+		return old, done, nil
+	}
+	next, err := r.cover(ctx, s, old, fresh)
+	return next, done, err
+}
+
+// direct says whether edits go into the tree at once. Below segments they may,
+// where no segment knows their keys.
+func (r *Repository) direct(old state, parts []part, over [][]*item, edits int) bool {
+	for _, found := range over {
+		for _, it := range found {
+			if it != nil {
+				return false
+			}
+		}
+	}
+	if len(over) == 0 && old.base.level == 0 {
+		return true
+	}
+	var touched int64
+	for _, p := range parts {
+		if len(p.edits) > 0 {
+			touched += p.objects
+		}
+	}
+	return r.shapes.overlay.direct(int64(edits), touched)
+}
+
+// weigh makes edits of a segment out of edits: it says what they replace, and
+// drops those that change nothing. below is what the tree holds of their keys,
+// over what each segment does.
+func weigh(edits []edit, below []*item, over [][]*item) ([]edit, effect) {
+	fresh, done := make([]edit, 0, len(edits)), effect{changes: &Changes{}}
+	for i, e := range edits {
+		was := below[i].entry()
+		for _, found := range over {
+			if found[i] != nil {
+				was = ofChanges.now(found[i])
+			}
+		}
+		if !done.count(e, was) {
+			continue
+		}
+		e.was = was
+		if e.put == nil {
+			e.put = &Entry{Key: e.key}
+		}
+		fresh = append(fresh, e)
+	}
+	return fresh, done
+}
+
+// cover lays changes over a state as its newest segment, and does the upkeep that
+// is due.
+func (r *Repository) cover(ctx context.Context, s *session, old state, fresh []edit) (state, error) {
+	sizes := make([]int64, 0, len(old.segments)+1)
+	for _, t := range old.segments {
+		sizes = append(sizes, t.changes)
+	}
+	u := r.shapes.overlay.upkeep(old.base.objects, append(sizes, int64(len(fresh))), &r.shapes.segment)
+	if u.whole {
+		return r.flatten(ctx, s, old, fresh)
+	}
+	next, gone := state{base: old.base, cursor: old.cursor}, make([][]edit, len(old.segments))
+	if u.sink > 0 && len(old.segments) > 0 {
+		sunk, err := r.sink(ctx, s, old, u.sink)
+		if err != nil {
+			return state{}, err
+		}
+		next.base, next.cursor, gone = sunk.base, sunk.cursor, sunk.gone
+	}
+	last := len(old.segments)
+	segments := make([]tree, last+1)
+	// What is written goes on after this, so it does not take parallel's context.
+	err := parallel(ctx, len(segments), func(_ context.Context, i int) (err error) {
+		if u.fold < 0 || i != u.fold+1 { // else it goes into the one before
+			segments[i], err = r.segment(ctx, s, old, i, fresh, gone, u.fold)
+		}
+		return err
+	})
+	for _, t := range segments {
+		if t.changes > 0 {
+			next.segments = append(next.segments, t)
+		}
+	}
+	next.appended = u.fold < 0 || u.fold+1 != last
+	return next, err
+}
+
+// segment gives the i-th segment of a state anew: without the changes that are
+// gone, and with the next one folded into it where that is due. The last is the
+// fresh one.
+func (r *Repository) segment(ctx context.Context, s *session, old state, i int, fresh []edit, gone [][]edit, fold int) (tree, error) {
+	last := len(old.segments)
+	if i == last {
+		return r.laid(ctx, s, fresh)
+	}
+	edits := gone[i]
+	switch {
+	case i != fold:
+	case i+1 == last:
+		edits = join(edits, fresh)
+	default:
+		more, err := r.unfold(ctx, old.segments[i+1], gone[i+1])
+		if err != nil {
+			return tree{}, err
+		}
+		edits = join(edits, more)
+	}
+	t, _, err := r.rewrite(ctx, s, old.segments[i], edits)
+	return t, err
+}
+
+// laid writes changes as a segment of their own.
+func (r *Repository) laid(ctx context.Context, s *session, fresh []edit) (tree, error) {
+	w := s.newWriter(ctx, ofChanges)
+	for _, e := range fresh {
+		w.add(item{*e.put, e.was})
+	}
+	return w.close()
+}
+
+// join puts two lists of edits into one, in key order. Of a key that both have,
+// the first takes a compacted change away and the second comes in its place.
+func join(gone, puts []edit) []edit {
+	if len(gone) == 0 {
+		return puts
+	}
+	all := make([]edit, 0, len(gone)+len(puts))
+	for len(gone) > 0 || len(puts) > 0 {
+		switch {
+		case len(puts) == 0 || (len(gone) > 0 && gone[0].key < puts[0].key):
+			all, gone = append(all, gone[0]), gone[1:]
+			continue
+		case len(gone) > 0 && gone[0].key == puts[0].key:
+			puts[0].fresh, gone = true, gone[1:]
+		}
+		all, puts = append(all, puts[0]), puts[1:]
+	}
+	return all
+}
+
+// unfold gives the changes of a segment as edits of another one, without those
+// that are gone.
+func (r *Repository) unfold(ctx context.Context, t tree, gone []edit) ([]edit, error) {
+	l, err := r.layered(ctx, []tree{t}, span{})
+	if err != nil {
+		return nil, err
+	}
+	defer l.stop()
+	edits, h := make([]edit, 0, t.changes), heap{}
+	for {
+		found, err := l.next(&h)
+		if err != nil || !found {
+			return edits, err
+		}
+		if len(gone) > 0 && gone[0].key == h.key {
+			gone = gone[1:]
+			continue
+		}
+		edits = append(edits, h.edit())
+	}
+}
+
+// edit repeats what layers say of a key, as an edit of a segment.
+func (h *heap) edit() edit {
+	it := change(h.key, h.was, h.now)
+	put := it.Entry.detached()
+	return edit{key: put.Key, put: put, was: it.was.detached()}
+}
