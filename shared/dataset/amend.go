@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"context"
+	"slices"
 )
 
 // amend applies edits, in key order, to a state: to its tree where that rewrites
@@ -11,30 +12,22 @@ func (r *Repository) amend(ctx context.Context, s *session, old state, edits []e
 	if len(edits) == 0 {
 		return old, effect{changes: &Changes{}}, nil
 	}
-	var parts []part
-	over := make([][]*item, len(old.segments))
-	err := parallel(ctx, 1+len(over), func(ctx context.Context, i int) (err error) {
-		if i == 0 {
-			parts, err = r.plan(ctx, s, old.base, edits)
-		} else {
-			over[i-1], err = r.find(ctx, s, old.segments[i-1], edits)
-		}
-		return err
-	})
+	known := !slices.ContainsFunc(edits, func(e edit) bool { return !e.known })
+	parts, over, err := r.survey(ctx, s, old, edits, known)
 	if err != nil {
 		return state{}, effect{}, err
 	}
-	if r.direct(old, parts, over, len(edits)) {
-		next := state{segments: old.segments, cursor: old.cursor}
-		var done effect
+	if over != nil && !hit(over) && r.worth(old, parts, len(edits)) {
+		next, done := state{segments: old.segments, cursor: old.cursor}, effect{}
 		next.base, done, err = r.rebuild(ctx, s, old.base, parts)
 		return next, done, err
 	}
-	below, err := r.findIn(ctx, s, old.base, parts)
-	if err != nil {
-		return state{}, effect{}, err
+	if !known {
+		if err := r.findWas(ctx, s, old.base, parts, edits, over); err != nil {
+			return state{}, effect{}, err
+		}
 	}
-	fresh, done := weigh(edits, below, over)
+	fresh, done := weigh(edits)
 	if len(fresh) == 0 {
 		return old, done, nil
 	}
@@ -42,17 +35,26 @@ func (r *Repository) amend(ctx context.Context, s *session, old state, edits []e
 	return next, done, err
 }
 
-// direct says whether edits go into the tree at once. Below segments they may,
-// where no segment knows their keys.
-func (r *Repository) direct(old state, parts []part, over [][]*item, edits int) bool {
-	for _, found := range over {
-		for _, it := range found {
-			if it != nil {
-				return false
-			}
-		}
+// survey opens the tree down to the leaves that edits fall into, and finds what
+// each segment says of their keys; over is nil where that does not matter.
+func (r *Repository) survey(ctx context.Context, s *session, old state, edits []edit, known bool) (parts []part, over [][]*item, err error) {
+	looks := []func(context.Context) error{
+		func(ctx context.Context) (err error) { parts, err = r.plan(ctx, s, old.base, edits); return err },
+		func(ctx context.Context) (err error) { over, err = r.findOver(ctx, s, old, edits); return err },
 	}
-	if len(over) == 0 && old.base.level == 0 {
+	if !known {
+		err = parallel(ctx, len(looks), func(ctx context.Context, i int) error { return looks[i](ctx) })
+		return parts, over, err
+	}
+	if err = looks[0](ctx); err == nil && r.worth(old, parts, len(edits)) {
+		err = looks[1](ctx)
+	}
+	return parts, over, err
+}
+
+// worth says whether edits are worth rewriting the leaves that they fall into.
+func (r *Repository) worth(old state, parts []part, edits int) bool {
+	if len(old.segments) == 0 && old.base.level == 0 {
 		return true
 	}
 	var touched int64
@@ -64,22 +66,56 @@ func (r *Repository) direct(old state, parts []part, over [][]*item, edits int) 
 	return r.shapes.overlay.direct(int64(edits), touched)
 }
 
-// weigh makes edits of a segment out of edits: it says what they replace, and
-// drops those that change nothing. below is what the tree holds of their keys,
-// over what each segment does.
-func weigh(edits []edit, below []*item, over [][]*item) ([]edit, effect) {
-	fresh, done := make([]edit, 0, len(edits)), effect{changes: &Changes{}}
-	for i, e := range edits {
-		was := below[i].entry()
-		for _, found := range over {
-			if found[i] != nil {
-				was = ofChanges.now(found[i])
+// findOver gives what each segment says of the edits' keys.
+func (r *Repository) findOver(ctx context.Context, s *session, old state, edits []edit) ([][]*item, error) {
+	over := make([][]*item, len(old.segments))
+	err := parallel(ctx, len(over), func(ctx context.Context, i int) (err error) {
+		over[i], err = r.find(ctx, s, old.segments[i], edits)
+		return err
+	})
+	return over, err
+}
+
+// hit says whether a segment knows one of the keys. The tree below may be changed
+// where none does.
+func hit(over [][]*item) bool {
+	for _, found := range over {
+		for _, it := range found {
+			if it != nil {
+				return true
 			}
 		}
-		if !done.count(e, was) {
+	}
+	return false
+}
+
+// findWas sets what the edits replace: what the newest segment says that knows the
+// key, else what the tree holds.
+func (r *Repository) findWas(ctx context.Context, s *session, base tree, parts []part, edits []edit, over [][]*item) error {
+	below, err := r.findIn(ctx, s, base, parts)
+	if err != nil {
+		return err
+	}
+	for i := range edits {
+		e := &edits[i]
+		e.was = below[i].entry()
+		for _, found := range over {
+			if found[i] != nil {
+				e.was = ofChanges.now(found[i])
+			}
+		}
+	}
+	return nil
+}
+
+// weigh makes edits of a segment out of edits that say what they replace: it drops
+// those that change nothing.
+func weigh(edits []edit) ([]edit, effect) {
+	fresh, done := make([]edit, 0, len(edits)), effect{changes: &Changes{}}
+	for _, e := range edits {
+		if !done.count(e, e.was) {
 			continue
 		}
-		e.was = was
 		if e.put == nil {
 			e.put = &Entry{Key: e.key}
 		}

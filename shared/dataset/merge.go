@@ -124,7 +124,7 @@ func (r *Repository) threeWay(ctx context.Context, in sides, rules []Rule, op st
 		}
 		switch {
 		case !more || mine.Key != c.Key:
-			edits = append(edits, edit{key: c.Key, put: c.New})
+			edits = append(edits, edit{key: c.Key, put: c.New, was: c.Old, known: true}) // ours is as base
 		case !same(mine.New, c.New):
 			conflicts = append(conflicts, Conflict{Key: c.Key, Base: c.Old, Ours: mine.New, Theirs: c.New})
 		}
@@ -153,7 +153,7 @@ func settle(op string, edits []edit, conflicts []Conflict) ([]edit, []Conflict, 
 	for _, c := range conflicts {
 		switch c.Choice {
 		case TakeTheirs:
-			edits = append(edits, edit{key: c.Key, put: c.Theirs})
+			edits = append(edits, edit{key: c.Key, put: c.Theirs, was: c.Ours, known: true})
 		case Refuse:
 			open = append(open, c)
 		}
@@ -274,7 +274,7 @@ func (r *Repository) Restore(ctx context.Context, q RestoreRequest) (Commit, err
 			if err != nil {
 				return Commit{}, err
 			}
-			edits = append(edits, edit{key: c.Key, put: c.New})
+			edits = append(edits, edit{key: c.Key, put: c.New, was: c.Old, known: true})
 		}
 		return r.applyEdits(ctx, s, *head, edits, n)
 	})

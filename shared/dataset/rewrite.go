@@ -6,13 +6,14 @@ import (
 	"strings"
 )
 
-// edit is what is done to a key of a tree: a put, or with put nil a delete. In a
-// segment, a put without a VersionID says that the key is removed, was is what
-// it replaces, and a delete takes the change itself away.
+// edit is what is done to a key: a put, or with put nil a delete. In a segment, a
+// put without a VersionID says that the key is removed, and a delete takes the
+// change itself away.
 type edit struct {
-	key string
-	put *Entry
-	was *Entry
+	key   string
+	put   *Entry
+	was   *Entry // what it replaces; nil for nothing, or where that is not known
+	known bool   // was is known
 	// fresh says that the put replaces a change of the segment, and what that
 	// one replaced counts no more: it was compacted.
 	fresh bool
@@ -252,9 +253,9 @@ func (w *writer) apply(e edit, had *item) {
 	if e.put == nil {
 		return
 	}
-	next := item{*e.put, e.was}
+	next := item{Entry: *e.put}
 	if w.kind == ofChanges {
-		if had != nil && !e.fresh {
+		if next.was = e.was; had != nil && !e.fresh {
 			next.was = had.was
 		}
 		if same(w.kind.now(&next), next.was) {
