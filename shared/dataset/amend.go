@@ -12,20 +12,22 @@ func (r *Repository) amend(ctx context.Context, s *session, old state, edits []e
 	if len(edits) == 0 {
 		return old, effect{changes: &Changes{}}, nil
 	}
-	known := !slices.ContainsFunc(edits, func(e edit) bool { return !e.known })
-	parts, over, err := r.survey(ctx, s, old, edits, known)
+	v, err := r.survey(ctx, s, old, edits)
 	if err != nil {
 		return state{}, effect{}, err
 	}
-	if over != nil && !hit(over) && r.worth(old, parts, len(edits)) {
+	if v.worth && !hit(v.over) {
 		next, done := state{segments: old.segments, cursor: old.cursor}, effect{}
-		next.base, done, err = r.rebuild(ctx, s, old.base, parts)
+		next.base, done, err = r.rebuild(ctx, s, old.base, v.parts)
 		return next, done, err
 	}
-	if !known {
-		if err := r.findWas(ctx, s, old.base, parts, edits, over); err != nil {
-			return state{}, effect{}, err
+	if !v.known {
+		if v.worth {
+			if v.below, err = r.findIn(ctx, s, old.base, v.parts); err != nil {
+				return state{}, effect{}, err
+			}
 		}
+		v.resolve(edits)
 	}
 	fresh, done := weigh(edits)
 	if len(fresh) == 0 {
@@ -35,21 +37,40 @@ func (r *Repository) amend(ctx context.Context, s *session, old state, edits []e
 	return next, done, err
 }
 
-// survey opens the tree down to the leaves that edits fall into, and finds what
-// each segment says of their keys; over is nil where that does not matter.
-func (r *Repository) survey(ctx context.Context, s *session, old state, edits []edit, known bool) (parts []part, over [][]*item, err error) {
+// survey is what is there where edits fall.
+type survey struct {
+	known bool      // the edits say what they replace
+	parts []part    // the tree, opened down to its leaves
+	worth bool      // those leaves are worth rewriting
+	over  [][]*item // what each segment says of the edits' keys; read if worth or not known
+	below []*item   // what the tree does; read if neither
+}
+
+// survey reads the tree and the segments side by side: they take the time of the
+// longest path, not of the sum.
+func (r *Repository) survey(ctx context.Context, s *session, old state, edits []edit) (survey, error) {
+	v := survey{known: !slices.ContainsFunc(edits, func(e edit) bool { return !e.known })}
 	looks := []func(context.Context) error{
-		func(ctx context.Context) (err error) { parts, err = r.plan(ctx, s, old.base, edits); return err },
-		func(ctx context.Context) (err error) { over, err = r.findOver(ctx, s, old, edits); return err },
+		func(ctx context.Context) (err error) {
+			if v.parts, err = r.plan(ctx, s, old.base, edits); err != nil {
+				return err
+			}
+			if v.worth = r.worth(old, v.parts, len(edits)); !v.worth && !v.known {
+				v.below, err = r.findIn(ctx, s, old.base, v.parts)
+			}
+			return err
+		},
+		func(ctx context.Context) (err error) { v.over, err = r.findOver(ctx, s, old, edits); return err },
 	}
-	if !known {
-		err = parallel(ctx, len(looks), func(ctx context.Context, i int) error { return looks[i](ctx) })
-		return parts, over, err
+	if !v.known {
+		err := parallel(ctx, len(looks), func(ctx context.Context, i int) error { return looks[i](ctx) })
+		return v, err
 	}
-	if err = looks[0](ctx); err == nil && r.worth(old, parts, len(edits)) {
+	err := looks[0](ctx)
+	if err == nil && v.worth {
 		err = looks[1](ctx)
 	}
-	return parts, over, err
+	return v, err
 }
 
 // worth says whether edits are worth rewriting the leaves that they fall into.
@@ -89,23 +110,18 @@ func hit(over [][]*item) bool {
 	return false
 }
 
-// findWas sets what the edits replace: what the newest segment says that knows the
+// resolve sets what the edits replace: what the newest segment says that knows the
 // key, else what the tree holds.
-func (r *Repository) findWas(ctx context.Context, s *session, base tree, parts []part, edits []edit, over [][]*item) error {
-	below, err := r.findIn(ctx, s, base, parts)
-	if err != nil {
-		return err
-	}
+func (v *survey) resolve(edits []edit) {
 	for i := range edits {
 		e := &edits[i]
-		e.was = below[i].entry()
-		for _, found := range over {
+		e.was = v.below[i].entry()
+		for _, found := range v.over {
 			if found[i] != nil {
 				e.was = ofChanges.now(found[i])
 			}
 		}
 	}
-	return nil
 }
 
 // weigh makes edits of a segment out of edits that say what they replace: it drops

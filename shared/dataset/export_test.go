@@ -66,3 +66,9 @@ func ParseAddress(name string) error {
 	_, _, err := parseAddress(name)
 	return err
 }
+
+// Upkeep is what a commit does beside appending a segment, in the standard shapes.
+func Upkeep(entries int64, sizes ...int64) (whole bool, fold int, sink int64) {
+	u := standard.overlay.upkeep(entries, sizes, &standard.segment)
+	return u.whole, u.fold, u.sink
+}
