@@ -12,21 +12,17 @@ func (r *Repository) amend(ctx context.Context, s *session, old state, edits []e
 	if len(edits) == 0 {
 		return old, effect{changes: &Changes{}}, nil
 	}
+	if len(old.segments) > 0 {
+		edits = slices.Clone(edits) // what they replace is noted there, and is another thing on another head
+	}
 	v, err := r.survey(ctx, s, old, edits)
 	if err != nil {
 		return state{}, effect{}, err
 	}
-	if v.worth && !hit(v.over) {
-		next, done := state{segments: old.segments, cursor: old.cursor}, effect{}
-		next.base, done, err = r.rebuild(ctx, s, old.base, v.parts)
-		return next, done, err
+	if v.worth {
+		return r.beneath(ctx, s, old, edits, v)
 	}
 	if !v.known {
-		if v.worth {
-			if v.below, err = r.findIn(ctx, s, old.base, v.parts); err != nil {
-				return state{}, effect{}, err
-			}
-		}
 		v.resolve(edits)
 	}
 	fresh, done := weigh(edits)
@@ -44,6 +40,35 @@ type survey struct {
 	worth bool      // those leaves are worth rewriting
 	over  [][]*item // what each segment says of the edits' keys; read if worth or not known
 	below []*item   // what the tree does; read if neither
+}
+
+// beneath puts edits into the tree, and takes the changes of their keys out of the
+// segments.
+func (r *Repository) beneath(ctx context.Context, s *session, old state, edits []edit, v survey) (state, effect, error) {
+	gone := make([][]edit, len(old.segments))
+	for i, found := range v.over {
+		for at, it := range found {
+			if it != nil {
+				edits[at].was, edits[at].known = ofChanges.now(it), true
+				gone[i] = append(gone[i], edit{key: it.Key})
+			}
+		}
+	}
+	next := state{cursor: old.cursor}
+	base, done, err := r.rebuild(ctx, s, old.base, v.parts)
+	for i := range old.segments {
+		var t tree
+		if err == nil {
+			t, _, err = r.rewrite(ctx, s, old.segments[i], gone[i])
+		}
+		if t.changes > 0 {
+			next.segments = append(next.segments, t)
+		}
+	}
+	if next.base = base; len(next.segments) == 0 {
+		next.cursor = ""
+	}
+	return next, done, err
 }
 
 // survey reads the tree and the segments side by side: they take the time of the
@@ -95,19 +120,6 @@ func (r *Repository) findOver(ctx context.Context, s *session, old state, edits 
 		return err
 	})
 	return over, err
-}
-
-// hit says whether a segment knows one of the keys. The tree below may be changed
-// where none does.
-func hit(over [][]*item) bool {
-	for _, found := range over {
-		for _, it := range found {
-			if it != nil {
-				return true
-			}
-		}
-	}
-	return false
 }
 
 // resolve sets what the edits replace: what the newest segment says that knows the

@@ -52,7 +52,7 @@ var standard = shapes{
 		index:  cut{least: 128, mean: 256, most: 512, early: oneIn(256), late: oneIn(64)},
 		inline: 16,
 	},
-	overlay: overlay{most: 6, worth: 16, share: 8, small: 64},
+	overlay: overlay{most: 6, worth: 8, share: 8, small: 64},
 }
 
 // ends says whether the n-th item of a node at a level is its last one. Each

@@ -12,7 +12,7 @@ type overlay struct {
 
 // direct says whether changes go into the tree at once: when the leaves that
 // they fall into hold few enough entries. A segment costs two entries a change
-// when it is written, and about a dozen until it is compacted.
+// when it is written, and about a dozen until it is compacted, if ever.
 func (o *overlay) direct(changes, touched int64) bool { return touched <= o.worth*changes }
 
 // upkeep is what a commit that appends a segment does beside.
@@ -46,7 +46,9 @@ func (o *overlay) upkeep(entries int64, sizes []int64, s *shape) upkeep {
 // fold chooses two neighbours to become one: the newest while both are so small
 // that they lie in the commit; else, when there are too many, those that are
 // folded at the least cost, of equals the newest. A small commit looks only at
-// segments that it has read already, so it waits for no more requests.
+// segments that it has read already, so it waits for no more requests. Another
+// one folds its own changeset into the segment below only where all else costs
+// far more: it would do so again each time, and diffs want it on its own.
 func (o *overlay) fold(sizes []int64, s *shape) int {
 	last := len(sizes) - 2
 	if last < 0 {
@@ -59,15 +61,15 @@ func (o *overlay) fold(sizes []int64, s *shape) int {
 		return -1
 	}
 	best, least := last, int64(0)
-	own := sizes[last+1] > mostInline
+	small := sizes[last+1] <= int64(s.inline)
 	for i := last; i >= 0; i-- {
 		x, y := sizes[i+1], sizes[i]
-		if !own && i < last && max(x, y) > int64(s.leaf.least) {
+		if small && i < last && max(x, y) > int64(s.leaf.least) {
 			continue
 		}
 		cost := x + min(y, x*int64(s.leaf.mean))
-		if own && i == last {
-			cost *= 4 // the commit's changeset would not be left alone, for diffs
+		if !small && i == last {
+			cost *= 4
 		}
 		if i == last || cost < least {
 			best, least = i, cost

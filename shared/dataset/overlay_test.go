@@ -51,6 +51,7 @@ type scene struct {
 	name string
 	laid int // commits of as many scattered changes each, over 300 entries
 	each int
+	then func(t *testing.T, r *dataset.Repository) // nil is nothing
 	act  func(t *testing.T, r *dataset.Repository) (dataset.Commit, error)
 	did  func(before, after dataset.Commit) bool // what the scene is about
 }
@@ -87,20 +88,39 @@ func compacting(t *testing.T, r *dataset.Repository) (dataset.Commit, error) {
 	return r.Compact(t.Context(), dataset.CompactRequest{Branch: "main", Author: "first", Time: noon})
 }
 
+// shrink makes the tree smaller than what the segments hold, by deleting what they
+// do not know.
+func shrink(t *testing.T, r *dataset.Repository) {
+	var rest dataset.Changes
+	for key, e := range held(t, r, "main") {
+		if e.VersionID == "v1" {
+			rest.Deletes = append(rest.Deletes, key)
+		}
+	}
+	commit(t, r, "main", rest)
+}
+
 func scenes() []scene {
 	var neighbours dataset.Changes
 	for n := range 12 {
 		neighbours.Puts = append(neighbours.Puts, entry(fmt.Sprintf("%s-%02d", sceneKey(150), n), 9))
 	}
 	count := func(c dataset.Commit) int { return len(c.Segments) }
+	changes := func(c dataset.Commit) (n int64) {
+		for _, s := range c.Segments {
+			n += s.Changes
+		}
+		return n
+	}
 	return []scene{
-		{"a first segment", 0, 0, committing(scattered(99, 9)), func(b, a dataset.Commit) bool { return count(b) == 0 && count(a) == 1 && a.Appended }},
-		{"one more", 2, 9, committing(scattered(99, 9)), func(b, a dataset.Commit) bool { return count(a) == 3 && a.Appended && a.Cursor == "" }},
-		{"folded", 4, 9, committing(scattered(99, 9)), func(b, a dataset.Commit) bool { return count(b) == 4 && count(a) == 4 }},
-		{"compacted in part", 4, 17, committing(scattered(99, 17)), func(b, a dataset.Commit) bool { return a.Cursor != "" && a.Tree != b.Tree && count(a) > 0 }},
-		{"below the segments", 2, 9, committing(neighbours), func(b, a dataset.Commit) bool { return a.Tree != b.Tree && count(a) == 2 && a.Cursor == "" }},
-		{"all at once", 3, 17, committing(scattered(99, 140)), func(b, a dataset.Commit) bool { return count(b) > 0 && count(a) == 0 }},
-		{"compacted", 3, 17, compacting, func(b, a dataset.Commit) bool { return count(b) > 0 && count(a) == 0 }},
+		{"a first segment", 0, 0, nil, committing(scattered(99, 9)), func(b, a dataset.Commit) bool { return count(b) == 0 && count(a) == 1 && a.Appended }},
+		{"one more", 2, 9, nil, committing(scattered(99, 9)), func(b, a dataset.Commit) bool { return count(a) == 3 && a.Appended && a.Cursor == "" }},
+		{"folded", 4, 9, nil, committing(scattered(99, 9)), func(b, a dataset.Commit) bool { return count(b) == 4 && count(a) == 4 }},
+		{"compacted in part", 4, 17, nil, committing(scattered(99, 17)), func(b, a dataset.Commit) bool { return a.Cursor != "" && a.Tree != b.Tree && count(a) > 0 }},
+		{"below the segments", 2, 9, nil, committing(neighbours), func(b, a dataset.Commit) bool { return a.Tree != b.Tree && count(a) == 2 && a.Cursor == "" }},
+		{"through the segments", 3, 17, nil, committing(scattered(99, 140)), func(b, a dataset.Commit) bool { return changes(b) > changes(a) && changes(a) > 0 && a.Cursor == "" }},
+		{"all at once", 3, 17, shrink, committing(scattered(99, 5)), func(b, a dataset.Commit) bool { return count(b) > 0 && count(a) == 0 }},
+		{"compacted", 3, 17, nil, compacting, func(b, a dataset.Commit) bool { return count(b) > 0 && count(a) == 0 }},
 	}
 }
 
@@ -114,6 +134,9 @@ func (s *scene) open(t *testing.T, store ref.Store) *dataset.Repository {
 	commit(t, r, "main", put(many...))
 	for n := range s.laid {
 		commit(t, r, "main", scattered(n+2, s.each))
+	}
+	if s.then != nil {
+		s.then(t, r)
 	}
 	return r
 }
@@ -192,6 +215,8 @@ func TestAnotherWriterInAScene(t *testing.T) {
 		_, err := s.act(t, dataset.NewTiny(calm))
 		require.NoError(t, err)
 		alone := held(t, dataset.NewTiny(calm), "main")
+		begun, err := dataset.NewTiny(start).Log(t.Context(), "main", 0)
+		require.NoError(t, err)
 		for n := 1; ; n++ {
 			memory := copied(t, start)
 			acted := false
@@ -216,7 +241,7 @@ func TestAnotherWriterInAScene(t *testing.T) {
 			require.Equal(t, model, got, "%s, request %d", s.name, n)
 			log, err := r.Log(t.Context(), "main", 0)
 			require.NoError(t, err)
-			require.Len(t, log, 1+s.laid+2, "%s, request %d: both land, once", s.name, n)
+			require.Len(t, log, len(begun)+2, "%s, request %d: both land, once", s.name, n)
 			for key, times := range store.created {
 				if strings.HasPrefix(key, "blobs/") {
 					require.Equal(t, 1, times, "%s, request %d: %s", s.name, n, key)

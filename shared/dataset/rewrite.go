@@ -13,7 +13,7 @@ type edit struct {
 	key   string
 	put   *Entry
 	was   *Entry // what it replaces; nil for nothing, or where that is not known
-	known bool   // was is known
+	known bool   // was is known; it may not be what the tree below segments holds
 	// fresh says that the put replaces a change of the segment, and what that
 	// one replaced counts no more: it was compacted.
 	fresh bool
@@ -233,7 +233,11 @@ func (w *writer) merge(old []item, edits []edit, done *effect) {
 			had, old = &old[0], old[1:]
 		}
 		if w.kind == ofEntries {
-			done.count(e, had.entry())
+			was := had.entry()
+			if e.known {
+				was = e.was
+			}
+			done.count(e, was)
 		}
 		w.apply(e, had)
 	}
