@@ -17,18 +17,38 @@
 //     say that the key is removed. Segments are folded into each other and, range
 //     by range, into the tree (compacted) by the commits that follow.
 //   - A commit is an immutable dataset version: a tree with at most a few
-//     segments, its parents, and the changeset against the first of them. Its id is the SHA-256 of its
-//     canonical JSON. Its skips point far back along its line of first parents,
-//     so that looking up a time or an ancestor reads few commits.
+//     segments, its parents, and the changeset against the first of them. Its id
+//     is the SHA-256 of its canonical JSON. Its skips point far back along its
+//     line of first parents, so that looking up a time or an ancestor reads few
+//     commits.
 //   - A branch is a ref to a commit that moves. A tag is one that does not. A
 //     deleted one stays as a tombstone.
 //   - A conflict is a key that both sides of a merge changed; rules resolve it.
 //   - Garbage is what no ref leads to any more; a collection deletes it.
 //
-// Everything lies in a ref.Store: blobs/ (tree nodes) and commits/, each object
-// named by its hash, branches/, tags/ and what a collection under way needs.
-// Every write is either content-addressed or a compare-and-swap, made in that
-// order, so a writer that dies between any two leaves garbage and nothing else.
+// What may be compared how: without segments, a commit's tree depends on its
+// entries alone, not on how they came there, so two such commits hold the same
+// entries if and only if their trees have the same root. With segments it depends
+// on history: the same tree and segments mean the same entries, but the same
+// entries may lie in different ones. Diff is empty in every case, and reads only
+// what the two do not share; Compact gives the root that depends on the entries
+// alone. Writers agree all the same: what a commit writes is decided by its parent
+// and its changes, so whoever repeats it writes the same objects.
+//
+// What a commit writes: where its changes fill at least an eighth of the leaves
+// that they fall into, those leaves. Else a segment of two entries a change, and
+// now and then more: when there are more than six segments two are folded, and
+// when they hold more than an eighth of the tree's entries, as many changes as
+// came in are compacted, in the order of their keys, at about eight entries each.
+// A commit of fewer than 64 changes leaves that to others, until there is twice as
+// much. It reads the leaves that its changes fall into, to say what they replace;
+// merges, reverts and cherry-picks know that from the diffs that they are made of.
+//
+// Everything lies in a ref.Store: blobs/ (nodes of trees and segments) and
+// commits/, each object named by its hash, branches/, tags/ and what a collection
+// under way needs. Every write is either content-addressed or a compare-and-swap,
+// made in that order, so a writer that dies between any two leaves garbage and
+// nothing else.
 package dataset
 
 import (
@@ -113,7 +133,7 @@ type Skip struct {
 
 // Stats sums up a commit.
 type Stats struct {
-	Objects int   `json:"objects"`           // in the tree
+	Objects int   `json:"objects"`           // in the dataset
 	Bytes   int64 `json:"bytes"`             // of those objects
 	Rows    int64 `json:"rows,omitempty"`    // of those objects whose rows are known
 	Counted int   `json:"counted,omitempty"` // how many objects' rows are known

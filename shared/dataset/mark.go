@@ -10,8 +10,9 @@ import (
 )
 
 // mark gives the keys of the commits and blobs that the refs, the pins and, as
-// far as they are there, the roots lead to. It reads every commit and every index node once, but no leaves. It does not
-// trust the cache: what is marked must be there.
+// far as they are there, the roots lead to. It reads every commit and every index
+// node once, but no leaves. It does not trust the cache: what is marked must be
+// there.
 func (r *Repository) mark(ctx context.Context, q CollectRequest, roots []string) (map[string]bool, error) {
 	recent := func(deleted *time.Time) bool { return deleted == nil || deleted.After(q.Now.Add(-q.Grace)) }
 	branches, err := living(ctx, r, "branches/", func(_ string, b branch) (string, bool) { return b.Commit, recent(b.Deleted) })
