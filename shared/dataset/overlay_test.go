@@ -7,8 +7,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"testing/synctest"
-	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -412,73 +410,4 @@ func replay(t *testing.T, r *dataset.Repository, want int) {
 		require.Equal(t, model, held(t, r, c.ID))
 	}
 	require.Equal(t, want, made, "no commit lost, none doubled")
-}
-
-// TestRoundTripsOverSegments counts, on a fake clock, the requests of one change
-// that wait for each other, over as many segments as there may be.
-func TestRoundTripsOverSegments(t *testing.T) {
-	store := big(t, 60_000)
-	for n := range 6 {
-		var changes []dataset.Entry
-		for i := range 1000 {
-			changes = append(changes, realistic((i*59+n*7)%60_000, n+2))
-		}
-		commit(t, dataset.New(store), "main", put(changes...))
-	}
-	head, err := dataset.New(store).Head(t.Context(), "main")
-	require.NoError(t, err)
-	require.Len(t, head.Segments, 6)
-	synctest.Test(t, func(t *testing.T) {
-		store.latency = time.Second
-		elapsed := func(act func(r *dataset.Repository) error) int {
-			start := time.Now()
-			require.NoError(t, act(dataset.New(store)))
-			return int(time.Since(start) / time.Second)
-		}
-		for n := range 30 {
-			require.LessOrEqual(t, elapsed(func(r *dataset.Repository) error {
-				_, err := r.Commit(t.Context(), dataset.Request{Branch: "main", Time: noon, Changes: put(realistic(n*1999, 50))})
-				return err
-			}), 7, "branch, commit, roots, leaves; the next leaf, where an end moves; then what is written; then the branch")
-		}
-		store.reset()
-		require.Equal(t, 4, elapsed(func(r *dataset.Repository) error {
-			_, found, err := r.Entry(t.Context(), "main", realistic(30_000, 1).Key)
-			require.True(t, found)
-			return err
-		}), "branch, commit, roots, leaves")
-		require.Less(t, store.readSize.Load(), int64(1_000_000), "segments are read by pages")
-		store.reset()
-		require.Equal(t, 2, elapsed(func(r *dataset.Repository) error {
-			total, err := r.Total(t.Context(), "main", "")
-			require.EqualValues(t, 60_000, total.Objects)
-			return err
-		}), "totals are in the commit")
-		store.latency = 0
-	})
-}
-
-// TestAMergeReadsNoLeaves merges two branches of scattered changes: segments say
-// what they replace.
-func TestAMergeReadsNoLeaves(t *testing.T) {
-	store := big(t, 60_000)
-	r := dataset.New(store)
-	base, err := r.Head(t.Context(), "main")
-	require.NoError(t, err)
-	for shift, branch := range []string{"main", "side"} {
-		var changes []dataset.Entry
-		for i := range 500 {
-			changes = append(changes, realistic(i*113+3*shift, 2))
-		}
-		_, err := r.Commit(t.Context(), dataset.Request{Branch: branch, Base: base.ID, Time: noon, Changes: put(changes...)})
-		require.NoError(t, err)
-	}
-	store.reset()
-	m, err := dataset.New(store).Merge(t.Context(), dataset.MergeRequest{Branch: "main", From: "side", Time: noon, Rules: []dataset.Rule{{Glob: "**", Choice: dataset.TakeTheirs}}})
-	require.NoError(t, err)
-	require.True(t, m.Moved)
-	require.Len(t, m.Commit.Parents, 2)
-	require.Equal(t, 500, m.Commit.Stats.Changed)
-	require.Less(t, store.readSize.Load(), int64(500_000), "two segments, three commits, a root; a leaf of the tree is 80,000")
-	t.Logf("%d reads of %d bytes, %d writes of %d bytes", store.reads.Load(), store.readSize.Load(), store.writes.Load(), store.wroteSize.Load())
 }
