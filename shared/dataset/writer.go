@@ -67,7 +67,7 @@ func (w *writer) addNode(level int, p *pending) {
 
 func (w *writer) cutLeaf() {
 	items := w.items
-	w.items = nil
+	w.items = make([]item, 0, w.shape.leaf.mean*5/4) // where one leaf was full, the next one will be
 	p := &pending{ready: make(chan struct{})}
 	p.kind, p.last, p.tally = w.kind, items[len(items)-1].Key, w.kind.sum(items)
 	w.session.spawn(func() error { return w.put(p, &node{kind: w.kind, items: items}) })
