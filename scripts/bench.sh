@@ -10,8 +10,13 @@ echo
 echo "== Go benchmarks =="
 go test -run '^$' -bench "${BENCH:-.}" -benchmem \
   ./infra/local/asl ./infra/local/states ./infra/local/lambda ./infra/local/s3 ./infra/local/cloudwatch ./infra/local/sagemaker ./infra/local/elb ./infra/local/outside \
-  ./shared/gbdt ./shared/serving ./shared/scoring ./shared/table ./shared/evaluation ./shared/dataset |
+  ./shared/gbdt ./shared/serving ./shared/scoring ./shared/table ./shared/evaluation |
   grep -E '^(Benchmark|pkg:|ok|FAIL|---)'
+if [[ ${BENCH:-Dataset} == *Dataset* ]]; then
+  echo
+  echo "== dataset versions =="
+  scripts/bench-dataset.sh
+fi
 [[ ${STORY:-yes} == no ]] && exit
 echo
 echo "== the story: orchestration overhead per run, rollback from alarm to verified weight =="

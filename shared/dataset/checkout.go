@@ -87,7 +87,7 @@ func (r *Repository) files(ctx context.Context, c Commit, prefix string) ([]file
 	var files []file
 	taken := map[string]bool{}
 	above := prefix[:strings.LastIndexByte(prefix, '/')+1]
-	for e, err := range r.entries(ctx, r.treeOf(&c), under(prefix)) {
+	for e, err := range r.entries(ctx, r.stateOf(&c), under(prefix)) {
 		if err != nil {
 			return nil, err
 		}

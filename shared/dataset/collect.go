@@ -126,7 +126,7 @@ func (r *Repository) PlanCollection(ctx context.Context, sweeper Sweeper, q Coll
 		return Collection{}, fault.New(fault.Internal, "encode a collection", "%w", err)
 	}
 	id := hash(sha256.Sum256(payload))
-	if _, err := r.keep(ctx, plans, id, payload); err != nil {
+	if _, err := r.keep(ctx, parcel{plans, id, payload, treeFormat}); err != nil {
 		return Collection{}, err
 	}
 	found.Plan, found.Published = id.String(), q.Now.UTC()

@@ -260,7 +260,7 @@ func (l *Lake) Plan(ctx context.Context, sweeper LakeSweeper, prefix string, q L
 		return LakeCollection{}, fault.New(fault.Internal, "encode a collection", "%w", err)
 	}
 	id := hash(sha256.Sum256(payload))
-	if _, err := New(l.store).keep(ctx, plans, id, payload); err != nil {
+	if _, err := New(l.store).keep(ctx, parcel{plans, id, payload, treeFormat}); err != nil {
 		return LakeCollection{}, err
 	}
 	found.Plan, found.Published = id.String(), q.Now.UTC()

@@ -312,7 +312,7 @@ def test_machines(given):
     states.delete_state_machine(stateMachineArn=machine)
     fails("StateMachineDoesNotExist", states.start_execution, stateMachineArn=machine)
     wrong = definition | {"States": {"Both": task("aws-sdk:s3:listObject", {}, End=True)}}
-    assert "listObjectsV2" in fails("InvalidDefinition", states.create_state_machine, name="wrong", definition=json.dumps(wrong), roleArn="arn:role")
+    assert "listObjects" in fails("InvalidDefinition", states.create_state_machine, name="wrong", definition=json.dumps(wrong), roleArn="arn:role")
 
 
 def mapping(bucket, seconds):
