@@ -7,11 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"path"
-	"slices"
 	"strings"
-
-	"github.com/apache/arrow-go/v18/arrow"
-	"github.com/apache/arrow-go/v18/arrow/array"
 
 	"github.com/sluice-ml/sluice/shared/fault"
 	"github.com/sluice-ml/sluice/shared/parquet"
@@ -123,13 +119,11 @@ func (r *replay) take(ctx context.Context, name string, text []byte, version int
 		}
 		return sidecars, err
 	}
-	row := 0
-	err := parquet.Records(ctx, bytes.NewReader(text), int64(len(text)), limits, wanted, func(batch arrow.RecordBatch) error {
-		b := batchOf(batch)
-		for i := range int(batch.NumRows()) {
-			row++
-			a := action{where: fmt.Sprintf("%s:%d", name, row)}
-			err := b.action(i, &a)
+	before := 0
+	err := parquet.Nested(ctx, bytes.NewReader(text), int64(len(text)), limits, wanted, func(rows int, leaves map[string]*parquet.Leaf) error {
+		for i := range rows {
+			a := action{where: fmt.Sprintf("%s:%d", name, before+i+1)}
+			err := fields(leaves).action(i, &a)
 			if err == nil {
 				err = a.check()
 			}
@@ -140,6 +134,7 @@ func (r *replay) take(ctx context.Context, name string, text []byte, version int
 				return err
 			}
 		}
+		before += rows
 		return nil
 	})
 	if inner, ok := errors.AsType[*fault.Error](err); err != nil && !ok {
@@ -161,64 +156,23 @@ func wanted(path string) bool {
 	return path == "add.stats" || path == "add.stats_parsed.numRecords"
 }
 
-// fields are the columns of one group of a checkpoint, by their dotted paths.
-type fields map[string]column
-
-// column has a value where it and every group around it do.
-type column struct {
-	arrow.Array
-	around []arrow.Array
-}
-
-func batchOf(batch arrow.RecordBatch) fields {
-	f := fields{}
-	for i, values := range batch.Columns() {
-		f.walk(batch.ColumnName(i), column{Array: values})
-	}
-	return f
-}
-
-func (f fields) walk(name string, c column) {
-	f[name] = c
-	s, ok := c.Array.(*array.Struct)
-	if !ok {
-		return
-	}
-	around := append(slices.Clone(c.around), c.Array)
-	for i, child := range s.DataType().(*arrow.StructType).Fields() {
-		f.walk(name+"."+child.Name, column{s.Field(i), around})
-	}
-}
+// fields are the leaves of one group of a checkpoint's rows, by their paths.
+type fields map[string]*parquet.Leaf
 
 // has says whether a row has a value at a path.
 func (f fields) has(name string, row int) bool {
-	c, ok := f[name]
-	if !ok || c.IsNull(row) {
-		return false
-	}
-	for _, group := range c.around {
-		if group.IsNull(row) {
-			return false
-		}
-	}
-	return true
-}
-
-// texts are Arrow's columns of text, of every width.
-type texts interface {
-	arrow.Array
-	Value(int) string
+	leaf, ok := f[name]
+	return ok && leaf.Starts == nil && !leaf.Null[row]
 }
 
 func (f fields) text(name string, row int) (string, error) {
 	if !f.has(name, row) {
 		return "", nil
 	}
-	column, ok := f[name].Array.(texts)
-	if !ok {
-		return "", fmt.Errorf("%s: want text, got %s", name, f[name].DataType())
+	if f[name].Text == nil {
+		return "", fmt.Errorf("%s: want text, got a number", name)
 	}
-	return strings.Clone(column.Value(row)), nil
+	return f[name].Text[row], nil
 }
 
 // number is nil where the row has none.
@@ -226,51 +180,40 @@ func (f fields) number(name string, row int) (*int64, error) {
 	if !f.has(name, row) {
 		return nil, nil
 	}
-	var n int64
-	switch column := f[name].Array.(type) {
-	case *array.Int64:
-		n = column.Value(row)
-	case *array.Int32:
-		n = int64(column.Value(row))
-	default:
-		return nil, fmt.Errorf("%s: want a whole number, got %s", name, f[name].DataType())
+	if f[name].Whole == nil {
+		return nil, fmt.Errorf("%s: want a whole number, got text", name)
 	}
-	return &n, nil
+	return &f[name].Whole[row], nil
 }
 
-// listOf gives the texts of a list; a null among them is nil.
-func listOf(name string, values arrow.Array, start, end int64) ([]*string, error) {
-	column, ok := values.(texts)
-	if !ok {
-		return nil, fmt.Errorf("%s: want texts, got %s", name, values.DataType())
-	}
-	if start < 0 || end < start || end > int64(column.Len()) {
-		return nil, fmt.Errorf("%s: its offsets are damaged", name)
-	}
-	var out []*string
-	for i := start; i < end; i++ {
-		if column.IsNull(int(i)) {
-			out = append(out, nil)
+// items gives the texts of the one leaf whose path starts with a list's or map's
+// name and ends with end; a null among them is nil.
+func (f fields) items(name, end string, row int) ([]*string, error) {
+	for path, leaf := range f {
+		if !strings.HasPrefix(path, name+".") || !strings.HasSuffix(path, end) {
 			continue
 		}
-		text := strings.Clone(column.Value(int(i)))
-		out = append(out, &text)
+		if leaf.Starts == nil || (leaf.Text == nil && len(leaf.Null) > 0) {
+			return nil, fmt.Errorf("%s: want a list of texts at %s", name, path)
+		}
+		from, to := leaf.Span(row)
+		items := make([]*string, 0, to-from)
+		for i := from; i < to; i++ {
+			if leaf.Null[i] {
+				items = append(items, nil)
+			} else {
+				items = append(items, &leaf.Text[i])
+			}
+		}
+		return items, nil
 	}
-	return out, nil
+	return nil, nil
 }
 
 func (f fields) list(name string, row int) ([]string, error) {
-	if !f.has(name, row) {
-		return nil, nil
-	}
-	column, ok := f[name].Array.(array.ListLike)
-	if !ok {
-		return nil, fmt.Errorf("%s: want a list, got %s", name, f[name].DataType())
-	}
-	start, end := column.ValueOffsets(row)
-	values, err := listOf(name, column.ListValues(), start, end)
+	items, err := f.items(name, "", row)
 	var out []string
-	for _, v := range values {
+	for _, v := range items {
 		if v != nil {
 			out = append(out, *v)
 		}
@@ -279,23 +222,18 @@ func (f fields) list(name string, row int) ([]string, error) {
 }
 
 func (f fields) mapping(name string, row int) (map[string]*string, error) {
-	if !f.has(name, row) {
-		return nil, nil
-	}
-	column, ok := f[name].Array.(*array.Map)
-	if !ok {
-		return nil, fmt.Errorf("%s: want a map, got %s", name, f[name].DataType())
-	}
-	start, end := column.ValueOffsets(row)
-	keys, err := listOf(name, column.Keys(), start, end)
+	keys, err := f.items(name, ".key", row)
 	if err != nil {
 		return nil, err
 	}
-	values, err := listOf(name, column.Items(), start, end)
+	values, err := f.items(name, ".value", row)
 	if err != nil {
 		return nil, err
 	}
-	out := map[string]*string{}
+	if len(keys) != len(values) {
+		return nil, fmt.Errorf("%s: a row has %d keys and %d values", name, len(keys), len(values))
+	}
+	out := make(map[string]*string, len(keys))
 	for i, key := range keys {
 		if key != nil {
 			out[*key] = values[i]
