@@ -23,7 +23,7 @@ func dataCommand(s *settings) *cobra.Command {
 		dataLog(s), dataShow(s), dataLs(s), dataDiff(s), dataCommit(s), dataMerge(s),
 		dataPick(s, "revert", "Undo a commit's changes in a new commit", (*dataset.Repository).Revert),
 		dataPick(s, "cherry-pick", "Repeat a commit's changes in a new commit", (*dataset.Repository).CherryPick),
-		dataRestore(s), dataCheckout(s), dataBranch(s), dataTag(s), dataAudit(s), dataGC(s), dataImport(s), dataExport(s))
+		dataRestore(s), dataCheckout(s), dataBranch(s), dataTag(s), dataAudit(s), dataGC(s), dataImport(s), dataExport(s), dataPin(s))
 	c.Long = "Versions of a model's dataset. Nothing here copies or deletes an object of the\nlake: a commit pins object versions.\n\n" + addresses
 	return c
 }
