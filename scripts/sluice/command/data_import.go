@@ -18,7 +18,7 @@ import (
 )
 
 func dataImport(s *settings) *cobra.Command {
-	c := group("import", "Commit dataset versions that another tool keeps on S3", importDVC(s))
+	c := group("import", "Commit dataset versions that another tool keeps on S3", importDVC(s), importLakeFS(s))
 	c.Long = "Commit dataset versions that another tool keeps on S3. The objects stay where\nthey are: an import looks at each version, and pins it."
 	return c
 }
@@ -58,7 +58,11 @@ with the size and the ETag that the file gives; no byte is moved.`,
 				}
 				claims = append(claims, more...)
 			}
-			return s.land(c, client, repository, args[1], x.landing, claims, map[string]string{"source": "dvc " + strings.Join(args[2:], " ")})
+			entries, err := s.verify(c, client, claims)
+			if err != nil {
+				return err
+			}
+			return s.land(c, client, repository, args[1], x.landing, entries, map[string]string{"source": "dvc " + strings.Join(args[2:], " ")})
 		},
 	}
 	c.Flags().StringArrayVar(&x.remotes, "remote", nil, "NAME=s3://BUCKET/PREFIX of a DVC remote; repeat")

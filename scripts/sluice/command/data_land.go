@@ -40,9 +40,9 @@ func (l *landing) flags(c *cobra.Command) {
 	l.about.flags(c)
 }
 
-// land looks at every claimed version in the lake, compares it with the claim,
-// and commits them. No byte of the objects is moved.
-func (s *settings) land(c *cobra.Command, client *operator.Client, repository *dataset.Repository, branch string, l landing, claims []claim, source map[string]string) error {
+// land commits entries, which come in key order. source goes into the commit's
+// metadata.
+func (s *settings) land(c *cobra.Command, client *operator.Client, repository *dataset.Repository, branch string, l landing, entries []dataset.Entry, source map[string]string) error {
 	metadata, err := l.metadata()
 	if err != nil {
 		return err
@@ -51,10 +51,6 @@ func (s *settings) land(c *cobra.Command, client *operator.Client, repository *d
 		metadata = map[string]string{}
 	}
 	maps.Copy(metadata, source)
-	entries, err := s.verify(c, client, claims)
-	if err != nil {
-		return err
-	}
 	if !l.despite {
 		if err := safeFromRules(c, client, entries); err != nil {
 			return err
@@ -84,8 +80,24 @@ func (s *settings) land(c *cobra.Command, client *operator.Client, repository *d
 // lookers is how many objects are looked at at once.
 const lookers = 32
 
-// verify describes claimed versions as the lake has them, in key order.
+// verify looks at every claimed version in the lake, compares it with the claim,
+// and describes it as the lake has it, in key order.
 func (s *settings) verify(c *cobra.Command, client *operator.Client, claims []claim) ([]dataset.Entry, error) {
+	unique, err := once(claims)
+	if err != nil {
+		return nil, err
+	}
+	lake := client.LakeSource()
+	entries := make([]dataset.Entry, len(unique))
+	err = s.parallel(c, "looked at", len(unique), func(ctx context.Context, i int) (err error) {
+		entries[i], err = unique[i].look(ctx, lake)
+		return err
+	})
+	return entries, err
+}
+
+// once sorts claims by key and drops those that say the same twice.
+func once(claims []claim) ([]claim, error) {
 	slices.SortStableFunc(claims, func(a, b claim) int { return cmp.Compare(a.Key, b.Key) })
 	unique := claims[:0]
 	for _, next := range claims {
@@ -98,13 +110,7 @@ func (s *settings) verify(c *cobra.Command, client *operator.Client, claims []cl
 		}
 		unique = append(unique, next)
 	}
-	lake := client.LakeSource()
-	entries := make([]dataset.Entry, len(unique))
-	err := s.parallel(c, "looked at", len(unique), func(ctx context.Context, i int) (err error) {
-		entries[i], err = unique[i].look(ctx, lake)
-		return err
-	})
-	return entries, err
+	return unique, nil
 }
 
 func (k claim) look(ctx context.Context, lake dataset.Source) (dataset.Entry, error) {
@@ -118,6 +124,9 @@ func (k claim) look(ctx context.Context, lake dataset.Source) (dataset.Entry, er
 			WithHint("a lifecycle rule or a person deleted it for good; nothing can bring it back")
 	}
 	switch {
+	case err != nil && !fault.KindOf(err).Retryable() && !fault.Is(err, fault.Denied):
+		return e, fault.New(fault.Invalid, k.where, "the bucket does not take %s for a version of %s: %w", k.VersionID, k.Key, err).
+			WithHint("the file was edited by hand, or names another bucket's version")
 	case err != nil:
 		return e, fault.Wrap(fault.Unavailable, k.where, err)
 	case k.Size >= 0 && e.Size != k.Size:
@@ -186,4 +195,23 @@ func progress(w io.Writer, what string, done *atomic.Int64, count int) (stop fun
 		}
 	})
 	return func() { close(over); wait.Wait() }
+}
+
+// distinct sorts entries by key, of which each may come once: two paths of lakeFS
+// may have one physical address, where it was copied there without its bytes.
+func distinct(entries []dataset.Entry) ([]dataset.Entry, error) {
+	slices.SortStableFunc(entries, func(a, b dataset.Entry) int { return cmp.Compare(a.Key, b.Key) })
+	kept := entries[:0]
+	for _, e := range entries {
+		last := len(kept) - 1
+		if last < 0 || kept[last].Key != e.Key {
+			kept = append(kept, e)
+			continue
+		}
+		if kept[last].VersionID != e.VersionID {
+			return nil, fault.New(fault.Invalid, "import "+e.Metadata["lakefs.path"], "its object %s is that of %s too, at another version", e.Key, kept[last].Metadata["lakefs.path"])
+		}
+		kept[last].Metadata["lakefs.path"] += "\n" + e.Metadata["lakefs.path"]
+	}
+	return kept, nil
 }

@@ -70,7 +70,11 @@ table with that version as its newest.`,
 			if err != nil {
 				return err
 			}
-			return s.land(c, client, repository, args[1], x.landing, claims, x.source(snapshot))
+			entries, err := s.verify(c, client, claims)
+			if err != nil {
+				return err
+			}
+			return s.land(c, client, repository, args[1], x.landing, entries, x.source(snapshot))
 		},
 	}
 	c.Flags().Int64Var(&x.version, "version", delta.Latest, "the table's version (default: its newest)")
