@@ -20,7 +20,7 @@ const addresses = `REF is a branch, a tag, a commit's id or the start of one, an
 
 func dataCommand(s *settings) *cobra.Command {
 	c := group("data", "Dataset versions: commit, branch, tag, diff, merge, check out",
-		dataLog(s), dataShow(s), dataLs(s), dataDiff(s), dataCommit(s), dataMerge(s),
+		dataLog(s), dataShow(s), dataLs(s), dataDiff(s), dataAdd(s), dataCommit(s), dataMerge(s),
 		dataPick(s, "revert", "Undo a commit's changes in a new commit", (*dataset.Repository).Revert),
 		dataPick(s, "cherry-pick", "Repeat a commit's changes in a new commit", (*dataset.Repository).CherryPick),
 		dataRestore(s), dataCheckout(s), dataBranch(s), dataTag(s), dataAudit(s), dataGC(s), dataImport(s), dataExport(s), dataPin(s))
