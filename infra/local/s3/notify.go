@@ -30,6 +30,7 @@ type notifying struct {
 	left     map[string]intent // of the process before; for recover
 
 	keys        keyLocks
+	listings    listings
 	mu          sync.Mutex
 	unpublished map[string]intent // written, but the bus refused the event
 }
@@ -61,6 +62,7 @@ func newNotifying(store *posix.Posix, intents *journal.Journal[intent], notifies
 
 // begin journals an intent; "" when nobody wants to know.
 func (n *notifying) begin(i intent) (string, error) {
+	n.listings.wrote(i.Bucket)
 	if !n.notifies(i.Bucket) {
 		return "", nil
 	}
@@ -71,6 +73,7 @@ func (n *notifying) begin(i intent) (string, error) {
 
 // end publishes what a write did, or forgets a write that failed.
 func (n *notifying) end(ctx context.Context, id string, i intent, written []change, err error) {
+	n.listings.wrote(i.Bucket)
 	if id == "" {
 		return
 	}

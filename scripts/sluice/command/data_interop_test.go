@@ -273,3 +273,42 @@ func TestLakeFSRef(t *testing.T) {
 		require.ErrorContains(t, err, want)
 	}
 }
+
+// TestAddFolder: a folder goes to the lake and back, and only what changed is
+// uploaded; the versions have the checksums that S3 verified.
+func TestAddFolder(t *testing.T) {
+	b, folder := newBench(t), t.TempDir()
+	for name, text := range map[string]string{"a.csv": "one\n", "d/b.csv": "two\n", "d/empty": ""} {
+		require.NoError(t, os.MkdirAll(filepath.Join(folder, filepath.Dir(name)), 0o755))
+		require.NoError(t, os.WriteFile(filepath.Join(folder, name), []byte(text), 0o600))
+	}
+	var done struct {
+		Files, Added, Changed, Removed, Unchanged, Uploaded int
+		Commit                                              *commitView
+	}
+	b.get(&done, "add", "m", "main", folder, "--dry-run")
+	require.Equal(t, []any{3, 0, true}, []any{done.Added, done.Uploaded, done.Commit == nil})
+	b.get(&done, "add", "m", "main", folder, "-m", "first")
+	require.Equal(t, []int{3, 3, 3}, []int{done.Added, done.Uploaded, done.Commit.Stats.Objects})
+	first := done.Commit.ID
+	entries, err := b.client.Dataset("m").Entries(t.Context(), "main", "")
+	require.NoError(t, err)
+	require.Equal(t, "raw/m/a.csv", entries[0].Key)
+	require.NotEmpty(t, entries[0].Checksum)
+	b.get(&done, "add", "m", "main", folder)
+	require.Equal(t, []any{3, 0, first}, []any{done.Unchanged, done.Uploaded, done.Commit.ID})
+	require.NoError(t, os.WriteFile(filepath.Join(folder, "a.csv"), []byte("one and more\n"), 0o600))
+	require.NoError(t, os.Remove(filepath.Join(folder, "d", "b.csv")))
+	b.get(&done, "add", "m", "main", folder)
+	require.Equal(t, []int{1, 1, 1}, []int{done.Changed, done.Removed, done.Unchanged})
+	out := t.TempDir()
+	_, err = b.run("checkout", "m", "main", out, "--prefix", "raw/m/")
+	require.NoError(t, err)
+	text, err := os.ReadFile(filepath.Join(out, "a.csv"))
+	require.NoError(t, err)
+	require.Equal(t, "one and more\n", string(text))
+	_, err = b.run("add", "m", "main", folder, "--prefix", "x")
+	require.ErrorContains(t, err, `want one that ends in "/"`)
+	_, err = b.run("add", "m", "main", filepath.Join(folder, "none"))
+	require.ErrorContains(t, err, "no such file")
+}
