@@ -203,16 +203,16 @@ func (d *decoder) cloud(r *record) reader {
 		if len(pairs) > 1 {
 			return d.fail(n, "it names %d remotes: DVC allows one", len(pairs))
 		}
-		for _, pair := range pairs {
-			if r.remote, err = d.text(node{pair.Key, n.field}); err != nil {
-				return err
-			}
-			return d.fields(node{pair.Value, join(n.field, r.remote)}, map[string]reader{
-				"md5": d.hash(&r.pin.MD5), "etag": d.hash(&r.pin.ETag), "checksum": d.hash(new(string)),
-				"size": d.whole(&r.pin.Size), "nfiles": d.whole(new(int64)), "isexec": d.boolean, "version_id": d.version(&r.pin),
-			})
+		if len(pairs) == 0 {
+			return nil
 		}
-		return nil
+		if r.remote, err = d.text(node{pairs[0].Key, n.field}); err != nil {
+			return err
+		}
+		return d.fields(node{pairs[0].Value, join(n.field, r.remote)}, map[string]reader{
+			"md5": d.hash(&r.pin.MD5), "etag": d.hash(&r.pin.ETag), "checksum": d.hash(new(string)),
+			"size": d.whole(&r.pin.Size), "nfiles": d.whole(new(int64)), "isexec": d.boolean, "version_id": d.version(&r.pin),
+		})
 	}
 }
 
