@@ -3,8 +3,13 @@
 # there is one. `make bench` fetches and builds what this needs.
 #   BENCH=regexp   only these Go benchmarks (default: all)
 #   STORY=no       leave the story out (it takes two minutes)
+# With the argument dvc, only the comparison with DVC: N=100000 files, and its
+# other settings, are in scripts/bench-dvc.py.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+if [[ ${1:-} == dvc ]]; then
+  exec .sluice/cache/peers/bin/python scripts/bench-dvc.py .sluice/build/bin/sluice .sluice/cdk.out .sluice/cache/xgboost/lib
+fi
 echo "machine: $(nproc) cores, $(awk -F': ' '/model name/ {print $2; exit}' /proc/cpuinfo), $(go version | cut -d' ' -f3)"
 echo
 echo "== Go benchmarks =="

@@ -34,6 +34,7 @@ type notifying struct {
 	versions   string              // the folder of versions that are not the latest
 
 	keys        keyLocks
+	listings    listings
 	mu          sync.Mutex
 	unpublished map[string]intent // written, but the bus refused the event
 }
@@ -65,6 +66,7 @@ func newNotifying(store files, intents *journal.Journal[intent], notifies func(s
 
 // begin journals an intent; "" when nobody wants to know.
 func (n *notifying) begin(i intent) (string, error) {
+	n.listings.wrote(i.Bucket)
 	if !n.notifies(i.Bucket) {
 		return "", nil
 	}
@@ -75,6 +77,7 @@ func (n *notifying) begin(i intent) (string, error) {
 
 // end publishes what a write did, or forgets a write that failed.
 func (n *notifying) end(ctx context.Context, id string, i intent, written []change, err error) {
+	n.listings.wrote(i.Bucket)
 	if id == "" {
 		return
 	}

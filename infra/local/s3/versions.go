@@ -31,13 +31,16 @@ func (n *notifying) ListObjectVersions(ctx context.Context, in *sdk.ListObjectVe
 	if err != nil {
 		return s3response.ListVersionsResult{}, err
 	}
-	everything := int32(1 << 30)
-	whole, err := n.Posix.ListObjectVersions(ctx, &sdk.ListObjectVersionsInput{
-		Bucket: in.Bucket, Prefix: in.Prefix, Delimiter: in.Delimiter, MaxKeys: &everything})
-	if err != nil {
-		return s3response.ListVersionsResult{}, err
+	rest, writes, kept := n.listings.take(in)
+	if !kept {
+		everything := int32(1 << 30)
+		whole, err := n.Posix.ListObjectVersions(ctx, &sdk.ListObjectVersionsInput{
+			Bucket: in.Bucket, Prefix: in.Prefix, Delimiter: in.Delimiter, MaxKeys: &everything})
+		if err != nil {
+			return s3response.ListVersionsResult{}, err
+		}
+		rest = after(sorted(whole), text(in.KeyMarker), text(in.VersionIdMarker))
 	}
-	rest := after(sorted(whole), text(in.KeyMarker), text(in.VersionIdMarker))
 	limit := 1000
 	if in.MaxKeys != nil {
 		limit = int(*in.MaxKeys)
@@ -60,6 +63,7 @@ func (n *notifying) ListObjectVersions(ctx context.Context, in *sdk.ListObjectVe
 	if truncated {
 		last := page[len(page)-1]
 		out.NextKeyMarker, out.NextVersionIdMarker = &last.key, &last.versionID
+		n.listings.keep(in, last.key, last.versionID, rest[limit:], writes)
 	}
 	n.encodeVersions(e, text(in.Bucket), &out)
 	return out, nil

@@ -21,11 +21,12 @@ const addresses = `REF is a branch, a tag, a commit's id or the start of one, an
 
 func dataCommand(s *settings) *cobra.Command {
 	c := group("data", "Dataset versions: commit, branch, tag, diff, merge, check out",
-		dataLog(s), dataShow(s), dataLs(s), dataDiff(s), dataCommit(s), dataMerge(s),
+		dataLog(s), dataShow(s), dataLs(s), dataDiff(s), dataAdd(s), dataCommit(s), dataMerge(s),
 		dataPick(s, "revert", "Undo a commit's changes in a new commit", (*dataset.Repository).Revert),
 		dataPick(s, "cherry-pick", "Repeat a commit's changes in a new commit", (*dataset.Repository).CherryPick),
-		dataRestore(s), dataCheckout(s), dataBranch(s), dataTag(s), dataHooks(s), dataHold(s), dataAudit(s), dataCost(s), dataTier(s), dataGC(s))
-	c.Long = "Versions of a model's dataset. Nothing here copies an object of the lake: a\ncommit pins object versions. Only gc --lake deletes any, where that is allowed.\n\n" + addresses
+		dataRestore(s), dataCheckout(s), dataBranch(s), dataTag(s), dataHooks(s), dataHold(s), dataAudit(s), dataCost(s), dataTier(s), dataGC(s),
+		dataImport(s), dataExport(s), dataPin(s))
+	c.Long = "Versions of a model's dataset. A commit pins object versions and copies none\n(add uploads, and import lakefs --copy-to copies). Only gc --lake deletes any, where that is allowed.\n\n" + addresses
 	nameModel(c)
 	return c
 }

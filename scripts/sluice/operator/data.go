@@ -9,10 +9,34 @@ import (
 	"github.com/sluice-ml/sluice/shared/contract"
 	"github.com/sluice-ml/sluice/shared/dataset"
 	"github.com/sluice-ml/sluice/shared/fault"
+	"github.com/sluice-ml/sluice/shared/upload"
 )
 
 // LakeSource is the lake as a dataset's source.
 func (c *Client) LakeSource() dataset.Source { return c.Objects.Lake(c.Lake) }
+
+// LakeSink is the lake as a place to upload to.
+func (c *Client) LakeSink() upload.Sink { return sink{c.Objects.Lake(c.Lake), c.Objects, c.Lake} }
+
+type sink struct {
+	dataset.Source
+	objects *s3store.Store
+	bucket  string
+}
+
+// Put implements upload.Sink.
+func (s sink) Put(ctx context.Context, key string, body []byte) (dataset.Entry, error) {
+	info, err := s.objects.Put(ctx, s.bucket, key, body)
+	if err != nil {
+		return dataset.Entry{}, err
+	}
+	if info.VersionID == "" || info.VersionID == "null" {
+		return dataset.Entry{}, fault.New(fault.Invalid, "upload "+contract.URI(s.bucket, key), "the bucket keeps no versions").
+			WithHint("turn versioning on for the bucket, then upload again")
+	}
+	return dataset.Entry{Key: key, VersionID: info.VersionID, ETag: info.ETag, Size: info.Size,
+		Checksum: info.Checksum.Value, ChecksumAlgorithm: info.Checksum.Algorithm, ChecksumType: info.Checksum.Type}, nil
+}
 
 // LakeContent reads the lake's objects.
 func (c *Client) LakeContent() dataset.Content { return content{c.Objects, c.Lake} }

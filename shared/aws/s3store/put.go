@@ -166,7 +166,8 @@ func contentType(key string) *string {
 }
 
 func putInfo(key string, body []byte, out *s3.PutObjectOutput) ObjectInfo {
-	return ObjectInfo{Key: key, VersionID: aws.ToString(out.VersionId), ETag: unquote(out.ETag), Size: int64(len(body))}
+	return ObjectInfo{Key: key, VersionID: aws.ToString(out.VersionId), ETag: unquote(out.ETag), Size: int64(len(body)),
+		Checksum: firstChecksum(string(out.ChecksumType), out.ChecksumCRC64NVME, out.ChecksumSHA256, out.ChecksumSHA1, out.ChecksumCRC32C, out.ChecksumCRC32)}
 }
 
 func once(o *s3.Options) { o.Retryer = aws.NopRetryer{} }
