@@ -2,7 +2,6 @@ package outside
 
 import (
 	"encoding/json"
-	"os/exec"
 	"path/filepath"
 	"testing"
 
@@ -21,12 +20,11 @@ func peers(t *testing.T) string {
 // and sluice's are read by both sides.
 func TestPeers(t *testing.T) {
 	interpreter := peers(t)
-	url, outputs := up(t)
-	program := filepath.Join(t.TempDir(), "sluice")
-	out, err := exec.Command("go", "build", "-o", program, "../../../scripts/sluice").CombinedOutput()
-	require.NoError(t, err, string(out))
-	interpret(t, interpreter, []string{"AWS_ENDPOINT_URL=" + url, "AWS_ACCESS_KEY_ID=sluice", "AWS_SECRET_ACCESS_KEY=sluice-local", "AWS_DEFAULT_REGION=us-east-1",
-		"AWS_REGION=us-east-1", "AWS_ALLOW_HTTP=true", "DVC_NO_ANALYTICS=1"}, "peers.py", program, outputs["LakeBucketOutput"], t.TempDir())
+	program := build(t)
+	stack := up(t, program, filepath.Join(t.TempDir(), "stack"))
+	defer stack.stop(t)
+	interpret(t, interpreter, []string{"AWS_ENDPOINT_URL=" + stack.URL, "AWS_ACCESS_KEY_ID=sluice", "AWS_SECRET_ACCESS_KEY=sluice-local", "AWS_DEFAULT_REGION=us-east-1",
+		"AWS_REGION=us-east-1", "AWS_ALLOW_HTTP=true", "DVC_NO_ANALYTICS=1"}, "peers.py", program, stack.Outputs["LakeBucketOutput"], t.TempDir())
 }
 
 // TestLakeFSClient: lakeFS's own Python client reads what the server of our tests
