@@ -129,6 +129,9 @@ func (s *Service) admit(f *function) (c *config, release func(), err error) {
 	}
 	c = f.config
 	switch {
+	case s.options.struck(c.name, "throttle"):
+		s.usage.throttled(c.name)
+		return nil, nil, &Throttled{"CallerRateLimitExceeded"}
 	case f.reserved != nil && f.running >= *f.reserved:
 		s.usage.throttled(c.name)
 		return nil, nil, &Throttled{"ReservedFunctionConcurrentInvocationLimitExceeded"}
@@ -165,6 +168,9 @@ func (s *Service) run(f *function, c *config, r Request) Result {
 	call := &call{
 		options: &s.options, config: c, request: r, tail: &tail{}, log: s.logger(c), id: cmp.Or(r.id, wire.RequestID()),
 		started: func(b *sandbox) { s.occupy(f, b) }, failed: func(b *sandbox) { s.forget(f, b) },
+	}
+	if failure, struck := s.options.failure(c, call.id); struck {
+		return failure
 	}
 	b := s.take(f, c)
 	out, b := call.perform(b)

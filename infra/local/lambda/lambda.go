@@ -68,6 +68,7 @@ type Options struct {
 	Logs                   *logs.Service
 	Metrics                Metrics      // nil: embedded metrics are only logged
 	Destinations           Destinations // nil: only functions can be destinations
+	Faults                 Faults       // nil: nothing goes wrong on request
 	Now                    func() time.Time
 	Timer                  Timer           // of init and invocation limits
 	RetryDelays            []time.Duration // before asynchronous attempts 2, 3…; nil is 1 and 2 minutes

@@ -122,6 +122,9 @@ func (s *Service) ask(ctx context.Context, in *invocation) answer {
 			a = answer{err: err}
 		} else if a.err == nil && s.random.Float64() < f.ErrorRate {
 			a = answer{status: http.StatusInternalServerError, header: http.Header{}, body: []byte("injected fault")}
+		} else if a.err == nil && a.status == http.StatusOK && s.random.Float64() < f.WrongRate {
+			a.body = wrong(a.body)
+			a.header.Del("Content-Length")
 		}
 	}
 	a.latency = s.config.Now().Sub(began)

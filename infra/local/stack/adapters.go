@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
@@ -16,6 +17,7 @@ import (
 	"github.com/sluice-ml/sluice/infra/local/ecs"
 	"github.com/sluice-ml/sluice/infra/local/elb"
 	"github.com/sluice-ml/sluice/infra/local/events"
+	"github.com/sluice-ml/sluice/infra/local/faults"
 	"github.com/sluice-ml/sluice/infra/local/lambda"
 	"github.com/sluice-ml/sluice/infra/local/network"
 	"github.com/sluice-ml/sluice/infra/local/states"
@@ -261,4 +263,35 @@ func optional(s string) *string {
 		return nil
 	}
 	return &s
+}
+
+// functionFaults has functions fail on request.
+type functionFaults struct{ *faults.Injector }
+
+func (f functionFaults) Strike(function, how string) bool {
+	return f.Strikes(faults.Function, how, function)
+}
+
+// eventFaults has events go wrong on request.
+type eventFaults struct{ *faults.Injector }
+
+func (f eventFaults) Strike(detailType string) (copies int, wait time.Duration) {
+	rule, struck := f.Meet(faults.Event, detailType)
+	switch {
+	case !struck:
+		return 1, 0
+	case rule.Do == faults.Drop:
+		return 0, 0
+	case rule.Do == faults.Duplicate:
+		return 2, 0
+	}
+	return 1, rule.Wait()
+}
+
+// updateFaults has updates of endpoints fail on request.
+func updateFaults(i *faults.Injector) func(endpoint string) (fails, badly bool) {
+	return func(endpoint string) (fails, badly bool) {
+		rule, struck := i.Meet(faults.Update, endpoint)
+		return struck, struck && rule.Do == faults.RollBackBadly
+	}
 }

@@ -17,7 +17,7 @@ const taskMetadata = adminPrefix + "v4"
 
 func (s *Stack) frontDoor() http.Handler {
 	return &frontDoor{services: s.services.handlers(), runtime: s.services.SageMaker.Runtime(), admin: s.admin(),
-		balancer: s.services.ELB.Host, count: s.services.meter.count}
+		balancer: s.services.ELB.Host, count: s.services.meter.count, faulty: s.faults.Calls}
 }
 
 // handlers serves the services, by the name that requests are signed for.
@@ -49,7 +49,11 @@ func (s *Stack) admin() http.Handler {
 	mux.HandleFunc("GET "+adminPrefix+"resources", s.resources)
 	mux.HandleFunc("GET "+adminPrefix+"usage", s.usage)
 	mux.HandleFunc("POST "+adminPrefix+"jobs/{id}/reclaim", s.reclaim)
-	mux.Handle(adminPrefix+"faults", s.services.SageMaker.Admin())
+	rules := s.faults.Admin(adminPrefix + "faults/")
+	mux.Handle(adminPrefix+"faults/rules", rules)
+	mux.Handle(adminPrefix+"faults/rules/", rules)
+	mux.Handle(adminPrefix+"faults/clock", rules)
+	mux.HandleFunc("DELETE "+adminPrefix+"faults", s.clearFaults)
 	mux.Handle(adminPrefix+"faults/", s.services.SageMaker.Admin())
 	mux.Handle(adminPrefix+"balancing/", s.services.ELB.Admin())
 	mux.HandleFunc("POST "+adminPrefix+"tasks/{id}/reclaim", s.reclaimTask)
@@ -94,6 +98,14 @@ func (s *Stack) reclaim(w http.ResponseWriter, r *http.Request) {
 		wire.WriteJSONError(w, r, err)
 		return
 	}
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// clearFaults ends every drill: rules, and what variants and target groups do.
+func (s *Stack) clearFaults(w http.ResponseWriter, _ *http.Request) {
+	s.faults.Clear()
+	s.services.SageMaker.ClearFaults()
+	s.services.ELB.ClearFaults()
 	w.WriteHeader(http.StatusNoContent)
 }
 

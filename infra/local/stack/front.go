@@ -18,6 +18,7 @@ type frontDoor struct {
 	admin    http.Handler
 	balancer func(host string) (http.Handler, bool) // the load balancer whose DNS name it is; nil: there are none
 	count    func(service string, r *http.Request)  // told of every request that a service gets
+	faulty   func(service string, next http.Handler) http.Handler
 }
 
 func (f *frontDoor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -47,6 +48,9 @@ func (f *frontDoor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	f.count(name, r)
+	if f.faulty != nil {
+		handler = f.faulty(name, handler)
+	}
 	handler.ServeHTTP(w, r)
 }
 

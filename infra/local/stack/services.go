@@ -15,6 +15,7 @@ import (
 	"github.com/sluice-ml/sluice/infra/local/ecs"
 	"github.com/sluice-ml/sluice/infra/local/elb"
 	"github.com/sluice-ml/sluice/infra/local/events"
+	"github.com/sluice-ml/sluice/infra/local/faults"
 	"github.com/sluice-ml/sluice/infra/local/iam"
 	"github.com/sluice-ml/sluice/infra/local/kms"
 	"github.com/sluice-ml/sluice/infra/local/lambda"
@@ -57,6 +58,7 @@ type Services struct {
 // opening is what opening the services needs to know.
 type opening struct {
 	Options
+	faults   *faults.Injector
 	template *assembly.Template
 	endpoint string
 	router   *router
@@ -65,9 +67,9 @@ type opening struct {
 
 // openServices opens every service; after an error those that were open are
 // closed again.
-func openServices(ctx context.Context, o Options, template *assembly.Template, endpoint string) (*Services, error) {
+func openServices(ctx context.Context, o Options, template *assembly.Template, endpoint string, injector *faults.Injector) (*Services, error) {
 	s := &Services{IAM: iam.New(assembly.AccountID, template.Name), Network: network.New(template.Region, template.Name)}
-	open := opening{Options: o, template: template, endpoint: endpoint, router: &router{services: s}, s: s}
+	open := opening{Options: o, faults: injector, template: template, endpoint: endpoint, router: &router{services: s}, s: s}
 	for _, step := range []func(context.Context) error{
 		open.kms, open.logs, open.sqs, open.sns, open.cloudwatch, open.events, open.scheduler,
 		open.s3, open.lambda, open.batch, open.sagemaker, open.elb, open.ecs, open.states,
@@ -121,7 +123,7 @@ func (o *opening) cloudwatch(context.Context) (err error) {
 
 func (o *opening) events(context.Context) (err error) {
 	o.s.Events, err = events.Open(events.Options{Dir: o.dir("events"), Region: o.template.Region, Account: assembly.AccountID,
-		Stack: o.template.Name, Targets: o.router, Accepts: o.router.accepts, Now: o.Now, Log: o.Log})
+		Stack: o.template.Name, Targets: o.router, Accepts: o.router.accepts, Faults: eventFaults{o.faults}, Now: o.Now, Log: o.Log})
 	if err == nil {
 		o.closing(o.s.Events.Close)
 	}
@@ -151,7 +153,7 @@ func (o *opening) lambda(context.Context) (err error) {
 	o.s.Lambda, err = lambda.Open(lambda.Options{Dir: o.dir("lambda"), Region: o.template.Region, Account: assembly.AccountID,
 		Endpoint: o.endpoint, AccessKeyID: AccessKeyID, SecretKey: SecretAccessKey,
 		Code: func(_, key string) (string, error) { return o.template.Assets.Folder(key, cache) },
-		Logs: o.s.Logs, Metrics: o.s.CloudWatch, Destinations: destinations{o.router}, Now: o.Now})
+		Logs: o.s.Logs, Metrics: o.s.CloudWatch, Destinations: destinations{o.router}, Faults: functionFaults{o.faults}, Now: o.Now})
 	if err == nil {
 		o.closing(o.s.Lambda.Close)
 	}
@@ -179,7 +181,7 @@ func (o *opening) batch(context.Context) (err error) {
 
 func (o *opening) sagemaker(context.Context) (err error) {
 	o.s.SageMaker, err = sagemaker.Open(sagemaker.Config{Dir: o.dir("sagemaker"), Region: o.template.Region, Account: assembly.AccountID,
-		Now: o.Now, ResolveImage: o.images().server, Objects: objects{o.s.S3.Client()}, Metrics: o.s.CloudWatch, Log: logWriter{o.Log, "sagemaker"}})
+		Now: o.Now, ResolveImage: o.images().server, Objects: objects{o.s.S3.Client()}, Metrics: o.s.CloudWatch, UpdateFault: updateFaults(o.faults), Log: logWriter{o.Log, "sagemaker"}})
 	if err == nil {
 		o.closing(func() error { return o.s.SageMaker.Close(context.Background()) })
 	}

@@ -57,7 +57,7 @@ other than promoted or registered; 130 interrupted.`,
 		return usageError{fmt.Errorf("%w (see: %s --help)", err, c.CommandPath())}
 	})
 	root.AddCommand(upCommand(s), storyCommand(s), invokeCommand(s), runCommand(s), dataCommand(s), modelCommand(s),
-		rolloutCommand(s), configCommand(s), reportCommand(s), trafficCommand(s), aslCommand(s), doctorCommand())
+		rolloutCommand(s), configCommand(s), reportCommand(s), trafficCommand(s), faultCommand(s), aslCommand(s), doctorCommand())
 	return root
 }
 
