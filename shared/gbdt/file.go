@@ -17,11 +17,12 @@ type file struct {
 }
 
 type learner struct {
-	Booster      booster       `json:"gradient_booster"`
-	Param        learnerParam  `json:"learner_model_param"`
-	Objective    objectiveFile `json:"objective"`
-	FeatureNames []string      `json:"feature_names"`
-	FeatureTypes []string      `json:"feature_types"`
+	Booster      booster        `json:"gradient_booster"`
+	Param        learnerParam   `json:"learner_model_param"`
+	Objective    objectiveFile  `json:"objective"`
+	Attributes   attributesFile `json:"attributes"`
+	FeatureNames []string       `json:"feature_names"`
+	FeatureTypes []string       `json:"feature_types"`
 }
 
 type learnerParam struct {
@@ -47,7 +48,18 @@ type booster struct {
 type boosterModel struct {
 	Trees    []treeFile `json:"trees"`
 	TreeInfo []int32    `json:"tree_info"`
+	Rounds   []int32    `json:"iteration_indptr"` // each round's first tree, then how many there are
+	Param    treesParam `json:"gbtree_model_param"`
 	Weights  []float32  `json:"weights"`
+}
+
+type treesParam struct {
+	Parallel string `json:"num_parallel_tree"`
+}
+
+// attributesFile is what training kept beside the model.
+type attributesFile struct {
+	BestIteration string `json:"best_iteration"`
 }
 
 // treeFile is one tree as parallel arrays, one entry per node.
@@ -58,6 +70,10 @@ type treeFile struct {
 	SplitConditions []float32 `json:"split_conditions"` // a leaf's value at a leaf
 	DefaultLeft     flags     `json:"default_left"`
 	SplitType       []int32   `json:"split_type"` // 1 is categorical
+
+	// With size_leaf_vector above 1: see checkVectors.
+	LeafWeights []float32 `json:"leaf_weights"`
+	BaseWeights []float32 `json:"base_weights"`
 
 	// Node CategoriesNodes[i] sends right the categories at
 	// Categories[CategoriesSegments[i]:][:CategoriesSizes[i]].

@@ -77,7 +77,7 @@ func TestLoadNamesWhatIsWrong(t *testing.T) {
 		"feature beyond":     {firstTree(t, at("split_indices", 0, 77)), "splits feature 77: want 0 to 7"},
 		"categories beyond":  {firstTree(t, set("categories", []int{})), "of 0"},
 		"negative category":  {firstTree(t, at("categories", 0, -1)), "outside 0 to"},
-		"vector leaves":      {firstTree(t, set("tree_param", map[string]any{"size_leaf_vector": "3"})), "leaves with 3 values are not supported"},
+		"vector leaves":      {firstTree(t, set("tree_param", map[string]any{"size_leaf_vector": "3"})), "its leaves have 3 values: want one for each of 1 outputs"},
 		"a flag of 2":        {firstTree(t, at("default_left", 0, 2)), "want 0, 1, true or false"},
 		"no base score":      {param("base_score", ""), `base_score is ""`},
 		"base score of 1":    {param("base_score", "[1E0]"), "want a probability strictly between 0 and 1"},
