@@ -55,11 +55,10 @@ type column struct {
 }
 
 const (
-	numberWord   = -1
-	wordBits     = 57 // categories in a cut: 64 less six bits of shift and the top bit
-	alwaysLeft   = 63
-	alwaysRight  = 1<<63 | 63
-	smallestLeft = 63 // a leaf's entry
+	numberWord  = -1
+	wordBits    = 57 // categories in a cut: 64 less six bits of shift and the top bit
+	alwaysLeft  = 63
+	alwaysRight = 1<<63 | 63
 )
 
 // maxCategory: categories are below 2²⁴, where float32 stops counting by ones.
@@ -121,16 +120,11 @@ func (f *forest) addOne(row, out []float32) {
 	}
 	entries = entries[:len(f.columns)]
 	f.encode(row, entries, 1)
-	nodes := f.nodes
 	i := 0
 	for ; i+lanes <= len(f.roots); i += lanes {
 		r := f.roots[i : i+lanes : i+lanes]
-		a, b, c, d := uint32(r[0].node), uint32(r[1].node), uint32(r[2].node), uint32(r[3].node)
-		for range max(r[0].depth, r[1].depth, r[2].depth, r[3].depth) {
-			na, nb, nc, nd := &nodes[a], &nodes[b], &nodes[c], &nodes[d]
-			a, b = na.step(entries[na.column]), nb.step(entries[nb.column])
-			c, d = nc.step(entries[nc.column]), nd.step(entries[nd.column])
-		}
+		depth := max(r[0].depth, r[1].depth, r[2].depth, r[3].depth)
+		a, b, c, d := downTrees(f.nodes, entries, uint32(r[0].node), uint32(r[1].node), uint32(r[2].node), uint32(r[3].node), depth)
 		f.add(&r[0], a, out)
 		f.add(&r[1], b, out)
 		f.add(&r[2], c, out)
@@ -139,7 +133,7 @@ func (f *forest) addOne(row, out []float32) {
 	for ; i < len(f.roots); i++ {
 		at := uint32(f.roots[i].node)
 		for range f.roots[i].depth {
-			at = nodes[at].step(entries[nodes[at].column])
+			at = f.nodes[at].step(entries[f.nodes[at].column])
 		}
 		f.add(&f.roots[i], at, out)
 	}
@@ -185,17 +179,15 @@ func (f *forest) addBatch(n, features int, rows, out []float32) {
 // lanes, the entries of an earlier block, or none, go along for nothing.
 func (f *forest) addTree(r *root, entries []uint64, count int, out []float32) {
 	groups := len(out) / count
-	nodes := f.nodes
 	for i := 0; i < count; i += lanes {
-		ahead := entries[i:]
-		a := uint32(r.node)
-		b, c, d := a, a, a
-		for range r.depth {
-			na, nb, nc, nd := &nodes[a], &nodes[b], &nodes[c], &nodes[d]
-			a = na.step(ahead[na.column*blockRows])
-			b = nb.step(ahead[nb.column*blockRows+1])
-			c = nc.step(ahead[nc.column*blockRows+2])
-			d = nd.step(ahead[nd.column*blockRows+3])
+		a, b, c, d := downRows(f.nodes, entries[i:], uint32(r.node), r.depth)
+		if groups == 1 && i+lanes <= count && r.group == 0 {
+			four := out[i : i+lanes : i+lanes]
+			four[0] += f.nodes[a].weight()
+			four[1] += f.nodes[b].weight()
+			four[2] += f.nodes[c].weight()
+			four[3] += f.nodes[d].weight()
+			continue
 		}
 		for lane, at := range [lanes]uint32{a, b, c, d} {
 			if i+lane < count {
@@ -205,9 +197,37 @@ func (f *forest) addTree(r *root, entries []uint64, count int, out []float32) {
 	}
 }
 
+// downTrees takes one row depth steps down four trees. It and downRows are
+// functions of their own so that all they need stays in registers.
+//
+//go:noinline
+func downTrees(nodes []node, entries []uint64, a, b, c, d uint32, depth int32) (uint32, uint32, uint32, uint32) {
+	for range depth {
+		a = nodes[a].step(entries[nodes[a].column])
+		b = nodes[b].step(entries[nodes[b].column])
+		c = nodes[c].step(entries[nodes[c].column])
+		d = nodes[d].step(entries[nodes[d].column])
+	}
+	return a, b, c, d
+}
+
+// downRows takes the first four rows of a block depth steps down one tree.
+//
+//go:noinline
+func downRows(nodes []node, entries []uint64, at uint32, depth int32) (uint32, uint32, uint32, uint32) {
+	a, b, c, d := at, at, at, at
+	for range depth {
+		a = nodes[a].step(entries[nodes[a].column*blockRows])
+		b = nodes[b].step(entries[nodes[b].column*blockRows+1])
+		c = nodes[c].step(entries[nodes[c].column*blockRows+2])
+		d = nodes[d].step(entries[nodes[d].column*blockRows+3])
+	}
+	return a, b, c, d
+}
+
 // encode writes a row's entries stride apart.
 func (f *forest) encode(row []float32, entries []uint64, stride int) {
-	entries[0] = smallestLeft
+	entries[0] = alwaysLeft
 	for i := 1; i < len(f.columns); i++ {
 		c := &f.columns[i]
 		entries[i*stride] = c.entry(row[c.feature])

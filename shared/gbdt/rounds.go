@@ -3,8 +3,8 @@ package gbdt
 import "fmt"
 
 // Rounds counts the rounds of boosting, each of which added one tree, or
-// several, per output; 0 for gblinear and for files of XGBoost before 1.6
-// whose rounds had an unknown number of trees.
+// several, per output; 0 for gblinear, and for files of XGBoost before 1.6,
+// which do not say how many trees a round had.
 func (m *Model) Rounds() int { return max(len(m.rounds)-1, 0) }
 
 // BestRound is the round at which early stopping found the best score, from 0;
@@ -15,6 +15,9 @@ func (m *Model) BestRound() (round int, ok bool) { return m.best, m.best >= 0 }
 // Slice is the model of the rounds from begin up to, not including, end. It
 // shares the trees. Rounds outside 0 to Rounds() are an error.
 func (m *Model) Slice(begin, end int) (*Model, error) {
+	if m.rounds == nil {
+		return nil, fmt.Errorf("take rounds %d to %d of the model: its file does not say how many trees a round has (save it again with XGBoost 1.6 or later)", begin, end)
+	}
 	if begin < 0 || end > m.Rounds() || begin > end {
 		return nil, fmt.Errorf("take rounds %d to %d of the model: it has %d", begin, end, m.Rounds())
 	}
@@ -26,17 +29,29 @@ func (m *Model) Slice(begin, end int) (*Model, error) {
 	return &part, nil
 }
 
-// setRounds reads which trees each round made: since XGBoost 2.0 the file says;
-// before, all rounds made as many.
+// setRounds reads what is known of the rounds.
 func (m *Model) setRounds(b *boosterModel, attributes *attributesFile) error {
-	m.best = -1
-	if attributes.BestIteration != "" {
-		best, err := integer("best_iteration", attributes.BestIteration)
-		if err != nil {
-			return err
-		}
-		m.best = best
+	if err := m.setTreesOfRounds(b); err != nil {
+		return err
 	}
+	m.best = -1
+	if attributes.BestIteration == "" {
+		return nil
+	}
+	best, err := integer("best_iteration", attributes.BestIteration)
+	if err != nil {
+		return err
+	}
+	if m.rounds != nil && best >= m.Rounds() {
+		return fmt.Errorf("best_iteration is %d: want a round below %d", best, m.Rounds())
+	}
+	m.best = best
+	return nil
+}
+
+// setTreesOfRounds reads which trees each round made: since XGBoost 2.0 the
+// file says; before, all rounds made as many.
+func (m *Model) setTreesOfRounds(b *boosterModel) error {
 	if b.Rounds != nil {
 		return m.checkRounds(b.Rounds, len(b.Trees))
 	}
