@@ -165,8 +165,8 @@ func (f *forest) addBatch(n, features int, rows, out []float32) {
 	groups := len(out) / n
 	for begin := 0; begin < n; begin += blockRows {
 		count := min(blockRows, n-begin)
-		for i := range count {
-			f.encode(rows[(begin+i)*features:][:features], entries[i:], blockRows)
+		for i := range (count + lanes - 1) / lanes * lanes {
+			f.encode(rows[(begin+min(i, count-1))*features:][:features], entries[i:], blockRows)
 		}
 		block := out[begin*groups : (begin+count)*groups]
 		for i := range f.roots {
@@ -176,7 +176,7 @@ func (f *forest) addBatch(n, features int, rows, out []float32) {
 }
 
 // addTree adds one tree to a block of rows. Where count is no multiple of
-// lanes, the entries of an earlier block, or none, go along for nothing.
+// lanes, the last row's entries are there again to make it one.
 func (f *forest) addTree(r *root, entries []uint64, count int, out []float32) {
 	groups := len(out) / count
 	for i := 0; i < count; i += lanes {
