@@ -109,18 +109,26 @@ func (r *Repository) named(ctx context.Context, name string) (Commit, error) {
 		return c, err
 	}
 	b, err := ref.Read[branch](ctx, r.store, branchKey(name))
-	if err == nil && !b.Value.gone() {
-		return r.readCommit(ctx, b.Value.Commit)
-	}
 	if err != nil && !fault.Is(err, fault.NotFound) {
 		return Commit{}, err
+	}
+	isBranch := err == nil && !b.Value.gone()
+	if isBranch && name == Main {
+		return r.readCommit(ctx, b.Value.Commit) // no tag may be called so
 	}
 	t, err := ref.Read[tag](ctx, r.store, tagKey(name))
-	if err == nil && t.Value.Deleted == nil {
-		return r.readCommit(ctx, t.Value.Commit)
-	}
 	if err != nil && !fault.Is(err, fault.NotFound) {
 		return Commit{}, err
+	}
+	isTag := err == nil && t.Value.Deleted == nil
+	switch {
+	case isBranch && isTag && b.Value.Commit != t.Value.Commit:
+		return Commit{}, fault.New(fault.Invalid, "resolve "+name, "it is ambiguous: a branch of that name is at %s, a tag at %s", b.Value.Commit, t.Value.Commit).
+			WithHint("use the commit's id, or delete one of the two")
+	case isBranch:
+		return r.readCommit(ctx, b.Value.Commit)
+	case isTag:
+		return r.readCommit(ctx, t.Value.Commit)
 	}
 	return r.abbreviated(ctx, name, b.Value, t.Value)
 }

@@ -15,8 +15,9 @@ import (
 // nvme is the reflected polynomial of CRC-64/NVME, which S3 computes by default.
 const nvme = 0x9A6C9329AC4BC9B5
 
-// same says whether a body is surely what an entry pins. Where the entry has no
-// checksum of the whole object, its ETag may be the MD5.
+// same says whether a body is surely what an entry pins: by SHA-256, or by MD5
+// where the ETag is one. A CRC that differs proves that it is not; one that agrees
+// proves nothing, because anybody can make two files of one CRC.
 func same(e dataset.Entry, body []byte) bool {
 	if e.Size != int64(len(body)) {
 		return false
@@ -33,7 +34,10 @@ func same(e dataset.Entry, body []byte) bool {
 	}
 	if sum != nil {
 		sum.Write(body)
-		return base64.StdEncoding.EncodeToString(sum.Sum(nil)) == e.Checksum
+		equal := base64.StdEncoding.EncodeToString(sum.Sum(nil)) == e.Checksum
+		if !equal || e.ChecksumAlgorithm == "SHA256" {
+			return equal
+		}
 	}
 	md := md5.Sum(body)
 	return hex.EncodeToString(md[:]) == e.ETag

@@ -75,7 +75,9 @@ func (b *buffers) Put(p []byte) { b.pool.Put(p) } //nolint:staticcheck // a slic
 
 // writeError answers in S3's error shape.
 func writeError(w http.ResponseWriter, r *http.Request, e *wire.Error) {
-	_, _ = io.Copy(io.Discard, r.Body)
+	if r.Body != nil { // it is nil where the client went away
+		_, _ = io.Copy(io.Discard, r.Body)
+	}
 	w.Header().Set("Content-Type", "application/xml")
 	w.WriteHeader(e.Status)
 	body, err := xml.Marshal(struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 
 	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
@@ -157,5 +158,6 @@ func text(s *string) string {
 	if s == nil {
 		return ""
 	}
-	return *s
+	// The server reuses its requests' buffers, so what outlives a request is copied.
+	return strings.Clone(*s)
 }

@@ -135,14 +135,13 @@ func (e *execution) report(err error) {
 }
 
 // events is the history up to now.
-func (e *execution) events() ([]asl.Event, error) {
+func (e *execution) events(kept *histories) ([]asl.Event, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.history != nil {
 		return e.history, nil
 	}
-	events, _, err := readEvents(e.dir)
-	return events, err
+	return kept.read(e.dir)
 }
 
 // Description is an execution as DescribeExecution gives it. Output is JSON.

@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/sluice-ml/sluice/infra/local/asl"
@@ -139,11 +140,12 @@ func (j journal) executions() ([]*execution, error) {
 		if err := readFile(path, &e.started); err != nil {
 			return nil, err
 		}
-		events, _, err := readEvents(e.dir)
+		events, length, err := readEnding(e.dir)
 		if err != nil {
 			return nil, err
 		}
 		e.settle(events)
+		e.length = length
 		if err := e.readRedrive(); err != nil {
 			return nil, err
 		}
@@ -175,6 +177,59 @@ func readEvents(dir string) (events []asl.Event, ends []int64, err error) {
 		events, ends = append(events, e), append(ends, offset)
 		text = rest
 	}
+}
+
+// readEnding reads what a start must know of a history: its redrives, its last
+// event and its length. A history that is not whole up to its end is read in
+// full, as far as it goes.
+func readEnding(dir string) (events []asl.Event, length int, err error) {
+	text, err := os.ReadFile(filepath.Join(dir, eventsFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, 0, nil
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	whole, ok := bytes.CutSuffix(text, []byte("\n"))
+	var last asl.Event
+	if !ok || json.Unmarshal(whole[bytes.LastIndexByte(whole, '\n')+1:], &last) != nil || last.ID != int64(bytes.Count(text, []byte("\n"))) {
+		events, _, err = readEvents(dir)
+		return events, len(events), err
+	}
+	for line := range bytes.Lines(whole) {
+		var e asl.Event
+		if bytes.Contains(line, []byte(`"ExecutionRedriven"`)) && json.Unmarshal(line, &e) == nil && e.ID != last.ID {
+			events = append(events, e)
+		}
+	}
+	return append(events, last), int(last.ID), nil
+}
+
+// histories keeps the history that was read last, because a client reads it
+// page by page.
+type histories struct {
+	mu     sync.Mutex
+	dir    string
+	size   int64
+	events []asl.Event
+}
+
+func (h *histories) read(dir string) ([]asl.Event, error) {
+	info, err := os.Stat(filepath.Join(dir, eventsFile))
+	if err != nil {
+		events, _, err := readEvents(dir)
+		return events, err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.dir == dir && h.size == info.Size() {
+		return h.events, nil
+	}
+	events, _, err := readEvents(dir)
+	if err == nil {
+		h.dir, h.size, h.events = dir, info.Size(), events
+	}
+	return events, err
 }
 
 const checkpointsFile = "checkpoints.jsonl"

@@ -54,6 +54,7 @@ type Service struct {
 	table      map[string]machine
 	executions map[string]*execution // by ARN
 	mapRuns    map[string]*mapRun    // by ARN
+	histories  histories
 }
 
 var _ asl.Tasks = (*Service)(nil)
@@ -268,7 +269,7 @@ func (s *Service) History(arn string) ([]asl.Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	return e.events()
+	return e.events(&s.histories)
 }
 
 // Wait returns when the execution has ended, with how it ended, or when ctx

@@ -125,6 +125,9 @@ func dataAudit(s *settings) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if _, err := repository.Resolve(c.Context(), refOf(args)); err != nil {
+				return err // also where no rule could endanger anything
+			}
 			dangers, err := repository.AuditLifecycle(c.Context(), rules, refOf(args))
 			if err != nil {
 				return err

@@ -26,7 +26,7 @@ type sink struct {
 
 // Put implements upload.Sink.
 func (s sink) Put(ctx context.Context, key string, body []byte) (dataset.Entry, error) {
-	info, err := s.objects.Put(ctx, s.bucket, key, body)
+	info, err := s.objects.PutHashed(ctx, s.bucket, key, body)
 	if err != nil {
 		return dataset.Entry{}, err
 	}
