@@ -218,6 +218,7 @@ const (
 	FileMetrics     = "metrics.json"     // the trainer's own metrics
 	FileFolds       = "folds.parquet"    // out-of-fold predictions
 	FileEnvironment = "environment.json" // everything that could change the bits
+	FileAdopted     = "adopted.json"     // whose model this is, when an earlier run of the same plan trained it
 	FilePredictions = "evaluation/predictions.parquet"
 	FilePerturbed   = "evaluation/perturbed.parquet"
 	FileLatency     = "evaluation/latency.json"

@@ -100,10 +100,10 @@ func (s *stack) upload(t *testing.T, name string, body []byte) string {
 	return info.VersionID
 }
 
-// start asks for a run by hand and names it.
+// start asks for a run by hand that trains in any case, and names it.
 func (s *stack) start(t *testing.T, id string) string {
 	t.Helper()
-	result, err := s.StartRun(t.Context(), model, id)
+	result, err := s.RetrainRun(t.Context(), model, id)
 	require.NoError(t, err)
 	require.NotEmpty(t, result.Run, result.Reason)
 	return result.Run
