@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"encoding/json"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sagemaker/types"
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluice-ml/sluice/scripts/sluice/operator"
 	"github.com/sluice-ml/sluice/shared/contract"
 )
 
@@ -22,7 +24,9 @@ func TestEqualWorkIsNotDoneTwice(t *testing.T) {
 	s := up(t, dir)
 
 	same := s.byHand(t, "same", "unchanged")
-	require.Contains(t, s.run(t, same).Outcome.Reason, "was trained by run adult-income-1")
+	run, err := s.ShowRun(t.Context(), same)
+	require.NoError(t, err)
+	require.Contains(t, run.Outcome.Reason, "was trained by run adult-income-1")
 	require.False(t, s.entered(t, same, "Train", "Evaluate", "Rollout"))
 
 	s.configure(t, strings.Replace(oneStep, "learning_rate: 0.2", "learning_rate: 0.19", 1))
@@ -47,6 +51,8 @@ func TestEqualWorkIsNotDoneTwice(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, one.Digest, four.Digest, "the same plan gives the same bytes")
 
+	s.reproduced(t, dir, back, other)
+
 	eventually(t, "the Model Registry has the champion", func() bool {
 		packages := s.packages(t)
 		return len(packages) == 4 && packages[3].CustomerMetadataProperties["champion"] == "true"
@@ -55,6 +61,44 @@ func TestEqualWorkIsNotDoneTwice(t *testing.T) {
 		require.Equal(t, types.ModelApprovalStatusApproved, p.ModelApprovalStatus, i)
 		require.Equal(t, map[bool]string{true: "true", false: ""}[i == 3], p.CustomerMetadataProperties["champion"])
 	}
+}
+
+// reproduced trains a run's model again on this machine, and then finds that
+// another run's model is not the one of its plan.
+func (s *stack) reproduced(t *testing.T, dir, run, another string) {
+	t.Helper()
+	type answer struct {
+		TrainedBy   string `json:"trained_by"`
+		Same        bool   `json:"same"`
+		SameTrees   bool   `json:"same_trees"`
+		Differences []operator.Difference
+	}
+	reproduce := func() (answer, ended) {
+		got := sluice(t, "run", "reproduce", run, "--json", "--library", library(t), "--dir", dir)
+		var a answer
+		require.NoError(t, json.Unmarshal([]byte(got.stdout), &a), got.stderr)
+		return a, got
+	}
+	a, got := reproduce()
+	require.Equal(t, 0, got.code, got.stderr)
+	require.Equal(t, answer{TrainedBy: "adult-income-1", Same: true, SameTrees: true, Differences: a.Differences}, a)
+	for _, d := range a.Differences { // the trainer's image may be built otherwise than this command
+		require.Equal(t, "go", d.What)
+	}
+
+	for _, name := range []string{contract.FileModel, contract.FileEnvironment} {
+		body, found, err := s.RunJSON(t.Context(), model, another, name)
+		require.NoError(t, err)
+		require.True(t, found)
+		_, err = s.Objects.Put(t.Context(), s.Store, contract.RunKey(model, run, name), body)
+		require.NoError(t, err)
+	}
+	a, got = reproduce()
+	require.Equal(t, 1, got.code, got.stderr)
+	require.False(t, a.Same)
+	require.False(t, a.SameTrees)
+	require.Contains(t, a.Differences, operator.Difference{What: "params.eta", Run: "0.19", Here: "0.2"})
+	require.Contains(t, got.stderr, "is not reproduced")
 }
 
 // byHand starts a run by hand and waits for its end.
