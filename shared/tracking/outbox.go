@@ -90,7 +90,7 @@ func (o *Outbox) ledger(ctx context.Context, model string) (Ledger, error) {
 // move changes the ledger; one of another target is begun anew first.
 func (o *Outbox) move(ctx context.Context, model string, change func(*Ledger)) (Ledger, error) {
 	return ref.Update(ctx, o.Store, o.key(model, "ledger"), func(l Ledger, _ bool) (Ledger, error) {
-		if l.Target != o.Versions.Target() {
+		if l.Runs == nil || l.Versions == nil || l.Target != o.Versions.Target() {
 			l = Ledger{Target: o.Versions.Target(), Runs: map[string]bool{}, Versions: map[string]string{}}
 		}
 		change(&l)
