@@ -23,6 +23,8 @@ func TestEqualWorkIsNotDoneTwice(t *testing.T) {
 	dir := seeded(t)
 	s := up(t, dir)
 
+	drive(t, s) // a second version is judged by live traffic
+
 	same := s.byHand(t, "same", "unchanged")
 	run, err := s.ShowRun(t.Context(), same)
 	require.NoError(t, err)
