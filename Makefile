@@ -76,8 +76,9 @@ $(XGBOOST_LIB): scripts/fetch-xgboost.sh
 	scripts/fetch-xgboost.sh
 	touch $@
 
-outside: ## fetch the outside clients (boto3, moto, DVC, delta-rs) that the tests compare with
+outside: ## fetch the outside programs (boto3, moto, Prometheus, DVC, delta-rs, MLflow) that the tests compare with
 	scripts/fetch-outside.sh
+	scripts/fetch-mlflow.sh
 
 $(CFN_LINT):
 	python3 -m venv $(CACHE)/python

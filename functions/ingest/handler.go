@@ -13,6 +13,7 @@ import (
 	"github.com/sluice-ml/sluice/shared/contract"
 	"github.com/sluice-ml/sluice/shared/dataset"
 	"github.com/sluice-ml/sluice/shared/fault"
+	"github.com/sluice-ml/sluice/shared/trained"
 )
 
 // partObjects is how many objects one profile job reads.
@@ -28,8 +29,8 @@ type handler struct {
 	hooks  hooks.Invoker // may be nil where no hook is a function
 }
 
-// handle commits the run's uploads and seals its plan. A plan that is sealed
-// already stays as it is.
+// handle commits the run's uploads and seals its plan, and finds the model that
+// the plan may have already. A plan that is sealed stays as it is.
 func (h handler) handle(ctx context.Context, in contract.StepInput) (contract.IngestResult, error) {
 	body, info, err := h.store.GetURI(ctx, in.Plan)
 	if err != nil {
@@ -47,8 +48,12 @@ func (h handler) handle(ctx context.Context, in contract.StepInput) (contract.In
 			return contract.IngestResult{}, err
 		}
 	}
-	return contract.IngestResult{Plan: in.Plan, PlanHash: plan.Hash, Commit: plan.Dataset.Commit, Count: plan.Dataset.Count,
-		Bytes: plan.Dataset.Bytes, Parts: parts(plan.Dataset.Count)}, nil
+	result := contract.IngestResult{Plan: in.Plan, PlanHash: plan.Hash, Commit: plan.Dataset.Commit, Count: plan.Dataset.Count,
+		Bytes: plan.Dataset.Bytes, Parts: parts(plan.Dataset.Count), Unchanged: trained.Unchanged(plan)}
+	if result.Unchanged == "" {
+		result.Trained, err = h.adopt(ctx, plan)
+	}
+	return result, err
 }
 
 // notice leaves word of a hook that gave no answer and is configured not to matter.

@@ -124,7 +124,23 @@ func (s *Sluice) specs() []spec {
 				allow("lambda:InvokeFunction").on(*s.arn("lambda", "function", s.name("admit"), awscdk.ArnFormat_COLON_RESOURCE_NAME)),
 				allow("sagemaker:DescribeEndpoint").on(s.endpoints("endpoint")...),
 			}},
+		s.trackSpec(),
 	)
+}
+
+// trackSpec is the function that copies our records to trackers.
+func (s *Sluice) trackSpec() spec {
+	f := spec{id: "Track", folder: "track", does: "Copies what became of runs, versions and champions to model registries and trackers", seconds: 300, memoryMB: 256,
+		grants: []statement{
+			s.reads("configs", "runs", "models", "tracking"), s.writes("tracking"), s.lists(s.store),
+			allow("sagemaker:CreateModelPackageGroup", "sagemaker:CreateModelPackage", "sagemaker:DescribeModelPackage", "sagemaker:ListModelPackages", "sagemaker:UpdateModelPackage").
+				on(s.endpoints("model-package-group", "model-package")...),
+			allow("ecr:BatchGetImage", "ecr:DescribeImages").on(*s.training.serverImage.Repository().RepositoryArn()), // SageMaker looks at a package's image as its maker
+		}}
+	if s.settings.MLflowURI != "" {
+		f.environment = map[string]*string{contract.EnvMLflowURI: jsii.String(s.settings.MLflowURI)}
+	}
+	return f
 }
 
 // gate names a gate's construct id, folder and what it judges.

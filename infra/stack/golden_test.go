@@ -27,7 +27,7 @@ func synthesize(t *testing.T) (out string, settings Settings) {
 	settings, err := ReadSettings("cdk.json", nil)
 	require.NoError(t, err)
 	settings.BuildDirectory = t.TempDir()
-	for _, folder := range []string{"admit", "plan", "ingest", "profile", "validate", "decide", "register", "shift", "analyze", "promote", "rollback", "monitor"} {
+	for _, folder := range []string{"admit", "plan", "ingest", "profile", "validate", "decide", "register", "shift", "analyze", "promote", "rollback", "monitor", "track"} {
 		standIn(t, settings.BuildDirectory, "functions", folder, "bootstrap")
 	}
 	for _, g := range gates {

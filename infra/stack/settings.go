@@ -27,6 +27,7 @@ type Settings struct {
 	LogRetentionDays      int              `json:"logRetentionDays"`
 	AlertEmail            string           `json:"alertEmail"`    // subscribes to the topic; may be empty
 	PrometheusURL         string           `json:"prometheusUrl"` // rollouts are measured by it; empty is CloudWatch alone
+	MLflowURI             string           `json:"mlflowUri"`     // a tracking server that runs are copied to; empty is none
 }
 
 // Brake holds the limits of a model's alarms: the fast brake that works at any
@@ -107,6 +108,11 @@ func (s Settings) check(path string) error {
 	}
 	if u, err := url.Parse(s.PrometheusURL); s.PrometheusURL != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
 		return bad("prometheusUrl", fmt.Sprintf("%q", s.PrometheusURL), `an address such as "http://prometheus.internal:9090", or ""`)
+	}
+	if s.MLflowURI != "" {
+		if err := contract.CheckMLflowURI(s.MLflowURI); err != nil {
+			return fmt.Errorf("%s: context \"mlflowUri\": %w", path, err)
+		}
 	}
 	for _, model := range s.ModelNames() {
 		if err := contract.CheckModel(model); err != nil {

@@ -6,6 +6,7 @@ package contract
 
 import (
 	"fmt"
+	"net/url"
 	"path"
 	"regexp"
 	"strings"
@@ -26,6 +27,7 @@ const (
 	EnvInstanceCount = "SLUICE_INSTANCE_COUNT" // instances per variant, e.g. "1"
 	EnvMetricPeriod  = "SLUICE_METRIC_PERIOD"  // seconds: 10 or 60; alarms and analysis use it
 	EnvPrometheusURL = "SLUICE_PROMETHEUS_URL" // rollouts are measured by it; without it by CloudWatch alone
+	EnvMLflowURI     = "SLUICE_MLFLOW_URI"     // an MLflow tracking server's address; without it none is written to
 	EnvModels        = "SLUICE_MODELS"         // the models that have alarms here, separated by commas
 	EnvQuietPeriod   = "SLUICE_QUIET_SECONDS"  // how long uploads must pause before a run starts
 	EnvModel         = "SLUICE_MODEL"          // model server: S3 URI of model.tar.gz, for hosts that do not unpack it
@@ -50,6 +52,31 @@ func OtherSlot(slot string) string {
 		return SlotGreen
 	}
 	return SlotBlue
+}
+
+// CheckMLflowURI returns an error that says what is wrong with a tracking
+// server's address.
+func CheckMLflowURI(address string) error {
+	u, err := url.Parse(address)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+		return fmt.Errorf("MLflow address %q: want one such as \"https://mlflow.internal\"", withoutUser(u, address))
+	case u.User != nil:
+		return fmt.Errorf("MLflow address %q: it holds credentials, which would be in the template for all to read: "+
+			"leave them out, and let the server admit Sluice by its network", u.Scheme+"://…@"+u.Host)
+	case u.RawQuery != "" || u.Fragment != "":
+		return fmt.Errorf("MLflow address %q: want no query and no fragment", address)
+	}
+	return nil
+}
+
+// withoutUser is an address as it may be shown: one that may hold credentials
+// and cannot be taken apart is not.
+func withoutUser(u *url.URL, address string) string {
+	if u == nil || u.User != nil || strings.Contains(address, "@") {
+		return "…"
+	}
+	return address
 }
 
 var modelName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_-]{0,38}[A-Za-z0-9])?$`)
@@ -191,6 +218,7 @@ const (
 	FileMetrics     = "metrics.json"     // the trainer's own metrics
 	FileFolds       = "folds.parquet"    // out-of-fold predictions
 	FileEnvironment = "environment.json" // everything that could change the bits
+	FileAdopted     = "adopted.json"     // whose model this is, when an earlier run of the same plan trained it
 	FilePredictions = "evaluation/predictions.parquet"
 	FilePerturbed   = "evaluation/perturbed.parquet"
 	FileLatency     = "evaluation/latency.json"

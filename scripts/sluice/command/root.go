@@ -41,7 +41,7 @@ answer on the standard output, an error as {"error": {"kind", "message", "hint",
 "retry"}, "exit"} on the standard error, in one line.
 
 Exit codes: 0 done; 1 it failed; 2 the command line is wrong; 3 a run ended
-other than promoted or registered; 130 interrupted.`,
+other than promoted, registered or unchanged; 130 interrupted.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          cobra.ArbitraryArgs,
