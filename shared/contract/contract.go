@@ -36,6 +36,14 @@ const (
 // EndpointName and VariantName) and Drift (PSI, dimension Model).
 const MetricNamespace = "Sluice"
 
+// What the stack and the ECS backend agree on.
+const (
+	ServerContainer = "server"         // the model server's container
+	ServerPort      = 8080             // its port
+	HeaderModel     = "X-Sluice-Model" // says to the load balancer whose request it is
+	HeaderSlot      = "X-Sluice-Slot"  // takes the request to a slot, whatever its weight
+)
+
 // The two variant slots of an endpoint. The champion lives in one, the
 // candidate takes the other, and promotion swaps their roles; so alarms can be
 // declared once, per slot.
