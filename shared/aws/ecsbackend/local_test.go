@@ -119,6 +119,7 @@ func (b *bench) forward(sticky bool, blue, green int32) types.Action {
 }
 
 func TestWhatIsInForceIsTheOldWeightsUntilTheyHavePropagated(t *testing.T) {
+	t.Parallel()
 	clock := time.Now()
 	var mu sync.Mutex
 	now := func() time.Time { mu.Lock(); defer mu.Unlock(); return clock }
@@ -142,13 +143,14 @@ func TestWhatIsInForceIsTheOldWeightsUntilTheyHavePropagated(t *testing.T) {
 	require.NoError(t, err)
 	c, detail = view.Compare(b.config, asked)
 	require.Equal(t, rollout.Settled, c, detail)
-	require.NoError(t, b.weigh(87.661, 12.339), "the same weights of the load balancer")
+	require.NoError(t, b.weigh(87.6599, 12.3401), "the same weights of the load balancer")
 	view, err = b.View(t.Context(), "adult_income")
 	require.NoError(t, err)
-	require.InDelta(t, 12.339, view.Slots[1].Weight, 1e-9)
+	require.InDelta(t, 12.3401, view.Slots[1].Weight, 1e-9)
 }
 
 func TestSomebodyElseChangesTheRule(t *testing.T) {
+	t.Parallel()
 	b := joined(t, rollouttest.Good)
 	b.ready()
 	require.NoError(t, b.weigh(90, 10))
@@ -174,6 +176,7 @@ func TestSomebodyElseChangesTheRule(t *testing.T) {
 // A version that never gets healthy nor ends is not waited for for ever, and goes
 // while it is stuck.
 func TestADeploymentThatIsStuckCountsAsFailed(t *testing.T) {
+	t.Parallel()
 	b := joined(t, "hung", func(s *ecsbackend.Settings) { s.Patience = 3 * time.Second })
 	view := b.until("it is given up", func(v rollout.View) bool { return v.Status == rollout.Ready })
 	c, detail := view.Compare(b.config, []rollout.Weight{{Slot: "blue", Percent: 100}, {Slot: "green"}})
@@ -188,6 +191,7 @@ func TestADeploymentThatIsStuckCountsAsFailed(t *testing.T) {
 // A champion that lost its tasks is seen without any, at whatever weight, and its
 // capacity comes back by SetWeights.
 func TestAChampionWithoutTasksIsSeen(t *testing.T) {
+	t.Parallel()
 	b := joined(t, rollouttest.Good)
 	b.ready()
 	require.NoError(t, b.weigh(0, 100))
@@ -202,6 +206,7 @@ func TestAChampionWithoutTasksIsSeen(t *testing.T) {
 }
 
 func TestSmokeReadsTheAnswer(t *testing.T) {
+	t.Parallel()
 	for behaviour, want := range map[rollouttest.Kind]string{"odd": "prediction 0 is not a score from 0 to 1", "strict": "feature age is missing"} {
 		b := joined(t, behaviour)
 		b.ready()
@@ -213,6 +218,7 @@ func TestSmokeReadsTheAnswer(t *testing.T) {
 
 // Without the side door the model's own rule would answer, with the champion.
 func TestSmokeWantsTheSideDoor(t *testing.T) {
+	t.Parallel()
 	b := joined(t, rollouttest.Good)
 	b.ready()
 	require.NoError(t, b.Smoke(t.Context(), "adult_income", "green", row))
