@@ -36,6 +36,15 @@ const (
 // EndpointName and VariantName) and Drift (PSI, dimension Model).
 const MetricNamespace = "Sluice"
 
+// Metrics of a load balancer's target group, which alarms and the analysis of
+// models that ECS serves go by.
+const (
+	MetricRequests     = "RequestCount"
+	MetricTarget5XX    = "HTTPCode_Target_5XX_Count"
+	MetricRefused      = "TargetConnectionErrorCount"
+	MetricResponseTime = "TargetResponseTime" // seconds
+)
+
 // What the stack and the ECS backend agree on.
 const (
 	ServerContainer = "server"         // the model server's container
