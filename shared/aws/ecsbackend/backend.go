@@ -90,10 +90,7 @@ type Settings struct {
 }
 
 // Model is what the stack declares for one.
-type Model struct {
-	Rule   string            `json:"rule"`   // ARN
-	Groups map[string]string `json:"groups"` // target group ARNs by slot
-}
+type Model = contract.ECSModel
 
 // slots are all there are.
 var slots = [...]string{contract.SlotBlue, contract.SlotGreen}
