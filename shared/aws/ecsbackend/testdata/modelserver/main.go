@@ -1,8 +1,8 @@
 // Command modelserver is a model container for the backend's tests. It behaves as
 // the name of its model says, s3://bucket/<version>-<behaviour>.tar.gz: good
 // answers with its version as the score's thousandths, dead never starts, hung
-// never gets healthy, mute fails every request, flaky every second one, rare
-// every tenth, odd answers what no model server answers, strict refuses.
+// never gets healthy, mute fails every request, flaky every second one, once
+// only its fifth, odd answers what no model server answers, strict refuses.
 package main
 
 import (
@@ -33,7 +33,7 @@ func main() {
 	http.HandleFunc("POST /invocations", func(w http.ResponseWriter, _ *http.Request) {
 		n := requests.Add(1)
 		switch {
-		case behaviour == "mute", behaviour == "flaky" && n%2 == 0, behaviour == "rare" && n%10 == 0:
+		case behaviour == "mute", behaviour == "flaky" && n%2 == 0, behaviour == "once" && n == 5:
 			http.Error(w, `{"error":"broken"}`, http.StatusInternalServerError)
 		case behaviour == "strict":
 			http.Error(w, `{"error":"feature age is missing"}`, http.StatusBadRequest)
