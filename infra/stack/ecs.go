@@ -54,7 +54,7 @@ func (s Settings) ecsModels() []string {
 func (s *Sluice) declare(id, kind string, properties map[string]any, after ...awscdk.CfnResource) awscdk.CfnResource {
 	made := awscdk.NewCfnResource(s.stack, jsii.String(id), &awscdk.CfnResourceProps{Type: jsii.String(kind), Properties: &properties})
 	for _, other := range after {
-		made.AddDependency(other)
+		made.AddResourceDependency(other, nil)
 	}
 	return made
 }
@@ -104,8 +104,7 @@ func (s *Sluice) addBalancer() {
 	s.serving.tasks = awscdk.Token_AsString(tasks.GetAtt(jsii.String("GroupId"), awscdk.ResolutionTypeHint_STRING), nil)
 	s.serving.balancer = s.declare("Balancer", "AWS::ElasticLoadBalancingV2::LoadBalancer", map[string]any{
 		"Name": s.name("models"), "Scheme": "internal", "Type": "application", "Subnets": *s.subnets,
-		"SecurityGroups":         []any{front.GetAtt(jsii.String("GroupId"), awscdk.ResolutionTypeHint_STRING)},
-		"LoadBalancerAttributes": []any{map[string]any{"Key": "routing.http.drop_invalid_header_fields.enabled", "Value": "true"}}})
+		"SecurityGroups": []any{front.GetAtt(jsii.String("GroupId"), awscdk.ResolutionTypeHint_STRING)}})
 	s.serving.listener = s.declare("BalancerListener", "AWS::ElasticLoadBalancingV2::Listener", map[string]any{
 		"LoadBalancerArn": s.serving.balancer.Ref(), "Port": balancerPort, "Protocol": "HTTP",
 		"DefaultActions": []any{answer("404", `{"error":"no such model: say it in the header `+contract.HeaderModel+`"}`)}})
