@@ -28,6 +28,7 @@ type spec struct {
 	memoryMB         float64
 	environment      map[string]*string
 	grants           []statement
+	inside           bool // the network of the models that ECS serves
 }
 
 func (s *Sluice) addFunctions() {
@@ -62,6 +63,12 @@ func (s *Sluice) specs() []spec {
 			"sagemaker:CreateEndpointConfig", "sagemaker:DescribeEndpointConfig", "sagemaker:DeleteEndpointConfig",
 			"sagemaker:CreateModel", "sagemaker:DescribeModel", "sagemaker:DeleteModel").on(s.endpoints("endpoint", "endpoint-config", "model")...),
 		allow("iam:PassRole").on(*endpoint[contract.EnvEndpointRole]).when(map[string]any{"StringEquals": map[string]any{"iam:PassedToService": "sagemaker.amazonaws.com"}}),
+	}
+	looks := append([]statement{}, shifts[:5]...)
+	if s.serving != nil {
+		endpoint[contract.EnvECS] = s.servingEnvironment()
+		shifts = append(shifts, s.movesServing()...)
+		looks = append(looks, s.looksAtServing()...)
 	}
 	images := map[string]*string{
 		contract.EnvModels:       jsii.String(strings.Join(s.settings.ModelNames(), ",")),
@@ -102,6 +109,9 @@ func (s *Sluice) specs() []spec {
 		specs = append(specs, spec{id: "Gate" + gate.id, folder: "gates/" + gate.folder, does: "Judges " + gate.does, seconds: 300, memoryMB: 2048,
 			grants: []statement{s.reads("configs", "runs", "models"), s.writes("runs"), s.lists(s.store)}})
 	}
+	if s.serving != nil {
+		specs = append(specs, s.probeSpec())
+	}
 	key := map[string]*string{contract.EnvKeyID: s.signingKey.AttrArn()}
 	return append(specs,
 		spec{id: "Decide", folder: "decide", does: "Binds plan, model and verdicts into a signed decision", seconds: 60, memoryMB: 512, environment: key,
@@ -110,7 +120,7 @@ func (s *Sluice) specs() []spec {
 			grants: []statement{s.reads("runs", "models"), s.writes("models", "runs"), s.lists(s.store), verify}},
 		spec{id: "Shift", folder: "shift", does: "Prepares the candidate and moves traffic to it, step by step", seconds: 120, memoryMB: 256, environment: endpoint, grants: shifts},
 		spec{id: "Analyze", folder: "analyze", does: "Compares candidate and champion after each bake", seconds: 60, memoryMB: 256, environment: endpoint,
-			grants: append([]statement{allow("cloudwatch:GetMetricData", "cloudwatch:DescribeAlarms").on("*"), allow("sagemaker:DescribeEndpoint", "sagemaker:DescribeEndpointConfig").on(s.endpoints("endpoint", "endpoint-config")...)}, shifts[:5]...)},
+			grants: append([]statement{allow("cloudwatch:GetMetricData", "cloudwatch:DescribeAlarms").on("*"), allow("sagemaker:DescribeEndpoint", "sagemaker:DescribeEndpointConfig").on(s.endpoints("endpoint", "endpoint-config")...)}, looks...)},
 		spec{id: "Promote", folder: "promote", does: "Makes the candidate the champion and retires the old one; observes provisional promotions", seconds: 300, memoryMB: 256, environment: endpoint,
 			grants: append([]statement{s.writes("models"), allow("cloudwatch:GetMetricData", "cloudwatch:DescribeAlarms").on("*")}, shifts...)},
 		spec{id: "Rollback", folder: "rollback", does: "Puts the champion back at 100 % and verifies it", seconds: 300, memoryMB: 256, environment: endpoint,
@@ -196,6 +206,10 @@ func (s *Sluice) addFunction(f spec) *function {
 		DeadLetterQueue: s.deadLetters,
 	})
 	fix(made, f.id)
+	if f.inside {
+		resource := made.Node().DefaultChild().(awslambda.CfnFunction)
+		resource.AddPropertyOverride(jsii.String("VpcConfig"), map[string]any{"SubnetIds": *s.subnets, "SecurityGroupIds": []any{s.probeGroup()}})
+	}
 	s.grant(role, append(f.grants, allow("logs:CreateLogStream", "logs:PutLogEvents").on(*logs.LogGroupArn()))...)
 	return &function{made, role}
 }

@@ -36,7 +36,10 @@ type Brake struct {
 	ErrorRate  float64 `json:"errorRate"`  // share of 5xx answers, 0..1
 	LatencyP99 string  `json:"latencyP99"` // as Go writes durations, "500ms"
 	Accuracy   float64 `json:"accuracy"`   // least accuracy of labelled answers, 0..1
+	Backend    string  `json:"backend"`    // who serves it: "sagemaker" (also "") or "ecs"
 }
+
+const backendECS = "ecs"
 
 // ReadSettings reads the context of the cdk.json file at path and lays the
 // overrides (JSON text or plain words, by key) over it.
@@ -125,9 +128,15 @@ func (s Settings) check(path string) error {
 		if brake.Accuracy < 0 || brake.Accuracy >= 1 {
 			return bad("models."+model+".accuracy", brake.Accuracy, "a share from 0 to 1")
 		}
+		if brake.Backend != "" && brake.Backend != "sagemaker" && brake.Backend != backendECS {
+			return bad("models."+model+".backend", fmt.Sprintf("%q", brake.Backend), `"sagemaker" or "ecs"`)
+		}
 		if d, err := time.ParseDuration(brake.LatencyP99); err != nil || d <= 0 {
 			return bad("models."+model+".latencyP99", fmt.Sprintf("%q", brake.LatencyP99), `a duration such as "500ms"`)
 		}
+	}
+	if err := s.checkECS(); err != nil {
+		return fmt.Errorf("%s: context \"models\": %w", path, err)
 	}
 	return nil
 }

@@ -31,12 +31,31 @@ const (
 	EnvModels        = "SLUICE_MODELS"         // the models that have alarms here, separated by commas
 	EnvQuietPeriod   = "SLUICE_QUIET_SECONDS"  // how long uploads must pause before a run starts
 	EnvModel         = "SLUICE_MODEL"          // model server: S3 URI of model.tar.gz, for hosts that do not unpack it
+	EnvECS           = "SLUICE_ECS"            // ECS, as JSON: the models that ECS serves and how; without it SageMaker serves all
+	EnvProbeURL      = "SLUICE_PROBE_URL"      // the one address that the probe asks
 	EnvPlan          = "SLUICE_PLAN"           // trainer and evaluator: S3 URI of the sealed plan
 )
 
 // MetricNamespace holds Sluice's own metrics: Accuracy (0..1, dimensions
 // EndpointName and VariantName) and Drift (PSI, dimension Model).
 const MetricNamespace = "Sluice"
+
+// Metrics of a load balancer's target group, which alarms and the analysis of
+// models that ECS serves go by.
+const (
+	MetricRequests     = "RequestCount"
+	MetricTarget5XX    = "HTTPCode_Target_5XX_Count"
+	MetricRefused      = "TargetConnectionErrorCount"
+	MetricResponseTime = "TargetResponseTime" // seconds
+)
+
+// What the stack and the ECS backend agree on.
+const (
+	ServerContainer = "server"         // the model server's container
+	ServerPort      = 8080             // its port
+	HeaderModel     = "X-Sluice-Model" // says to the load balancer whose request it is
+	HeaderSlot      = "X-Sluice-Slot"  // takes the request to a slot, whatever its weight
+)
 
 // The two variant slots of an endpoint. The champion lives in one, the
 // candidate takes the other, and promotion swaps their roles; so alarms can be

@@ -1,6 +1,6 @@
 // Package rollouts puts a rollout.Controller together from a function's
-// environment: the endpoints on SageMaker, the measurements in CloudWatch, the
-// records in the store bucket, and people on an SNS topic.
+// environment: the endpoints on SageMaker or ECS, as the stack says of each model,
+// the measurements in CloudWatch, the records in the store bucket, and people on an SNS topic.
 package rollouts
 
 import (
@@ -37,6 +37,7 @@ type Environment struct {
 	Topic    string // ARN
 	Period   time.Duration
 	Endpoint endpoint.Settings
+	ECS      contract.ECS // without models SageMaker serves all
 
 	Prometheus string // its address; "" measures by CloudWatch alone
 }
@@ -50,7 +51,12 @@ func Read(lookup func(string) (string, bool)) (Environment, error) {
 	e.Endpoint = endpoint.Settings{Environment: e.Name, Role: env.Require(contract.EnvEndpointRole),
 		InstanceType: env.Require(contract.EnvInstanceType), InstanceCount: int32(env.Int(contract.EnvInstanceCount, 1, 1)),
 		MetricPeriod: int32(e.Period / time.Second), Capture: contract.URI(e.Store, "capture")}
-	return e, env.Err()
+	if err := env.Err(); err != nil {
+		return e, err
+	}
+	var err error
+	e.ECS, err = readECS(env.Optional(contract.EnvECS, ""))
+	return e, err
 }
 
 // FromEnvironment makes the controller of this process.
@@ -63,7 +69,11 @@ func FromEnvironment(ctx context.Context) (*rollout.Controller, Environment, err
 	if err != nil {
 		return nil, env, fault.New(fault.Invalid, "read the AWS configuration", "%w", err)
 	}
-	backend, err := endpoint.New(sagemaker.NewFromConfig(cfg), sagemakerruntime.NewFromConfig(cfg), env.Endpoint)
+	endpoints, err := endpoint.New(sagemaker.NewFromConfig(cfg), sagemakerruntime.NewFromConfig(cfg), env.Endpoint)
+	if err != nil {
+		return nil, env, err
+	}
+	backend, err := env.backend(cfg, endpoints)
 	if err != nil {
 		return nil, env, err
 	}
@@ -89,8 +99,12 @@ func FromEnvironment(ctx context.Context) (*rollout.Controller, Environment, err
 // gauge is CloudWatch, or Prometheus on top of it.
 func (e Environment) gauge(client metrics.Client) (rollout.Gauge, error) {
 	watch, err := metrics.New(client, e.Name, e.Period)
-	if err != nil || e.Prometheus == "" {
-		return watch, err
+	if err != nil {
+		return nil, err
+	}
+	watch.Balanced(e.balancers())
+	if e.Prometheus == "" {
+		return watch, nil
 	}
 	return &prometheus.Gauge{URL: e.Prometheus, Client: &http.Client{Timeout: 20 * time.Second}, Rest: watch, Stale: 2*e.Period + time.Minute}, nil
 }
