@@ -45,8 +45,10 @@ def bernoulli_kl(p, q):
 
 
 def rates(margin, guess, looks):
-    wealth, seen, out = np.zeros(len(RATIOS)), np.zeros(2), []
+    wealth, seen, out = np.zeros(len(RATIOS) + 1), np.zeros(2), []  # the last is never bet
     for (ca, na), (cb, nb) in looks:
+        # A fiftieth of the whole is dealt out anew, in equal parts.
+        wealth = np.logaddexp(wealth + math.log(0.98), log_mean_exp(wealth) + math.log(0.02))
         champion = (seen[0] + 1) / (seen[1] + 1 / guess)
         for i, r in enumerate(RATIOS):
             candidate = odds(champion + margin, r)

@@ -168,7 +168,7 @@ func (s State) Question(now time.Time) Question {
 	q := Question{Model: s.Model, Candidate: s.Candidate.Slot, Champion: s.Champion.Slot, From: s.BakeFrom, To: now, Serving: s.Serving}
 	if s.sequential() {
 		q.Slow, q.Increment = time.Duration(s.Policy.LatencyP99), true
-		if s.Trial != nil && s.Trial.Until.After(q.From) {
+		if s.Trial != nil && !s.Trial.Until.IsZero() {
 			q.From = s.Trial.Until
 		}
 		q.From = earlier(q.From, now) // a step's deadline may come before its warm-up ends

@@ -21,7 +21,7 @@ type Trial struct {
 	ErrorsAlone sequential.Limit `json:"errors_alone"`
 	SlowAlone   sequential.Limit `json:"slow_alone"`
 
-	Step  int64     `json:"step"`           // the candidate's requests in the present step
+	Step  int64     `json:"step"`           // the candidate's requests that were looked at in the present step
 	Until time.Time `json:"until,omitzero"` // looked at up to here
 }
 
@@ -50,6 +50,24 @@ func (s State) sequential() bool { return s.Policy.Analysis.Mode == "sequential"
 func (p Policy) lookEvery() time.Duration {
 	return max(10*time.Second, time.Duration(p.Bake)/5)
 }
+
+// again is the trial of the next bake: its requests are counted anew. What came
+// since the last look belongs to the tests still, whatever the weight was, unless
+// a warm-up is to be left out or it is too long ago to be surely there.
+func (t *Trial) again(p Policy, now time.Time) *Trial {
+	if t == nil {
+		return nil
+	}
+	next := *t
+	next.Step = 0
+	if p.WarmUp > 0 || now.Sub(t.Until) > tailKept {
+		next.Until = time.Time{}
+	}
+	return &next
+}
+
+// tailKept is how far back the first look at a bake may reach.
+const tailKept = 10 * time.Minute
 
 // add takes what a look measured. Labels come as totals of the whole rollout;
 // totals that shrink are not believed.

@@ -23,13 +23,25 @@ func (p Pair) Plus(o Pair) Pair {
 // Each look multiplies every alternative's wealth by the likelihood of the new
 // counts under the alternative over that under the null's nearest pair of
 // rates. The alternatives are set before the look, from the looks before it.
+//
+// One component of the wealth is kept back and never bet, and before each look a
+// small part of the whole is dealt out anew to all of them (fixed share, Herbster
+// and Warmuth, 1998). Both are moves that a gambler may make, so the bound stands;
+// they cost next to nothing, and a look that ruins every alternative, as one with
+// a bad guess or in an incident of both versions does, no longer ends the test.
 type Rates struct {
-	Margin   float64               `json:"margin"`          // 0..1, of the rates' difference
-	Guess    float64               `json:"guess,omitempty"` // of the champion's rate before the first look; 0 is 0.01
-	Wealth   [alternatives]float64 `json:"wealth"`          // logarithms
-	Seen     Pair                  `json:"seen"`
-	Evidence Evidence              `json:"evidence"`
+	Margin   float64             `json:"margin"`          // 0..1, of the rates' difference
+	Guess    float64             `json:"guess,omitempty"` // of the champion's rate before the first look; 0 is 0.01
+	Wealth   [components]float64 `json:"wealth"`          // logarithms; the last is kept back
+	Seen     Pair                `json:"seen"`
+	Evidence Evidence            `json:"evidence"`
 }
+
+// components share the wealth: the alternatives and what is kept back.
+const components = alternatives + 1
+
+// dealt is the part of the wealth that is dealt out anew before each look.
+const dealt = 0.02
 
 // NewRates refuses margins that no two rates can differ by. A bad guess costs
 // some power at the first looks, never validity.
@@ -52,6 +64,7 @@ func (r *Rates) Look(more Pair) error {
 	if err := more.Champion.Check(); err != nil {
 		return fmt.Errorf("the champion's counts: %w", err)
 	}
+	r.deal()
 	champion := r.expected()
 	for i, ratio := range oddsRatios {
 		candidate := worse(clamp(min(champion+r.Margin, 1-2*tiny)), ratio)
@@ -60,6 +73,14 @@ func (r *Rates) Look(more Pair) error {
 	r.Seen = r.Seen.Plus(more)
 	r.Evidence.note(mix(r.Wealth[:]))
 	return nil
+}
+
+// deal gives every component its part of what is dealt out anew.
+func (r *Rates) deal() {
+	whole := mix(r.Wealth[:])
+	for i, own := range r.Wealth {
+		r.Wealth[i] = whole + math.Log(dealt+(1-dealt)*math.Exp(own-whole))
+	}
 }
 
 // expected is the champion's rate as the looks so far have it, with the guess
