@@ -10,8 +10,8 @@ import (
 // Sluice drives the machine of shared/rollout by a policy: with the actions that
 // it asks for and the questions that its controller would put. The endpoint does
 // at once what it is told.
-func Sluice(name string, p rollout.Policy) Rule {
-	return Rule{Name: name, About: "the machine of shared/rollout", Steer: func(w *World) Ending {
+func Sluice(name, about string, p rollout.Policy) Rule {
+	return Rule{Name: name, About: about, Steer: func(w *World) Ending {
 		d := driver{w: w, state: rollout.State{
 			Rollout: "simulated", Model: "simulated", Policy: p, Phase: rollout.Acquired, Started: w.now,
 			Candidate: rollout.Place{Version: 2, Slot: candidateSlot, Instances: 1},
