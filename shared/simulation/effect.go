@@ -90,8 +90,8 @@ func parseChange(name, text string) (Change, error) {
 		return Change{}, fmt.Errorf("%s could be points or a share: write +0.02 for points, x1.02 for a share", text)
 	case strings.HasPrefix(text, "x"):
 		times, err := strconv.ParseFloat(text[1:], 64)
-		if err != nil || !(times > 0) || math.IsInf(times, 0) {
-			return Change{}, fmt.Errorf("%s: want x and a positive factor, e.g. x1.5", text)
+		if err != nil || !(times > 0 && times <= 1000) {
+			return Change{}, fmt.Errorf("%s: want x and a factor above 0, at most 1000, e.g. x1.5", text)
 		}
 		if name == "slow_rate" {
 			return Change{}, fmt.Errorf("%s: the slow rate is added to what the champion's latency gives: want e.g. +0.01", text)
@@ -101,8 +101,8 @@ func parseChange(name, text string) (Change, error) {
 		return Change{}, fmt.Errorf("%s has no sign: write +%s for more than the champion, or x2 for twice as much", text, text)
 	case name == "latency":
 		d, err := time.ParseDuration(text)
-		if err != nil {
-			return Change{}, fmt.Errorf("%s: want a time with its unit, e.g. +100ms, or x1.5", text)
+		if err != nil || d.Abs() > time.Hour {
+			return Change{}, fmt.Errorf("%s: want a time with its unit, an hour at most, e.g. +100ms, or x1.5", text)
 		}
 		return Change{Plus: d.Seconds()}, nil
 	}
@@ -121,7 +121,7 @@ func (e Effect) String() string {
 		case c.Times != 0:
 			parts = append(parts, fmt.Sprintf("%s=x%g", name, c.Times))
 		case name == "latency" && c.Plus != 0:
-			parts = append(parts, fmt.Sprintf("latency=%+gms", c.Plus*1e3))
+			parts = append(parts, "latency="+signed(c.Plus))
 		case c.Plus != 0:
 			parts = append(parts, fmt.Sprintf("%s=%+g", name, c.Plus))
 		}
@@ -131,4 +131,13 @@ func (e Effect) String() string {
 	}
 	slices.Sort(parts)
 	return strings.Join(parts, " ")
+}
+
+// signed is a time with its sign, which a negative one shows by itself.
+func signed(s float64) string {
+	d := time.Duration(math.Round(s * 1e9))
+	if d < 0 {
+		return d.String()
+	}
+	return "+" + d.String()
 }
