@@ -94,6 +94,7 @@ type rehearsed struct {
 	Scene   simulation.Scene     `json:"scene"`
 	Seed    uint64               `json:"seed"`
 	Thin    string               `json:"thin,omitempty"` // why hardly any candidate can be promoted
+	Note    string               `json:"note,omitempty"` // what is odd about the policy here
 	Results []simulation.Summary `json:"results"`
 }
 
@@ -103,6 +104,9 @@ func (r *rehearsal) play(s *settings, c *cobra.Command) error {
 		return err
 	}
 	out := rehearsed{Policy: describePolicy(r.policy, policy), Scene: r.scene, Seed: r.seed, Thin: simulation.Thin(policy, r.scene)}
+	if bake := time.Duration(policy.Bake); bake < r.scene.Period {
+		out.Note = fmt.Sprintf("a bake of %s is shorter than the metrics' period of %s, so most looks see nothing (--metric-period)", policy.Bake, trainconfig.Duration(r.scene.Period))
+	}
 	rules := []simulation.Rule{simulation.Sluice("this policy", "", policy)}
 	if r.compare {
 		rules = append(rules, simulation.Others(policy)...)
@@ -178,6 +182,9 @@ func describeRehearsal(w io.Writer, r rehearsed) {
 	fmt.Fprintf(w, "policy\t%s\ntraffic\t%g requests/s\neffect\t%s\n", r.Policy, r.Scene.Traffic, r.Scene.Effect)
 	if r.Thin != "" {
 		fmt.Fprintf(w, "too thin\t%s\n", r.Thin)
+	}
+	if r.Note != "" {
+		fmt.Fprintf(w, "note\t%s\n", r.Note)
 	}
 	for i, summary := range r.Results {
 		if i > 0 || len(r.Results) > 1 {

@@ -57,6 +57,15 @@ func TestRolloutSimulateSaysThatTrafficIsTooThin(t *testing.T) {
 	require.Regexp(t, `expired at a deadline +5 +100.0 %`, out)
 }
 
+func TestRolloutSimulateNotesAShortBake(t *testing.T) {
+	out, err := simulate(t, "deployment: {bake: 10s}", "--traffic", "50", "--runs", "2")
+	require.NoError(t, err)
+	require.Regexp(t, `note +a bake of 10s is shorter than the metrics' period of 1m`, out)
+	out, err = simulate(t, "deployment: {bake: 10s}", "--traffic", "50", "--runs", "2", "--metric-period", "10s")
+	require.NoError(t, err)
+	require.NotContains(t, out, "note")
+}
+
 func TestRolloutSimulateRefuses(t *testing.T) {
 	for _, c := range []struct {
 		name, deployment string
