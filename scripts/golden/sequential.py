@@ -14,7 +14,7 @@ import numpy as np
 import scipy
 from scipy import integrate, optimize, stats
 
-RATIOS = [1.3, 1.7, 2.5, 4, 8, 20, 80]
+RATIOS = [1.1, 1.3, 1.7, 2.5, 4, 8, 20, 80]
 BETS = [0.01, 0.03, 0.1, 0.2, 0.4, 0.7, 0.95]
 random = np.random.default_rng(20261123)
 

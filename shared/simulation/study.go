@@ -71,7 +71,7 @@ func NewStudy(seed uint64) (Study, error) {
 			"slow_rate=+0.005", "slow_rate=+0.02", "slow_rate=+0.1", "latency=x1.5", "latency=x3",
 			"accuracy=-0.01", "accuracy=-0.03", "accuracy=-0.07", "accuracy=-0.2", "accuracy=-0.6",
 		},
-		Good: 3000, Harder: 400, Bad: 200,
+		Good: 2000, Harder: 300, Bad: 200,
 	}, err
 }
 

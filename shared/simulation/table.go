@@ -47,7 +47,7 @@ func (r Results) Markdown() string {
 		}
 		return cell
 	})
-	b.WriteString("\n## Where the sequential rule is not the best\n\n" + r.exceptions())
+	b.WriteString("\n## Where the sequential rules are not the best\n\n" + r.exceptions())
 	return b.String()
 }
 
@@ -76,34 +76,55 @@ func (r Results) table(b *strings.Builder, what string, rows []Row, cell func(Ro
 	}
 }
 
-// exceptions lists the rows that another rule wins against the first.
+// exceptions says of each of our sequential rules, which come first, where it is
+// not the best beside the rules that are not.
 func (r Results) exceptions() string {
 	var b strings.Builder
-	won, all := 0, 0
-	for _, row := range r.Broken {
-		all++
-		own, least := row.Rules[0], r.Least(row)
-		switch {
-		case !r.keeps(row.Traffic)[0]:
-			fmt.Fprintf(&b, "- `%s` at %g requests/s: it refuses too many good candidates to be counted; it served %s, ", row.Effect, row.Traffic, count(own.Excess.Mean))
-		case least == 0 || own.Excess.Mean <= row.Rules[least].Excess.Mean || r.sibling(least):
-			won++
-			continue
-		default:
-			fmt.Fprintf(&b, "- `%s` at %g requests/s: it served %s, ", row.Effect, row.Traffic, count(own.Excess.Mean))
-		}
-		if least < 0 {
-			b.WriteString("and no rule keeps the rate.\n")
+	b.WriteString("A row is won where a rule keeps the rate (see above) and serves fewer bad answers than every other rule that does, our own sequential ones left aside.\n")
+	for own, rule := range r.Study.Rules {
+		if !r.sequential(own) {
 			continue
 		}
-		fmt.Fprintf(&b, "%s %s.\n", r.Study.Rules[least].Name, count(row.Rules[least].Excess.Mean))
+		var lost []string
+		kept, won := 0, 0
+		for _, row := range r.Broken {
+			if !r.keeps(row.Traffic)[own] {
+				continue
+			}
+			kept++
+			best := r.bestOther(row)
+			if best < 0 || row.Rules[own].Excess.Mean < row.Rules[best].Excess.Mean {
+				won++
+				continue
+			}
+			lost = append(lost, fmt.Sprintf("- `%s` at %g requests/s: %s, %s %s\n", row.Effect, row.Traffic,
+				count(row.Rules[own].Excess.Mean), r.Study.Rules[best].Name, count(row.Rules[best].Excess.Mean)))
+		}
+		fmt.Fprintf(&b, "\n**%s** keeps the rate in %d of %d rows and wins %d of them", rule.Name, kept, len(r.Broken), won)
+		if len(lost) == 0 {
+			b.WriteString(".\n")
+			continue
+		}
+		fmt.Fprintf(&b, ". Lost:\n\n%s", strings.Join(lost, ""))
 	}
-	return fmt.Sprintf("With the fewest bad answers of the rules that refuse at most 1 %% of good candidates in %d of %d rows (with either period of the metrics). Not so in:\n\n", won, all) + b.String()
+	return b.String()
 }
 
-// sibling says that a rule is the first one with other metrics.
-func (r Results) sibling(i int) bool {
+// sequential says that a rule is one of our sequential ones.
+func (r Results) sequential(i int) bool {
 	return strings.HasPrefix(r.Study.Rules[i].Name, r.Study.Rules[0].Name)
+}
+
+// bestOther is the rule with the fewest bad answers of those that keep the rate
+// and are not sequential; -1 where none does.
+func (r Results) bestOther(row Row) int {
+	best := -1
+	for i, keep := range r.keeps(row.Traffic) {
+		if keep && !r.sequential(i) && (best < 0 || row.Rules[i].Excess.Mean < row.Rules[best].Excess.Mean) {
+			best = i
+		}
+	}
+	return best
 }
 
 func percent(rate float64) string { return bare(rate) + " %" }
