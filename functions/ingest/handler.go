@@ -9,9 +9,9 @@ import (
 
 	"github.com/sluice-ml/sluice/shared/aws/hooks"
 	"github.com/sluice-ml/sluice/shared/aws/s3store"
-	"github.com/sluice-ml/sluice/shared/canonical"
 	"github.com/sluice-ml/sluice/shared/contract"
 	"github.com/sluice-ml/sluice/shared/dataset"
+	"github.com/sluice-ml/sluice/shared/decision"
 	"github.com/sluice-ml/sluice/shared/fault"
 	"github.com/sluice-ml/sluice/shared/trained"
 )
@@ -70,7 +70,7 @@ func (h handler) seal(ctx context.Context, uri string, plan contract.Plan, etag 
 	if err := h.describe(ctx, repository, &plan, commit); err != nil {
 		return plan, err
 	}
-	if plan.Hash, err = hash(plan); err != nil {
+	if plan.Hash, err = decision.PlanHash(plan); err != nil {
 		return plan, err
 	}
 	body, err := json.MarshalIndent(plan, "", "  ")
@@ -192,13 +192,6 @@ func (h handler) describe(ctx context.Context, repository *dataset.Repository, p
 	plan.Dataset.Commit, plan.Dataset.Count = commit.ID, len(entries)
 	plan.Dataset.Objects, err = h.store.PutJSON(ctx, h.bucket, contract.RunKey(plan.Model, plan.Run, fileObjects), list)
 	return err
-}
-
-// hash names the work: SHA-256 over the canonical JSON of what decides the bits.
-func hash(p contract.Plan) (string, error) {
-	sum, err := canonical.Hash(map[string]any{"model": p.Model, "config_hash": p.ConfigHash, "commit": p.Dataset.Commit,
-		"prefix": p.Dataset.Prefix, "seed": p.Seed, "trainer_image": p.TrainerImage, "server_image": p.ServerImage})
-	return "sha256:" + sum, err
 }
 
 // parts cuts count objects into slices of partObjects.

@@ -8,6 +8,7 @@ import json
 
 import numpy as np
 from fairlearn import metrics as fair
+from scipy.special import expit, logit
 from scipy.stats import binomtest, norm
 from sklearn import metrics as m
 from statsmodels.stats.multitest import multipletests
@@ -37,6 +38,72 @@ def calibration(y, s, bins=10):
     return float(sum(abs(s[which == b].sum() - y[which == b].sum()) for b in range(bins)) / len(y))
 
 
+def by_mass(y, s, w, bins=10):
+    """Cut by the weight that lies under each score, by the definition."""
+    total = w.sum()
+    under = np.array([w[s < v].sum() for v in s])
+    which = np.minimum((bins * under / total).astype(int), bins - 1)
+    return float(sum(abs((w * (s - y))[which == b].sum()) for b in range(bins)) / total)
+
+
+def weighted_delong(y, s, t, w):
+    """The linearised variance of the weighted AUC, and of a paired difference."""
+
+    def placements(s):
+        p, n = y == 1, y == 0
+        wins = (s[p][:, None] > s[n][None, :]) + 0.5 * (s[p][:, None] == s[n][None, :])
+        return (wins * w[n]).sum(1) / w[n].sum(), (wins * w[p][:, None]).sum(0) / w[p].sum()
+
+    def mean(v, w):
+        m, rows = (v * w).sum() / w.sum(), (w > 0).sum()
+        return m, (w**2 * (v - m) ** 2).sum() / w.sum() ** 2 * rows / (rows - 1)
+
+    (a, b), (c, d) = placements(s), placements(t)
+    wp, wn = w[y == 1], w[y == 0]
+    return [[mean(x, wp)[0], mean(x, wp)[1] + mean(z, wn)[1]] for x, z in [(a, b), (a - c, b - d)]]
+
+
+def fairness(y, hat, who, w):
+    given = {"sensitive_features": who, "sample_weight": w}
+    return {
+        "demographic_parity_difference": fair.demographic_parity_difference(y, hat, **given),
+        "demographic_parity_ratio": fair.demographic_parity_ratio(y, hat, **given),
+        "equalised_odds_difference": fair.equalized_odds_difference(y, hat, **given),
+        "equalised_odds_ratio": fair.equalized_odds_ratio(y, hat, **given),
+        "equal_opportunity_difference": fair.equal_opportunity_difference(y, hat, **given),
+    }
+
+
+def intervals(y, s, hat):
+    """By the exact interval of a share of rows, and the normal one of a mean."""
+    tp, fp, fn = ((y * hat).sum(), ((1 - y) * hat).sum(), (y * (1 - hat)).sum())
+    exact = lambda k, n: list(binomtest(int(k), int(n)).proportion_ci(0.95, "exact"))
+    out = {"precision": exact(tp, tp + fp), "recall": exact(tp, tp + fn), "accuracy": exact((y == hat).sum(), len(y))}
+    out["f1_score"] = [2 * j / (1 + j) for j in exact(tp, tp + fp + fn)]
+    value, variance = delong(y, s)
+    half = norm.ppf(0.975) * variance**0.5 / (value * (1 - value))
+    out["auc_roc"] = [float(expit(logit(value) + k * half)) for k in (-1, 1)]
+    p = np.clip(s, 2.0**-52, 1 - 2.0**-52)
+    for name, loss in [("log_loss", -np.log(np.where(y == 1, p, 1 - p))), ("brier", (s - y) ** 2)]:
+        half = norm.ppf(0.975) * loss.std(ddof=1) / len(y) ** 0.5
+        out[name] = [max(0, loss.mean() - half), loss.mean() + half]
+    return out
+
+
+def compared(y, s, t):
+    """Mean differences of losses, and McNemar's exact test."""
+    clip = lambda v: np.clip(v, 2.0**-52, 1 - 2.0**-52)
+    loss = lambda v: -np.log(np.where(y == 1, clip(v), 1 - clip(v)))
+    right = lambda v: ((v >= 0.5) == y).astype(float)
+    out = {}
+    for name, d in [("log_loss", loss(s) - loss(t)), ("brier", (s - y) ** 2 - (t - y) ** 2), ("accuracy", right(s) - right(t))]:
+        se = d.std(ddof=1) / len(y) ** 0.5
+        out[name] = [d.mean(), d.mean() - norm.ppf(0.975) * se, d.mean() + norm.ppf(0.975) * se, 2 * norm.sf(abs(d.mean()) / se)]
+    only, other = int((right(s) > right(t)).sum()), int((right(s) < right(t)).sum())
+    out["accuracy"][3] = binomtest(only, only + other).pvalue
+    return out
+
+
 def sample(name, n, ties, weighted):
     y = (rng.random(n) < 0.3).astype(int)
     s = np.clip(rng.normal(0.35 + 0.2 * y, 0.2), 0, 1)
@@ -45,6 +112,7 @@ def sample(name, n, ties, weighted):
         s, t = np.round(s, 1), np.round(t, 1)
     w = rng.integers(0, 4, n).astype(float) if weighted else None
     sex = rng.choice(["Female", "Male"], n)
+    race = np.array([["a", "b"][i % 2] for i in range(n)])
     hat = (s >= 0.5).astype(int)
     fpr, tpr, _ = m.roc_curve(y, s, sample_weight=w)
     case = {
@@ -59,17 +127,19 @@ def sample(name, n, ties, weighted):
         "log_loss": m.log_loss(y, s, sample_weight=w),
         "brier": m.brier_score_loss(y, s, sample_weight=w),
         "curve_area": m.auc(fpr, tpr),
+        "partial": [m.roc_auc_score(y, s, max_fpr=f, sample_weight=w) for f in (0.01, 0.1, 0.5)],
+        "by_mass": by_mass(y, s, np.ones(n) if w is None else w),
+        "weighted_delong": weighted_delong(y, s, t, np.ones(n) if w is None else w),
+        "parity": fairness(y, hat, sex, w),
+        "joint_parity": fairness(y, hat, np.char.add(sex, race), w),
     }
     if w is None:
         case |= {
-            "partial": [m.roc_auc_score(y, s, max_fpr=f) for f in (0.01, 0.1, 0.5)],
             "calibration": calibration(y, s),
             "delong": delong(y, s), "paired": paired(y, s, t),
             "ci95": [x + k * norm.ppf(0.975) * v**0.5 for x, v in [delong(y, s)] for k in (-1, 1)],
-            "demographic_parity_difference": fair.demographic_parity_difference(y, hat, sensitive_features=sex),
-            "demographic_parity_ratio": fair.demographic_parity_ratio(y, hat, sensitive_features=sex),
-            "equalised_odds_difference": fair.equalized_odds_difference(y, hat, sensitive_features=sex),
-            "equal_opportunity_difference": fair.equal_opportunity_difference(y, hat, sensitive_features=sex),
+            "intervals": intervals(y, s, hat),
+            "compared": compared(y, s, t),
         }
     return case
 

@@ -3,9 +3,12 @@ package decision
 import (
 	"context"
 	"crypto/ecdsa"
+	"crypto/ed25519"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"strings"
 	"testing"
 	"time"
@@ -137,4 +140,34 @@ func FuzzOpen(f *testing.F) {
 			require.Equal(t, sample(), d, "nobody else can sign")
 		}
 	})
+}
+
+func TestAPublicKeyChecksWithoutKMS(t *testing.T) {
+	k := newKey(t)
+	encoded, err := Sign(t.Context(), k, sample())
+	require.NoError(t, err)
+	der, err := x509.MarshalPKIXPublicKey(&k.PublicKey)
+	require.NoError(t, err)
+	public, err := ParsePublicKey(der)
+	require.NoError(t, err)
+	again, err := ParsePublicKey(public.PEM())
+	require.NoError(t, err)
+	require.Equal(t, public.Fingerprint(), again.Fingerprint())
+	opened, err := Open(t.Context(), again, encoded)
+	require.NoError(t, err)
+	require.Equal(t, sample(), opened)
+	other, err := x509.MarshalPKIXPublicKey(&newKey(t).PublicKey)
+	require.NoError(t, err)
+	stranger, err := ParsePublicKey(other)
+	require.NoError(t, err)
+	_, err = Open(t.Context(), stranger, encoded)
+	require.Equal(t, fault.Denied, fault.KindOf(err))
+	ed, err := x509.MarshalPKIXPublicKey(ed25519.PublicKey(make([]byte, 32)))
+	require.NoError(t, err)
+	for want, data := range map[string][]byte{"want PEM": []byte("x"), "decisions are signed with ECDSA": ed,
+		"it is a CERTIFICATE": pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE"})} {
+		_, err := ParsePublicKey(data)
+		require.ErrorContains(t, err, want)
+		require.Equal(t, fault.Invalid, fault.KindOf(err))
+	}
 }

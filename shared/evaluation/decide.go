@@ -122,37 +122,3 @@ func weightedMean(s Sample, weight func(int) float64, loss func(label, p float64
 	}
 	return sum / total
 }
-
-// CalibrationBin is the rows whose score lies in one of the equal bins of [0, 1].
-type CalibrationBin struct {
-	Weight float64 `json:"weight"`
-	Score  float64 `json:"score"` // mean
-	Label  float64 `json:"label"` // share of positives
-}
-
-// CalibrationError is the expected calibration error: the mean over rows of
-// |mean score − share of positives| of the row's bin, with bins of equal width
-// (Naeini, Cooper and Hauskrecht 2015). A score on an edge is in the upper bin.
-func CalibrationError(s Sample, bins int) (float64, []CalibrationBin, error) {
-	if err := s.probabilities(); err != nil {
-		return 0, nil, err
-	}
-	if bins < 1 {
-		return 0, nil, invalid("%d calibration bins", bins)
-	}
-	out := make([]CalibrationBin, bins)
-	total := 0.0
-	for i, label := range s.Label {
-		w := s.weight(i)
-		b := &out[min(bins-1, int(s.Score[i]*float64(bins)))]
-		b.Weight, b.Score, b.Label, total = b.Weight+w, b.Score+w*s.Score[i], b.Label+w*label, total+w
-	}
-	sum := 0.0
-	for i := range out {
-		if b := &out[i]; b.Weight > 0 {
-			sum += math.Abs(b.Score - b.Label)
-			b.Score, b.Label = b.Score/b.Weight, b.Label/b.Weight
-		}
-	}
-	return sum / total, out, nil
-}

@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -53,7 +54,7 @@ func TestNothingLooksFineThatIsNot(t *testing.T) {
 	if _, err := DeLong([]float64{1, 0}, []float64{1, 0}); err == nil {
 		t.Error("a variance from one row of each class")
 	}
-	if _, err := Paired(AUC{}, AUC{}); err == nil {
+	if _, err := Paired(Placements{}, Placements{}); err == nil {
 		t.Error("a difference of nothing")
 	}
 	for _, p := range [][]float64{{nan}, {-0.1}, {1.1}} {
@@ -106,12 +107,12 @@ func noisy(n int, seed uint64) Sample {
 
 func TestBootstrapIsSeededAndAgreesWithDeLong(t *testing.T) {
 	s := noisy(1500, 1)
-	low, high, err := Bootstrap(MetricAUC, s, 0.95, 1000, 7)
+	low, high, err := Bootstrap(MetricAUC, s, 0.95, Resampling{1000, 7})
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, _, _ := Bootstrap(MetricAUC, s, 0.95, 1000, 7)
-	other, _, _ := Bootstrap(MetricAUC, s, 0.95, 1000, 8)
+	again, _, _ := Bootstrap(MetricAUC, s, 0.95, Resampling{1000, 7})
+	other, _, _ := Bootstrap(MetricAUC, s, 0.95, Resampling{1000, 8})
 	if low != again || low == other {
 		t.Errorf("%v, again %v, another seed %v", low, again, other)
 	}
@@ -122,7 +123,7 @@ func TestBootstrapIsSeededAndAgreesWithDeLong(t *testing.T) {
 	}
 	for _, metric := range []string{MetricPRAUC, MetricF1, MetricPrecision, MetricRecall, MetricAccuracy, MetricLogLoss, MetricBrier} {
 		value, _ := Metric(metric, s)
-		low, high, err := Bootstrap(metric, s, 0.95, 200, 7)
+		low, high, err := Bootstrap(metric, s, 0.95, Resampling{200, 7})
 		if err != nil || !(low < value && value < high) {
 			t.Errorf("%s: %v not in %v to %v, %v", metric, value, low, high, err)
 		}
@@ -156,8 +157,10 @@ func TestDeLongIntervalsCoverAsOftenAsTheySay(t *testing.T) {
 
 func TestMeanAUCOfOneScoringIsItself(t *testing.T) {
 	s := noisy(300, 2)
-	a, _ := DeLong(s.Label, s.Score)
-	m, err := MeanAUC(a, a, a)
+	p, _ := PlacementsOf(s)
+	a := p.AUC()
+	mean, err := MeanPlacements(p, p, p)
+	m := mean.AUC()
 	if err != nil || math.Abs(m.Value-a.Value) > 1e-12 || math.Abs(m.Variance-a.Variance) > 1e-15 {
 		t.Errorf("%v %v, want %v %v, %v", m.Value, m.Variance, a.Value, a.Variance, err)
 	}
@@ -177,24 +180,6 @@ func TestGroupsOfSeveralAttributes(t *testing.T) {
 	}
 	if _, err := ParityOf(groups); err == nil || !strings.Contains(err.Error(), "its rates are not defined") {
 		t.Errorf("%v", err)
-	}
-}
-
-func BenchmarkDeLong10k(b *testing.B) {
-	s := noisy(10_000, 1)
-	for b.Loop() {
-		if _, err := DeLong(s.Label, s.Score); err != nil {
-			b.Fatal(err)
-		}
-	}
-}
-
-func BenchmarkBootstrapPRAUC10k(b *testing.B) {
-	s := noisy(10_000, 1)
-	for b.Loop() {
-		if _, _, err := Bootstrap(MetricPRAUC, s, 0.95, 1000, 1); err != nil {
-			b.Fatal(err)
-		}
 	}
 }
 
@@ -220,9 +205,11 @@ func FuzzMetrics(f *testing.F) {
 			t.Fatalf("log loss is %v", v)
 		}
 		if a, err := DeLong(s.Label, s.Score); err == nil {
-			low, high := a.Interval(0.95)
-			if !(0 <= low && low <= a.Value+1e-12 && a.Value-1e-12 <= high && high <= 1) {
-				t.Fatalf("%v not in %v to %v", a.Value, low, high)
+			for _, interval := range []func(float64) (float64, float64){a.Interval, a.Logit} {
+				low, high := interval(0.95)
+				if !(0 <= low && low <= a.Value+1e-12 && a.Value-1e-12 <= high && high <= 1) {
+					t.Fatalf("%v not in %v to %v", a.Value, low, high)
+				}
 			}
 			area, err := ROCAUC(s)
 			if err != nil || math.Abs(area-a.Value) > 1e-9 {
@@ -230,4 +217,142 @@ func FuzzMetrics(f *testing.F) {
 			}
 		}
 	})
+}
+
+// TestEveryWayToTheAUCAgrees compares the exact sums, on one core and on more,
+// with the sorted placements and the curve's area, on scores that are ties,
+// signed zeros, denormal, huge, or 32-bit.
+func TestEveryWayToTheAUCAgrees(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	shapes := map[string]func() float64{
+		"normal":  r.NormFloat64,
+		"ties":    func() float64 { return float64(r.IntN(7)) / 7 },
+		"zeros":   func() float64 { return []float64{0, math.Copysign(0, -1), 1}[r.IntN(3)] },
+		"tiny":    func() float64 { return float64(r.IntN(9)) * 5e-324 },
+		"extreme": func() float64 { return math.Ldexp(r.NormFloat64(), r.IntN(2000)-1000) },
+		"float32": func() float64 { return float64(r.Float32()) },
+		"crowded": func() float64 { return 0.5 + 1e-9*r.Float64() },
+	}
+	for name, draw := range shapes {
+		for _, n := range []int{4, 30, 900, 30_000, 3 * rowsPerWorker} {
+			s := Sample{Label: make([]float64, n), Score: make([]float64, n)}
+			for i := range n {
+				s.Label[i], s.Score[i] = float64(i%2), draw()
+			}
+			a, err := DeLong(s.Label, s.Score)
+			if err != nil {
+				t.Fatal(err)
+			}
+			p, err := PlacementsOf(s)
+			if err != nil {
+				t.Fatal(err)
+			}
+			b := p.AUC()
+			s.Weight = make([]float64, n)
+			for i := range n {
+				s.Weight[i] = 1
+			}
+			area, err := ROCAUC(s)
+			if err != nil || math.Abs(a.Value-b.Value) > 1e-12 || math.Abs(a.Value-area) > 1e-12 || math.Abs(a.Variance-b.Variance) > 1e-10*b.Variance+1e-18 {
+				t.Errorf("%s, %d rows: %v ± %v, %v ± %v, %v, %v", name, n, a.Value, a.Variance, b.Value, b.Variance, area, err)
+			}
+			if a.Positives() != n/2 || a.Negatives() != n-n/2 || b.Positives() != n/2 {
+				t.Errorf("%s: %d and %d of %d", name, a.Positives(), a.Negatives(), n)
+			}
+		}
+	}
+}
+
+func TestTheSameBitsOnAnyNumberOfCores(t *testing.T) {
+	s := noisy(3*rowsPerWorker, 9)
+	one := sorter{label: s.Label, score: s.Score, workers: 1}
+	many := sorter{label: s.Label, score: s.Score, workers: 7}
+	for _, c := range []*sorter{&one, &many} {
+		if !c.scan() {
+			t.Fatal("good rows are refused")
+		}
+		c.histogram()
+		c.spread()
+	}
+	if one.merge() != many.merge() {
+		t.Error("one core and seven differ")
+	}
+}
+
+func TestWeightedMetrics(t *testing.T) {
+	// Rows that weigh 0 are as if they were not there; equal weights as none.
+	s := noisy(500, 4)
+	heavy, part := s, Sample{}
+	heavy.Weight = make([]float64, 500)
+	for i := range heavy.Weight {
+		if i%3 > 0 {
+			heavy.Weight[i] = 2.5
+			part.Label, part.Score = append(part.Label, s.Label[i]), append(part.Score, s.Score[i])
+		}
+	}
+	for _, metric := range []string{MetricAUC, MetricPrecision, MetricRecall, MetricF1, MetricAccuracy, MetricLogLoss, MetricBrier} {
+		got, err := Measure(metric, heavy, 0.9, Resampling{200, 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, _ := Measure(metric, part, 0.9, Resampling{200, 1})
+		near(t, metric, got.Value, want.Value)
+		near(t, metric+" low", got.Low, want.Low)
+		near(t, metric+" high", got.High, want.High)
+	}
+	e, err := Measure(MetricPRAUC, heavy, 0.9, Resampling{200, 1})
+	if err != nil || !(e.Low < e.Value && e.Value < e.High) || e.Method != ByBootstrap {
+		t.Errorf("%+v, %v", e, err)
+	}
+	if _, err := PlacementsOf(Sample{Label: []float64{0, 0, 1, 1}, Score: []float64{0, 1, 0, 1}, Weight: []float64{1, 1, 1, 0}}); err == nil {
+		t.Error("a variance of one positive row that weighs something")
+	}
+	groups, _, err := GroupBy(heavy, []string{"g"}, [][]string{slices.Repeat([]string{"a", "b"}, 250)})
+	if err != nil || len(groups) != 2 {
+		t.Fatal(err)
+	}
+	for _, name := range []string{RateSelection, RateTruePositive, RateFalsePositive} {
+		if e, err := groups[0].Rate(name, 0.95); err != nil || !(e.Low < e.Value && e.Value < e.High) {
+			t.Errorf("%+v, %v", e, err)
+		}
+	}
+}
+
+func TestPairedBootstrapSeesWhatTwoIntervalsHide(t *testing.T) {
+	a := noisy(800, 5)
+	b := Sample{Label: a.Label, Score: make([]float64, 800)}
+	r := rand.New(rand.NewPCG(1, 1))
+	for i := range b.Score {
+		b.Score[i] = min(1, max(0, a.Score[i]+0.1*r.NormFloat64()))
+	}
+	low, high, p, err := BootstrapDifference(MetricPRAUC, a, b, 0.95, Resampling{500, 3})
+	if err != nil || !(0 < low && low < high) || p > 0.05 {
+		t.Errorf("%v to %v, p %v, %v", low, high, p, err)
+	}
+	alone, _, _ := Bootstrap(MetricPRAUC, a, 0.95, Resampling{500, 3})
+	if _, other, _ := Bootstrap(MetricPRAUC, b, 0.95, Resampling{500, 3}); alone > other {
+		t.Error("the intervals do not overlap: a poor example")
+	}
+	b.Label = b.Label[1:]
+	if _, _, _, err := BootstrapDifference(MetricPRAUC, a, b, 0.95, Resampling{500, 3}); err == nil {
+		t.Error("a difference over other rows")
+	}
+	if _, _, err := Bootstrap(MetricPRAUC, a, 0.95, Resampling{10, 3}); err == nil {
+		t.Error("ten draws")
+	}
+}
+
+func TestCalibrationBins(t *testing.T) {
+	s := Sample{Label: []float64{0, 1, 0, 1, 1, 1}, Score: []float64{0, 0.1, 0.1, 0.1, 0.9, 1}}
+	_, wide, err := CalibrationError(s, 2)
+	if err != nil || len(wide) != 2 || wide[0].Weight != 4 || wide[1] != (CalibrationBin{0.9, 1, 2, 0.95, 1}) {
+		t.Errorf("%+v, %v", wide, err)
+	}
+	_, equal, err := CalibrationErrorByMass(s, 3)
+	if err != nil || len(equal) != 2 || equal[0].Weight != 4 || equal[1].Weight != 2 {
+		t.Errorf("equal scores are not parted: %+v, %v", equal, err)
+	}
+	if _, _, err := CalibrationErrorByMass(s, 0); err == nil {
+		t.Error("no bins")
+	}
 }

@@ -9,6 +9,10 @@ func ROCAUC(s Sample) (float64, error) {
 	if err := s.twoClasses(); err != nil {
 		return 0, err
 	}
+	if s.Weight == nil {
+		sums, rows, _ := countPairs(s.Label, s.Score)
+		return float64(sums[positive].sum) / (2 * float64(rows[positive]) * float64(rows[negative])), nil
+	}
 	return rank(s).auc(s.weight), nil
 }
 
@@ -25,28 +29,46 @@ func (r ranking) auc(weight func(int) float64) float64 {
 // chance gives 0.5 and a perfect model 1 (McClish 1989), as scikit-learn's
 // roc_auc_score(max_fpr=…).
 func PartialAUC(s Sample, maxFPR float64) (float64, error) {
-	if !(maxFPR > 0 && maxFPR <= 1) {
-		return 0, invalid("a greatest false positive rate of %v is not above 0 and at most 1", maxFPR)
-	}
-	if maxFPR == 1 {
-		return ROCAUC(s)
-	}
-	curve, err := ROC(s)
+	of, err := partialAUC(s, maxFPR)
 	if err != nil {
 		return 0, err
 	}
-	area := 0.0
-	for i := 1; i < len(curve.X); i++ {
-		x0, y0, x1, y1 := curve.X[i-1], curve.Y[i-1], curve.X[i], curve.Y[i]
-		if x1 > maxFPR {
-			y1 = y0 + (y1-y0)*(maxFPR-x0)/(x1-x0)
-			area += (maxFPR - x0) * (y0 + y1) / 2
-			break
-		}
-		area += (x1 - x0) * (y0 + y1) / 2
+	return of(s.weight)
+}
+
+func partialAUC(s Sample, maxFPR float64) (func(weight func(int) float64) (float64, error), error) {
+	if !(maxFPR > 0 && maxFPR <= 1) {
+		return nil, invalid("a greatest false positive rate of %v is not above 0 and at most 1", maxFPR)
 	}
+	if err := s.twoClasses(); err != nil {
+		return nil, err
+	}
+	r := rank(s)
+	return func(w func(int) float64) (float64, error) {
+		if maxFPR == 1 {
+			return r.auc(w), nil
+		}
+		return r.partialAUC(w, maxFPR), nil
+	}, nil
+}
+
+// partialAUC sums trapezoids in counts, and cuts the one that maxFPR is in.
+func (r ranking) partialAUC(weight func(int) float64, maxFPR float64) float64 {
+	var positives, negatives, area, tp, fp float64
+	r.each(weight, func(_, t, f float64) { positives, negatives = t, f })
+	end := maxFPR * negatives
+	r.each(weight, func(_, t, f float64) {
+		if fp < end && f > fp {
+			if f > end {
+				t, f = tp+(t-tp)*(end-fp)/(f-fp), end
+			}
+			area += (f - fp) * (t + tp) / 2
+		}
+		tp, fp = t, f
+	})
+	area /= positives * negatives
 	least := maxFPR * maxFPR / 2
-	return (1 + (area-least)/(maxFPR-least)) / 2, nil
+	return (1 + (area-least)/(maxFPR-least)) / 2
 }
 
 // AveragePrecision is the step sum Σ (Rᵢ − Rᵢ₋₁) Pᵢ over falling thresholds,
@@ -82,15 +104,15 @@ func ROC(s Sample) (Curve, error) {
 	if err := s.twoClasses(); err != nil {
 		return Curve{}, err
 	}
-	positive, negative := s.Totals()
+	positives, negatives := s.Totals()
 	c := Curve{X: []float64{0}, Y: []float64{0}, Threshold: []float64{math.Inf(1)}}
 	rank(s).each(s.weight, func(score, tp, fp float64) {
 		c.X, c.Y, c.Threshold = append(c.X, fp), append(c.Y, tp), append(c.Threshold, score)
 	})
 	c = c.withoutCollinear()
 	for i := range c.X {
-		c.X[i] /= negative
-		c.Y[i] /= positive
+		c.X[i] /= negatives
+		c.Y[i] /= positives
 	}
 	return c, nil
 }
@@ -113,20 +135,29 @@ func collinear(x0, y0, x1, y1, x2, y2 float64) bool {
 }
 
 // PrecisionRecall is recall (X, rising) and precision (Y) at every threshold,
-// without the thresholds at which recall does not rise: the step sum of
-// AveragePrecision stays as it is.
+// without the thresholds at which recall does not rise, and with only the last
+// of several of one precision: the step sum of AveragePrecision stays as it is.
 func PrecisionRecall(s Sample) (Curve, error) {
 	if err := s.twoClasses(); err != nil {
 		return Curve{}, err
 	}
-	positive, _ := s.Totals()
+	positives, _ := s.Totals()
 	var c Curve
 	before := 0.0
 	rank(s).each(s.weight, func(score, tp, fp float64) {
 		if tp > before {
-			c.X, c.Y, c.Threshold = append(c.X, tp/positive), append(c.Y, tp/(tp+fp)), append(c.Threshold, score)
+			c.step(tp/positives, tp/(tp+fp), score)
 		}
 		before = tp
 	})
 	return c, nil
+}
+
+// step adds a point of a step curve.
+func (c *Curve) step(x, y, threshold float64) {
+	if n := len(c.X); n > 0 && c.Y[n-1] == y {
+		c.X[n-1], c.Threshold[n-1] = x, threshold
+		return
+	}
+	c.X, c.Y, c.Threshold = append(c.X, x), append(c.Y, y), append(c.Threshold, threshold)
 }

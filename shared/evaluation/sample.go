@@ -12,9 +12,7 @@
 package evaluation
 
 import (
-	"cmp"
 	"math"
-	"slices"
 
 	"github.com/sluice-ml/sluice/shared/fault"
 )
@@ -24,6 +22,16 @@ type Sample struct {
 	Label  []float64
 	Score  []float64
 	Weight []float64 // nil: every row counts 1
+	// At is the threshold from which a row is predicted positive; 0 stands for
+	// Threshold.
+	At float64
+}
+
+func (s Sample) threshold() float64 {
+	if s.At == 0 {
+		return Threshold
+	}
+	return s.At
 }
 
 func invalid(why string, args ...any) error {
@@ -100,11 +108,7 @@ type ranking struct {
 // rank sorts a checked sample. last marks the last row of every run of equal
 // scores.
 func rank(s Sample) ranking {
-	r := ranking{order: make([]int, len(s.Score)), last: make([]bool, len(s.Score)), label: s.Label, score: s.Score}
-	for i := range r.order {
-		r.order[i] = i
-	}
-	slices.SortStableFunc(r.order, func(a, b int) int { return cmp.Compare(s.Score[b], s.Score[a]) })
+	r := ranking{order: argsort(s.Score, true), last: make([]bool, len(s.Score)), label: s.Label, score: s.Score}
 	for k := range r.order {
 		r.last[k] = k == len(r.order)-1 || s.Score[r.order[k]] != s.Score[r.order[k+1]]
 	}

@@ -31,8 +31,8 @@ func Champion(e *trainconfig.Evaluation, set *predictions.Set, serving bool) Ver
 		v.insufficient("%d positive and %d negative rows; at least %d of each are needed", positives, negatives, MinPerClass)
 		return *v
 	}
-	candidate, err1 := evaluation.DeLong(set.Label, set.Score)
-	champion, err2 := evaluation.DeLong(set.Label, set.Champion)
+	candidate, err1 := evaluation.PlacementsOf(sampleOf(set))
+	champion, err2 := evaluation.PlacementsOf(evaluation.Sample{Label: set.Label, Score: set.Champion})
 	if err1 != nil || err2 != nil {
 		v.insufficient("the AUCs cannot be computed: %v, %v", err1, err2)
 		return *v
@@ -41,10 +41,10 @@ func Champion(e *trainconfig.Evaluation, set *predictions.Set, serving bool) Ver
 	return *v
 }
 
-func (v *Verdict) compare(e *trainconfig.Evaluation, candidate, champion evaluation.AUC) {
-	rows := candidate.Positives() + candidate.Negatives()
-	for i, auc := range []evaluation.AUC{candidate, champion} {
-		low, high := auc.Interval(e.Confidence)
+func (v *Verdict) compare(e *trainconfig.Evaluation, candidate, champion evaluation.Placements) {
+	rows := candidate.AUC().Positives() + candidate.AUC().Negatives()
+	for i, auc := range []evaluation.AUC{candidate.AUC(), champion.AUC()} {
+		low, high := auc.Logit(e.Confidence)
 		v.report(Measurement{Name: evaluation.MetricAUC, Group: []string{"candidate", "champion"}[i], Value: auc.Value, Low: low, High: high,
 			Confidence: e.Confidence, N: rows, Positives: auc.Positives()})
 	}
@@ -54,7 +54,7 @@ func (v *Verdict) compare(e *trainconfig.Evaluation, candidate, champion evaluat
 		return
 	}
 	m := Measurement{Name: "auc_difference", Group: "candidate less champion", Value: d.Value, Limit: -e.Champion.Margin, Wants: atLeast,
-		Confidence: e.Confidence, N: rows, Positives: candidate.Positives()}
+		Confidence: e.Confidence, N: rows, Positives: candidate.AUC().Positives()}
 	m.Low, m.High = d.Interval(e.Confidence)
 	v.add(m, point(e))
 }

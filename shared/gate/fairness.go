@@ -1,7 +1,9 @@
 package gate
 
 import (
-	"math"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/sluice-ml/sluice/shared/evaluation"
 	"github.com/sluice-ml/sluice/shared/predictions"
@@ -9,55 +11,102 @@ import (
 )
 
 // Fairness judges, for each protected attribute, how far the AUCs of any two
-// groups lie apart. Groups that are too small are skipped and listed. Rates at
-// the threshold and intersections of attributes are reported.
+// groups lie apart, in all rows and in each part of every slice. Groups that are
+// too small are skipped and listed. Rates at the threshold and intersections of
+// attributes are reported.
 func Fairness(e *trainconfig.Evaluation, set *predictions.Set) Verdict {
 	v := newVerdict(NameFairness, struct {
 		trainconfig.Fairness
-		DecideOn   string  `json:"decide_on"`
-		Confidence float64 `json:"confidence"`
-	}{e.Fairness, e.DecideOn, e.Confidence})
-	names := e.Fairness.ProtectedAttributes
-	if len(names) == 0 {
+		DecideOn   string              `json:"decide_on"`
+		Confidence float64             `json:"confidence"`
+		Slices     []trainconfig.Slice `json:"slices,omitempty"`
+	}{e.Fairness, e.DecideOn, e.Confidence, e.Slices})
+	if len(e.Fairness.ProtectedAttributes) == 0 {
 		v.Reasons = append(v.Reasons, "no protected attributes are named")
 		return *v
 	}
 	if !v.usable(set) {
 		return *v
 	}
-	judged := map[string][]evaluation.Group{}
+	all := v.compared(e, part{set: set})
+	for i := range e.Slices {
+		within := []compared{}
+		for _, p := range v.parts(set, &e.Slices[i]) {
+			within = append(within, v.compared(e, p)...)
+		}
+		if len(within) > 0 && !slices.ContainsFunc(within, func(c compared) bool { return len(c.groups) >= 2 }) {
+			v.insufficient("slice by %s: no part has two groups that are large enough to compare", strings.Join(e.Slices[i].By, ", "))
+		}
+		all = append(all, within...)
+	}
 	pairs := 0
-	for _, name := range names {
-		groups := v.groups(e, set, name)
-		judged[name] = groups
-		pairs += len(groups) * (len(groups) - 1) / 2
+	for _, c := range all {
+		pairs += len(c.groups) * (len(c.groups) - 1) / 2
 	}
-	confidence := evaluation.Shared(e.Confidence, pairs)
-	for _, name := range names {
-		v.attribute(e, name, judged[name], confidence)
+	for _, c := range all {
+		v.attribute(e, c, evaluation.Shared(e.Confidence, pairs))
 	}
-	if len(names) > 1 {
+	if len(e.Fairness.ProtectedAttributes) > 1 {
 		v.intersections(e, set)
 	}
 	return *v
 }
 
+// compared is one attribute's groups that are compared, in all rows or within a
+// part of them.
+type compared struct {
+	attribute string
+	within    string // the part's name; "" is all rows
+	rows      int    // of the part
+	positives int
+	groups    []evaluation.Group
+}
+
+// compared finds the groups of every protected attribute that the part is not
+// itself made by.
+func (v *Verdict) compared(e *trainconfig.Evaluation, p part) []compared {
+	var out []compared
+	for _, name := range e.Fairness.ProtectedAttributes {
+		if p.slice != nil && slices.Contains(p.slice.By, name) {
+			continue
+		}
+		positives, _ := count(p.set.Label)
+		out = append(out, compared{name, p.name, len(p.set.Label), positives, v.groups(e, p, name)})
+	}
+	return out
+}
+
 // groups are the groups of one attribute that are large enough to judge.
-func (v *Verdict) groups(e *trainconfig.Evaluation, set *predictions.Set, name string) []evaluation.Group {
-	values, ok := set.Attributes[name]
+func (v *Verdict) groups(e *trainconfig.Evaluation, p part, name string) []evaluation.Group {
+	values, ok := p.set.Attributes[name]
 	if !ok {
-		v.insufficient("the predictions do not say %q; is the column in the data?", name)
+		if p.slice == nil { // said once is enough
+			v.insufficient("the predictions do not say %q; is the column in the data?", name)
+		}
 		return nil
 	}
-	all, missing, err := evaluation.GroupBy(sampleOf(set), []string{name}, [][]string{values})
+	all, missing, err := evaluation.GroupBy(sampleOf(p.set), []string{name}, [][]string{values})
 	if err != nil {
 		v.insufficient("%v", err)
 		return nil
 	}
 	if missing > 0 {
-		v.skip(name+" missing", missing, 0, "the rows have no value")
+		v.skip(in(name+" missing", p.name), missing, 0, "the rows have no value")
 	}
-	return v.large(e, all)
+	out := v.large(e, all, p.name)
+	if len(out) > MostParts {
+		v.insufficient("%s has %d groups that are large enough to judge, and at most %d are compared; protect a coarser column", in(strconv.Quote(name), p.name), len(out), MostParts)
+		return nil
+	}
+	return out
+}
+
+// in names a group within a part.
+func in(group, within string) string {
+	if within == "" {
+		return group
+	}
+	return group + " in " + within
 }
 
 func sampleOf(set *predictions.Set) evaluation.Sample {
@@ -65,14 +114,14 @@ func sampleOf(set *predictions.Set) evaluation.Sample {
 }
 
 // large keeps the groups that are large enough and lists the others.
-func (v *Verdict) large(e *trainconfig.Evaluation, all []evaluation.Group) []evaluation.Group {
+func (v *Verdict) large(e *trainconfig.Evaluation, all []evaluation.Group, within string) []evaluation.Group {
 	var out []evaluation.Group
 	for _, g := range all {
 		switch {
 		case g.Rows() < e.Fairness.MinGroupSize:
-			v.skip(g.Name, g.Rows(), g.Positives, "fewer than %d rows", e.Fairness.MinGroupSize)
+			v.skip(in(g.Name, within), g.Rows(), g.Positives, "fewer than %d rows", e.Fairness.MinGroupSize)
 		case !enough(g.Positives, g.Negatives) || g.AUC == nil:
-			v.skip(g.Name, g.Rows(), g.Positives, "%d positive and %d negative rows; at least %d of each are needed", g.Positives, g.Negatives, MinPerClass)
+			v.skip(in(g.Name, within), g.Rows(), g.Positives, "%d positive and %d negative rows; at least %d of each are needed", g.Positives, g.Negatives, MinPerClass)
 		default:
 			out = append(out, g)
 		}
@@ -80,15 +129,23 @@ func (v *Verdict) large(e *trainconfig.Evaluation, all []evaluation.Group) []eva
 	return out
 }
 
-func (v *Verdict) attribute(e *trainconfig.Evaluation, name string, groups []evaluation.Group, confidence float64) {
-	v.rates(e, name, groups)
-	if len(groups) < 2 {
-		v.insufficient("%q has %d groups that are large enough to judge; two are needed to compare", name, len(groups))
+func (v *Verdict) attribute(e *trainconfig.Evaluation, c compared, confidence float64) {
+	if c.within == "" {
+		v.rates(e, c.attribute, c.groups)
+	}
+	if len(c.groups) < 2 {
+		if c.within == "" {
+			v.insufficient("%q has %d groups that are large enough to judge; two are needed to compare", c.attribute, len(c.groups))
+		} else {
+			v.skip(in(c.attribute, c.within), c.rows, c.positives, "%d groups that are large enough to judge; two are needed to compare", len(c.groups))
+		}
 		return
 	}
-	for i, a := range groups {
-		for _, b := range groups[i+1:] {
-			v.add(disparity(e, a, b, confidence), point(e))
+	for i, a := range c.groups {
+		for _, b := range c.groups[i+1:] {
+			m := disparity(e, a, b, confidence)
+			m.Group = in(m.Group, c.within)
+			v.add(m, point(e))
 		}
 	}
 }
@@ -96,7 +153,7 @@ func (v *Verdict) attribute(e *trainconfig.Evaluation, name string, groups []eva
 // rates reports each group's AUC and how differently the groups are decided on.
 func (v *Verdict) rates(e *trainconfig.Evaluation, name string, groups []evaluation.Group) {
 	for _, g := range groups {
-		low, high := g.AUC.Interval(e.Confidence)
+		low, high := g.AUC.Logit(e.Confidence)
 		v.report(Measurement{Name: evaluation.MetricAUC, Group: g.Name, Value: g.AUC.Value, Low: low, High: high,
 			Confidence: e.Confidence, N: g.Rows(), Positives: g.Positives})
 	}
@@ -118,34 +175,12 @@ func (v *Verdict) rates(e *trainconfig.Evaluation, name string, groups []evaluat
 	}
 }
 
-// disparity is how far two groups' AUCs lie apart. The groups are different
-// rows, so their errors are independent.
+// disparity is how far two groups' AUCs lie apart.
 func disparity(e *trainconfig.Evaluation, a, b evaluation.Group, confidence float64) Measurement {
-	low, high := differ(*a.AUC, *b.AUC, confidence)
 	m := Measurement{Name: "auc_disparity", Group: a.Name + " and " + b.Name, Confidence: confidence,
-		Value: math.Abs(a.AUC.Value - b.AUC.Value), Limit: e.Fairness.MaxDisparity, Wants: atMost,
-		N: a.Rows() + b.Rows(), Positives: a.Positives + b.Positives}
-	m.Low, m.High = absolute(low, high)
+		Limit: e.Fairness.MaxDisparity, Wants: atMost, N: a.Rows() + b.Rows(), Positives: a.Positives + b.Positives}
+	m.Value, m.Low, m.High = evaluation.Disparity(*a.AUC, *b.AUC, confidence)
 	return m
-}
-
-// differ is the interval of a − b for independent AUCs. Where one is perfect
-// its variance is 0, which is not certainty: the distances to the ends of both
-// intervals are added as squares instead (Newcombe's method, 1998).
-func differ(a, b evaluation.AUC, confidence float64) (low, high float64) {
-	lowA, highA := a.Interval(confidence)
-	lowB, highB := b.Interval(confidence)
-	d := a.Value - b.Value
-	return d - math.Hypot(a.Value-lowA, highB-b.Value), d + math.Hypot(highA-a.Value, b.Value-lowB)
-}
-
-// absolute is the interval of |x| for x in an interval.
-func absolute(low, high float64) (float64, float64) {
-	if low <= 0 && high >= 0 {
-		return 0, min(1, max(-low, high))
-	}
-	a, b := math.Abs(low), math.Abs(high)
-	return min(a, b), min(1, max(a, b))
 }
 
 // intersections reports the AUC of every combination of all attributes that is
@@ -163,10 +198,14 @@ func (v *Verdict) intersections(e *trainconfig.Evaluation, set *predictions.Set)
 	if err != nil {
 		return
 	}
-	groups := v.large(e, all)
+	groups := v.large(e, all, "")
+	if len(groups) > MostParts {
+		v.skip("intersections", len(set.Label), 0, "%d are large enough, and at most %d are shown", len(groups), MostParts)
+		return
+	}
 	var worst Measurement
 	for i, a := range groups {
-		low, high := a.AUC.Interval(e.Confidence)
+		low, high := a.AUC.Logit(e.Confidence)
 		v.report(Measurement{Name: evaluation.MetricAUC, Group: a.Name, Value: a.AUC.Value, Low: low, High: high,
 			Confidence: e.Confidence, N: a.Rows(), Positives: a.Positives})
 		for _, b := range groups[i+1:] {

@@ -152,12 +152,16 @@ func (m Measurement) judge(point bool) string {
 	return Insufficient
 }
 
-func (m Measurement) reason(point bool) string {
-	name := m.Name
-	if m.Group != "" {
-		name += " of " + m.Group
+// named is a metric's name with the rows that it is of.
+func named(metric, group string) string {
+	if group == "" {
+		return metric
 	}
-	text := fmt.Sprintf("%s is %.4g", name, m.Value)
+	return metric + " of " + group
+}
+
+func (m Measurement) reason(point bool) string {
+	text := fmt.Sprintf("%s is %.4g", named(m.Name, m.Group), m.Value)
 	if !point && m.Confidence > 0 {
 		text += fmt.Sprintf(" (%.4g to %.4g at %.4g %%)", m.Low, m.High, 100*m.Confidence)
 	}

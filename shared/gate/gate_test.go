@@ -94,6 +94,13 @@ func TestPerformanceWithoutEvidence(t *testing.T) {
 		never.Score[i] /= 10
 	}
 	expect(t, Performance(e, never, 7), Insufficient, "precision cannot be computed")
+	same := scored(500, 1.5, 1)
+	for i := range same.Score {
+		same.Score[i] = 0.3
+	}
+	for _, v := range []Verdict{Performance(e, same, 7), Fairness(&config(t, "fairness: {protected_attributes: [sex]}").Evaluation, same), Champion(e, same, true)} {
+		expect(t, v, Insufficient, "all 500 scores are 0.3")
+	}
 	broken := scored(500, 1.5, 1)
 	broken.Score[7] = math.NaN()
 	expect(t, Performance(e, broken, 7), Insufficient, "the predictions cannot be used")

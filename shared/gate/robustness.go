@@ -34,7 +34,7 @@ func Robustness(e *trainconfig.Evaluation, set *predictions.Set, rowID []string,
 		v.insufficient("%d positive and %d negative rows; at least %d of each are needed", positives, negatives, MinPerClass)
 		return *v
 	}
-	clean, err := evaluation.DeLong(set.Label, set.Score)
+	clean, err := evaluation.PlacementsOf(sampleOf(set))
 	if err != nil {
 		v.insufficient("%v", err)
 		return *v
@@ -45,25 +45,25 @@ func Robustness(e *trainconfig.Evaluation, set *predictions.Set, rowID []string,
 	return *v
 }
 
-func (v *Verdict) noise(e *trainconfig.Evaluation, set *predictions.Set, clean evaluation.AUC, noise float64, all []predictions.Perturbed) {
+func (v *Verdict) noise(e *trainconfig.Evaluation, set *predictions.Set, clean evaluation.Placements, noise float64, all []predictions.Perturbed) {
 	name := "noise=" + strconv.FormatFloat(noise, 'g', -1, 64)
-	var draws []evaluation.AUC
+	var draws []evaluation.Placements
 	for _, p := range all {
 		if p.Noise != noise {
 			continue
 		}
-		auc, err := evaluation.DeLong(set.Label, p.Score)
+		placed, err := evaluation.PlacementsOf(evaluation.Sample{Label: set.Label, Score: p.Score})
 		if err != nil {
 			v.insufficient("%s draw %d cannot be judged: %v", name, p.Draw, err)
 			return
 		}
-		draws = append(draws, auc)
+		draws = append(draws, placed)
 	}
 	if len(draws) < e.Robustness.Draws {
 		v.insufficient("%s has %d of %d draws", name, len(draws), e.Robustness.Draws)
 		return
 	}
-	disturbed, err := evaluation.MeanAUC(draws...)
+	disturbed, err := evaluation.MeanPlacements(draws...)
 	if err != nil {
 		v.insufficient("%s: %v", name, err)
 		return
@@ -74,7 +74,7 @@ func (v *Verdict) noise(e *trainconfig.Evaluation, set *predictions.Set, clean e
 		return
 	}
 	m := Measurement{Name: "auc_drop", Group: name, Value: drop.Value, Limit: e.Robustness.MaxDegradation, Wants: atMost,
-		Confidence: evaluation.Shared(e.Confidence, len(e.Robustness.Noise)), N: len(set.Label), Positives: clean.Positives()}
+		Confidence: evaluation.Shared(e.Confidence, len(e.Robustness.Noise)), N: len(set.Label), Positives: clean.AUC().Positives()}
 	m.Low, m.High = drop.Interval(m.Confidence)
 	v.add(m, point(e))
 }

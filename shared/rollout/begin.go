@@ -192,7 +192,8 @@ func versions(v View) string {
 	return text
 }
 
-// Prepare puts the candidate into its slot at weight 0.
+// Prepare puts the candidate into its slot at weight 0. A decision that does not
+// hold any more ends the rollout instead.
 func (c *Controller) Prepare(ctx context.Context, step contract.RolloutStep) (contract.RolloutCommand, error) {
 	s, err := c.load(ctx, step)
 	if err != nil {
@@ -200,6 +201,11 @@ func (c *Controller) Prepare(ctx context.Context, step contract.RolloutStep) (co
 	}
 	if s.Phase != Acquired {
 		return c.command(s), nil
+	}
+	if refusal, err := c.refusal(ctx, s); err != nil {
+		return contract.RolloutCommand{}, err
+	} else if refusal != "" {
+		return c.reply(ctx, step, s, Abort{refusal})
 	}
 	if !s.First() {
 		if _, err := c.restore(ctx, s, verifyFor); err != nil {

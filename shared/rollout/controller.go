@@ -257,6 +257,15 @@ func (c *Controller) decide(ctx context.Context, s State, o Observation) (next S
 			return old, superseded{s.Rollout, old.Rollout}
 		}
 		d := Decide(old, o, c.Now())
+		if d.State.Phase == Promoting && old.Phase != Promoting {
+			refusal, err := c.refusal(ctx, old)
+			if err != nil {
+				return old, err
+			}
+			if refusal != "" {
+				d = Decide(old, Abort{refusal}, c.Now())
+			}
+		}
 		tell = d.Tell
 		if !d.Changed {
 			return old, ErrUnchanged
@@ -264,6 +273,21 @@ func (c *Controller) decide(ctx context.Context, s State, o Observation) (next S
 		return d.State, nil
 	})
 	return next, tell, err
+}
+
+// refusal says why the candidate may not ship any more; "" when it still may. The
+// decision is checked again before the candidate is deployed and before its
+// promotion is decided, because since the rollout began the artefact or the
+// decision may have been replaced. The error is one that a retry may cure.
+func (c *Controller) refusal(ctx context.Context, s State) (string, error) {
+	_, err := c.Catalog.Approved(ctx, contract.RolloutStep{Model: s.Model, Run: s.Run, Version: s.Candidate.Version, Decision: s.Decision, Rollout: s.Rollout})
+	switch {
+	case err == nil:
+		return "", nil
+	case fault.Is(err, fault.Denied), fault.Is(err, fault.Invalid), fault.Is(err, fault.NotFound):
+		return "the decision does not allow it any more: " + err.Error(), nil
+	}
+	return "", err
 }
 
 // tell is best effort: the text is in the state's notices too, and nothing that

@@ -63,6 +63,11 @@
 //	the deadline passes                    → rolling_back  rollback
 //	alarm on the candidate's slot          → rolling_back  rollback
 //	Abort (an operator, an error)          → rolling_back  rollback
+//	the decision does not hold any more    → rolling_back  rollback
+//
+// The signed decision is checked when the rollout begins, again before the
+// candidate is deployed, and again before its promotion is decided: plan, image
+// and the artefact's bytes must be those that the gates judged.
 //
 // # Policy
 //

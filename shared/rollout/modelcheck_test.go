@@ -89,7 +89,8 @@ func (c tally) merge(other tally) {
 }
 
 func (c tally) check(t *testing.T) {
-	for _, what := range []string{"tried", "waited", "paused", "approved", "forced", "observed", "confirmed", "reverted", "dry_run", "proceeded", "crashes", "lost responses", "faults", "promoted", "rolled_back", "refused", "taken over", "first rolled_back", "first promoted", "raced"} {
+	for _, what := range []string{"tried", "waited", "paused", "approved", "forced", "observed", "confirmed", "reverted", "dry_run", "proceeded", "crashes", "lost responses", "faults", "promoted", "rolled_back", "refused", "taken over", "first rolled_back", "first promoted", "raced",
+		"decision invalid", "stopped from acquired", "stopped from baking"} {
 		if c[what] == 0 {
 			t.Errorf("no schedule met %q", what)
 		}
@@ -112,6 +113,7 @@ type world struct {
 	lease      lease
 	alias      int
 	aliasFence int64 // of who moved it
+	invalid    bool  // the decision on version 2 does not hold any more
 	first      bool
 	quality    quality
 	plain      bool // a policy of steps, bakes and limits only
@@ -179,6 +181,12 @@ func newWorld(seed uint64, traced bool) *world {
 	}
 	if w.rng.IntN(6) == 0 {
 		w.spawn("failure", w.loseCapacity)
+	}
+	if w.rng.IntN(8) == 0 {
+		w.spawn("tampering", func() {
+			w.sleep(time.Duration(w.rng.IntN(900)) * time.Second)
+			w.invalid = true
+		})
 	}
 	w.ambush = map[rollout.Phase]func(){}
 	if w.rng.IntN(2) == 0 {

@@ -159,6 +159,9 @@ func (w *world) turned(old, next rollout.State) {
 	if to == rollout.Promoting {
 		w.everyStepPassed(next)
 	}
+	if w.invalid && to == rollout.RollingBack && strings.Contains(next.Reason, "the decision does not allow it any more") {
+		w.outcomes = append(w.outcomes, "stopped from "+string(from))
+	}
 	if to == rollout.Verifying && next.Weight > old.Weight {
 		w.mayRise(old, next)
 	}
@@ -334,6 +337,10 @@ func (c catalog) move(from, to int, fence int64, back bool) error {
 
 func (c catalog) Approved(_ context.Context, step contract.RolloutStep) (a rollout.Approved, err error) {
 	err = c.w.outside("approved", func() error {
+		if c.w.invalid && step.Version == 2 {
+			c.w.outcomes = append(c.w.outcomes, "decision invalid")
+			return fault.New(fault.Denied, "approved", "the artefact was replaced")
+		}
 		a = rollout.Approved{Artifact: rollout.Artifact{Version: step.Version}, Policy: c.w.policy()}
 		return nil
 	})

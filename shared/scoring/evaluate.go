@@ -69,18 +69,18 @@ func interrupted(ctx context.Context) error {
 	return fault.New(fault.Unavailable, "evaluate", "interrupted: %w", context.Cause(ctx)).WithHint("try again")
 }
 
-// truth is the test rows' ids, labels and protected attributes.
+// truth is the test rows' ids, labels and the attributes that gates part them by.
 func truth(config *trainconfig.Config, set *rows.Set, which []int) (predictions.Set, error) {
 	p := predictions.Set{Attributes: map[string][]string{}}
 	for _, row := range which {
 		p.RowID = append(p.RowID, set.ID[row])
 		p.Label = append(p.Label, set.Label[row])
 	}
-	for _, name := range config.Evaluation.Fairness.ProtectedAttributes {
+	for _, name := range config.Evaluation.Attributes() {
 		column, ok := set.Table.Column(name)
 		if !ok {
-			return p, fault.New(fault.Invalid, "read protected attributes", "there is no column %q among %q", name, set.Table.Names()).
-				WithHint("correct evaluation.fairness.protected_attributes")
+			return p, fault.New(fault.Invalid, "read the rows' attributes", "there is no column %q among %q", name, set.Table.Names()).
+				WithHint("correct evaluation.fairness.protected_attributes or evaluation.slices")
 		}
 		values := make([]string, len(which))
 		for i, row := range which {

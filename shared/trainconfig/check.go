@@ -18,6 +18,7 @@ func (d *decoder) check(c *Config) {
 	d.checkTraining(&c.Training)
 	d.checkEvaluation(&c.Evaluation)
 	d.checkFairness(c)
+	d.checkSlices(c)
 	d.checkRobustness(&c.Evaluation.Robustness)
 	d.checkDataQuality(&c.Evaluation.DataQuality)
 	d.checkDeployment(&c.Deployment)
@@ -125,9 +126,7 @@ func (d *decoder) checkEvaluation(e *Evaluation) {
 	for i, m := range e.Metrics {
 		d.among("evaluation.metrics["+itoa(i)+"]", m, Metrics())
 	}
-	for _, name := range slices.Sorted(maps.Keys(e.Thresholds)) {
-		d.checkThreshold(e, name, e.Thresholds[name])
-	}
+	d.checkThresholds(e, "evaluation.thresholds.", e.Thresholds)
 	d.among("evaluation.decide_on", e.DecideOn, []string{"interval", "point"})
 	if !(e.Confidence >= 0.5 && e.Confidence < 1) {
 		d.failAt("evaluation.confidence", "%v is not between 0.5 and 1", e.Confidence)
@@ -146,20 +145,23 @@ func (d *decoder) checkEvaluation(e *Evaluation) {
 	d.positive("evaluation.latency.p99", e.Latency.P99)
 }
 
-func (d *decoder) checkThreshold(e *Evaluation, name string, value float64) {
-	path := "evaluation.thresholds." + name
-	if !slices.Contains(Metrics(), name) {
-		d.failAt(path, "unknown metric %q; %s", clip(name), suggest(name, Metrics()))
-		return
+// checkThresholds checks thresholds whose paths start with at.
+func (d *decoder) checkThresholds(e *Evaluation, at string, thresholds map[string]float64) {
+	for _, name := range slices.Sorted(maps.Keys(thresholds)) {
+		path, value := at+name, thresholds[name]
+		if !slices.Contains(Metrics(), name) {
+			d.failAt(path, "unknown metric %q; %s", clip(name), suggest(name, Metrics()))
+			continue
+		}
+		if !slices.Contains(e.Metrics, name) {
+			d.failAt(path, "a threshold for a metric that is not computed; add %s to evaluation.metrics, which has %s", name, quoted(e.Metrics))
+		}
+		if name == "log_loss" {
+			d.atLeast(path, value, 0)
+			continue
+		}
+		d.within(path, value, 0, 1)
 	}
-	if !slices.Contains(e.Metrics, name) {
-		d.failAt(path, "a threshold for a metric that is not computed; add %s to evaluation.metrics, which has %s", name, quoted(e.Metrics))
-	}
-	if name == "log_loss" {
-		d.atLeast(path, value, 0)
-		return
-	}
-	d.within(path, value, 0, 1)
 }
 
 func (d *decoder) checkFairness(c *Config) {

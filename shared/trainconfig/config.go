@@ -64,6 +64,19 @@ type Evaluation struct {
 	DataQuality    DataQuality       `yaml:"data_quality" json:"data_quality"`
 	Champion       Champion          `yaml:"champion" json:"champion"`
 	Latency        Latency           `yaml:"latency" json:"latency"`
+	// Slices are parts of the rows in which performance and fairness are judged
+	// as well. Left out of the canonical form where there are none.
+	Slices []Slice `yaml:"slices" json:"slices,omitempty"`
+}
+
+// Slice parts the rows by the joint values of columns.
+type Slice struct {
+	By []string `yaml:"by" json:"by"` // columns of the data
+	// Edges part a numeric column into ranges: [30, 50] is below 30, from 30 to
+	// below 50, and from 50.
+	Edges      map[string][]float64 `yaml:"edges" json:"edges,omitempty"`
+	MinSize    int                  `yaml:"min_size" json:"min_size"`               // rows that a part needs to be judged; default 100
+	Thresholds map[string]float64   `yaml:"thresholds" json:"thresholds,omitempty"` // in each part; default evaluation.thresholds
 }
 
 type Fairness struct {

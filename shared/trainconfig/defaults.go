@@ -48,8 +48,8 @@ func defaultDeployment() Deployment {
 }
 
 // derive fills the defaults that follow from other values: the data's path
-// from the name, every gate's on_insufficient, the steps from the strategy,
-// the latency gate's limit from the rollout's.
+// from the name, every gate's on_insufficient, the least size of a slice, the
+// steps from the strategy, the latency gate's limit from the rollout's.
 func (d *decoder) derive(c *Config) {
 	if !d.has("data.path") {
 		c.Data.Path = "s3://lake/raw/" + c.Experiment.Name + "/"
@@ -57,6 +57,11 @@ func (d *decoder) derive(c *Config) {
 	for _, gate := range Gates() {
 		if _, given := c.Evaluation.OnInsufficient[gate]; !given {
 			c.Evaluation.OnInsufficient[gate] = "hold"
+		}
+	}
+	for i := range c.Evaluation.Slices {
+		if !d.has("evaluation.slices[" + itoa(i) + "].min_size") {
+			c.Evaluation.Slices[i].MinSize = 100
 		}
 	}
 	if !d.has("evaluation.latency.p99") {

@@ -20,18 +20,19 @@ func SchemaJSON() ([]byte, error) {
 // values of mappings have the path of the list or mapping.
 func schemaEnums() map[string][]string {
 	return map[string][]string{
-		"experiment.framework":            {"xgboost"},
-		"model.type":                      Estimators(),
-		"evaluation.metrics":              Metrics(),
-		"evaluation.decide_on":            {"interval", "point"},
-		"evaluation.on_insufficient":      {"hold", "pass", "fail"},
-		"deployment.strategy":             {"canary", "blue_green"},
-		"deployment.environments":         {"staging", "production"},
-		"deployment.on_deadline":          {"rollback", "proceed"},
-		"deployment.analysis.mode":        {"limits", "sequential"},
-		"keys:evaluation.thresholds":      Metrics(),
-		"keys:evaluation.on_insufficient": Gates(),
-		"keys:model.params":               Params(),
+		"experiment.framework":              {"xgboost"},
+		"model.type":                        Estimators(),
+		"evaluation.metrics":                Metrics(),
+		"evaluation.decide_on":              {"interval", "point"},
+		"evaluation.on_insufficient":        {"hold", "pass", "fail"},
+		"deployment.strategy":               {"canary", "blue_green"},
+		"deployment.environments":           {"staging", "production"},
+		"deployment.on_deadline":            {"rollback", "proceed"},
+		"deployment.analysis.mode":          {"limits", "sequential"},
+		"keys:evaluation.thresholds":        Metrics(),
+		"keys:evaluation.slices.thresholds": Metrics(),
+		"keys:evaluation.on_insufficient":   Gates(),
+		"keys:model.params":                 Params(),
 	}
 }
 
@@ -70,6 +71,9 @@ func schemaOfMap(t reflect.Type, path string) map[string]any {
 	properties := map[string]any{}
 	for _, key := range schemaEnums()["keys:"+path] {
 		properties[key] = value
+	}
+	if len(properties) == 0 { // any name will do
+		return map[string]any{"type": "object", "additionalProperties": value}
 	}
 	return map[string]any{"type": "object", "properties": properties, "additionalProperties": false}
 }

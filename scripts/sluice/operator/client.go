@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/sagemaker"
@@ -51,6 +52,7 @@ type Client struct {
 	inference       *sagemakerruntime.Client
 	logs            *cloudwatchlogs.Client
 	alarms          *cloudwatch.Client
+	keys            *kms.Client
 }
 
 // Connect finds the deployment's names from the caller's account and region.
@@ -90,6 +92,7 @@ func Connect(ctx context.Context, target Target) (*Client, error) {
 		inference: sagemakerruntime.NewFromConfig(cfg),
 		logs:      cloudwatchlogs.NewFromConfig(cfg),
 		alarms:    cloudwatch.NewFromConfig(cfg),
+		keys:      kms.NewFromConfig(cfg),
 	}, nil
 }
 

@@ -1,6 +1,7 @@
 // Package gates runs a gate as a function: it opens the run, reads what the
 // gate judges, writes the whole verdict to verdicts/<gate>.json and answers a
-// summary. The judgements themselves are in shared/gate.
+// summary. What each reads is in shared/judging, the judgements themselves are in
+// shared/gate.
 package gates
 
 import (
@@ -12,15 +13,12 @@ import (
 	"github.com/sluice-ml/sluice/shared/aws/s3store"
 	"github.com/sluice-ml/sluice/shared/contract"
 	"github.com/sluice-ml/sluice/shared/fault"
-	"github.com/sluice-ml/sluice/shared/gate"
+	"github.com/sluice-ml/sluice/shared/judging"
 	"github.com/sluice-ml/sluice/shared/settings"
 )
 
-// Gate is a gate with the files that it judges.
-type Gate struct {
-	Name  string
-	Judge func(ctx context.Context, run *runstore.Run) (gate.Verdict, error)
-}
+// Gate is one of trainconfig.Gates.
+type Gate struct{ Name string }
 
 // Main serves a gate. It does not return.
 func Main(g Gate) {
@@ -45,16 +43,6 @@ type Handler struct {
 	Bucket string // the store bucket
 }
 
-// Kept is what lies in verdicts/<gate>.json: the verdict and what it is of.
-type Kept struct {
-	gate.Verdict
-	Model      string `json:"model"`
-	Run        string `json:"run"`
-	PlanHash   string `json:"plan_hash"`
-	ConfigHash string `json:"config_hash"`
-	Commit     string `json:"commit"`
-}
-
 // Handle judges a run. Equal files give equal verdicts, so a retry is harmless.
 // Measurements that are not there or cannot be read are a verdict
 // (insufficient); only storage that fails is an error, which a retry may help.
@@ -66,14 +54,10 @@ func (h Handler) Handle(ctx context.Context, in contract.StepInput) (contract.Ve
 	if err != nil {
 		return contract.VerdictSummary{}, err
 	}
-	verdict, err := h.Gate.Judge(ctx, run)
-	if fault.Is(err, fault.NotFound) || fault.Is(err, fault.Invalid) {
-		verdict, err = gate.Unmeasured(h.Gate.Name, err.Error()), nil
-	}
+	verdict, err := judging.Judge(ctx, h.Gate.Name, judging.Run{Plan: run.Plan, Config: run.Config, Read: run.Read})
 	if err != nil {
 		return contract.VerdictSummary{}, err
 	}
-	uri, err := run.WriteJSON(ctx, contract.VerdictFile(h.Gate.Name), Kept{Verdict: verdict, Model: run.Plan.Model, Run: run.Plan.Run,
-		PlanHash: run.Plan.Hash, ConfigHash: run.Plan.ConfigHash, Commit: run.Plan.Dataset.Commit})
+	uri, err := run.WriteJSON(ctx, contract.VerdictFile(h.Gate.Name), judging.Keep(verdict, run.Plan))
 	return verdict.Summary(uri), err
 }

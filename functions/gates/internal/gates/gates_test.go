@@ -15,6 +15,7 @@ import (
 	"github.com/sluice-ml/sluice/shared/aws/s3store/s3test"
 	"github.com/sluice-ml/sluice/shared/contract"
 	"github.com/sluice-ml/sluice/shared/fault"
+	"github.com/sluice-ml/sluice/shared/judging"
 	"github.com/sluice-ml/sluice/shared/predictions"
 	"github.com/sluice-ml/sluice/shared/profile"
 	"github.com/sluice-ml/sluice/shared/table"
@@ -87,7 +88,7 @@ func TestEveryGateReadsJudgesAndWrites(t *testing.T) {
 		require.NoError(t, err, g.Name)
 		require.Equal(t, contract.VerdictSummary{Gate: g.Name, Verdict: "pass", Reasons: []string{},
 			URI: "s3://" + b.Bucket + "/runs/m/m-1/verdicts/" + g.Name + ".json"}, got)
-		var kept Kept
+		var kept judging.Kept
 		b.ReadJSON(got.URI, &kept)
 		require.Equal(t, "sealed", kept.PlanHash)
 		require.Equal(t, g.Name, kept.Gate)
