@@ -33,6 +33,10 @@ func (s *Service) newProxy() http.Handler {
 		},
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if refused := s.refusal(r); refused != nil {
+			writeError(w, r, refused)
+			return
+		}
 		r, err := s.asVersion4(r)
 		if err != nil {
 			writeError(w, r, err)

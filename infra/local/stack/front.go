@@ -2,6 +2,7 @@ package stack
 
 import (
 	"fmt"
+	"html"
 	"maps"
 	"net/http"
 	"slices"
@@ -42,7 +43,7 @@ func (f *frontDoor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		handler, ok = f.runtime, f.runtime != nil
 	}
 	if !ok {
-		wire.WriteJSONError(w, r, &wire.Error{Code: "NotImplemented", Status: http.StatusNotImplemented,
+		refuseService(w, r, name, &wire.Error{Code: "NotImplemented", Status: http.StatusNotImplemented,
 			Message: fmt.Sprintf("the local stack does not serve the service %q; it serves %s%s",
 				name, strings.Join(slices.Sorted(maps.Keys(f.services)), ", "), nearest.Hint("service", name, nearest.Keys(f.services)))})
 		return
@@ -52,6 +53,22 @@ func (f *frontDoor) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		handler = f.faulty(name, handler)
 	}
 	handler.ServeHTTP(w, r)
+}
+
+// refuseService answers for a service that is not there, in the protocol that its
+// clients read.
+func refuseService(w http.ResponseWriter, r *http.Request, name string, e *wire.Error) {
+	if !strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") {
+		wire.WriteJSONError(w, r, e)
+		return
+	}
+	form := "<ErrorResponse><Error><Type>Sender</Type><Code>%s</Code><Message>%s</Message></Error><RequestId>%s</RequestId></ErrorResponse>"
+	if name == "ec2" {
+		form = "<Response><Errors><Error><Code>%s</Code><Message>%s</Message></Error></Errors><RequestID>%s</RequestID></Response>"
+	}
+	w.Header().Set("Content-Type", "text/xml")
+	w.WriteHeader(e.Status)
+	_, _ = fmt.Fprintf(w, form, e.Code, html.EscapeString(e.Message), wire.RequestID())
 }
 
 // isInvocation tells /endpoints/{name}/invocations and what is below it.

@@ -113,3 +113,19 @@ func TestADirectoryBelongsToOneStack(t *testing.T) {
 	require.NoError(t, err)
 	release()
 }
+
+// A service that is not there answers in the protocol of its clients, so that
+// they show the message.
+func TestUnservedServicesAnswerInTheirProtocol(t *testing.T) {
+	door := &frontDoor{services: map[string]http.Handler{}, count: func(string, *http.Request) {}}
+	for name, want := range map[string]string{"ec2": "<Response><Errors><Error><Code>NotImplemented</Code>", "iam": "<ErrorResponse><Error><Type>Sender</Type><Code>NotImplemented</Code>"} {
+		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("Action=DescribeVpcs"))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
+		r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=sluice/20260301/us-east-1/"+name+"/aws4_request, SignedHeaders=host, Signature=0")
+		w := httptest.NewRecorder()
+		door.ServeHTTP(w, r)
+		if w.Code != http.StatusNotImplemented || !strings.Contains(w.Body.String(), want) {
+			t.Errorf("%s: %d %s", name, w.Code, w.Body)
+		}
+	}
+}
