@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"context"
 	"runtime"
 	"slices"
 	"strings"
@@ -43,8 +44,9 @@ type Quantiles struct {
 	P90    float64 `json:"p90"`
 }
 
-// Many plays a rule over a scene many times, on all cores. The scene is checked.
-func Many(s Scene, r Rule, seed uint64, runs int) (Summary, error) {
+// Many plays a rule over a scene many times, on all cores. The scene is checked. It
+// stops, with the context's error, between two runs.
+func Many(ctx context.Context, s Scene, r Rule, seed uint64, runs int) (Summary, error) {
 	if err := s.Check(); err != nil {
 		return Summary{}, err
 	}
@@ -60,10 +62,16 @@ func Many(s Scene, r Rule, seed uint64, runs int) (Summary, error) {
 		})
 	}
 	for i := range runs {
+		if ctx.Err() != nil {
+			break
+		}
 		next <- i
 	}
 	close(next)
 	group.Wait()
+	if err := ctx.Err(); err != nil {
+		return Summary{}, err
+	}
 	for _, err := range errs {
 		if err != nil {
 			return Summary{}, err

@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"context"
 	"math"
 	"testing"
 	"time"
@@ -29,7 +30,7 @@ func with(t *testing.T, traffic float64, effects ...string) Scene {
 
 func many(t *testing.T, s Scene, r Rule, runs int) Summary {
 	t.Helper()
-	m, err := Many(s, r, 1, runs)
+	m, err := Many(t.Context(), s, r, 1, runs)
 	require.NoError(t, err)
 	return m
 }
@@ -40,9 +41,9 @@ func TestHeadline(t *testing.T) {
 	require.NoError(t, err)
 	study.Traffic = []float64{10, 100}
 	study.Effects = []string{"error_rate=+0.02", "error_rate=+0.2", "slow_rate=+0.1", "accuracy=-0.2"}
-	study.Good, study.Harder, study.Bad = 60, 20, 30
+	study.Good, study.Harder, study.Bad = 60, 4, 25
 	rows := 0
-	results, err := study.Play(func(Row) { rows++ })
+	results, err := study.Play(t.Context(), func(Row) { rows++ })
 	require.NoError(t, err)
 	require.Equal(t, len(results.Good)+len(results.Broken), rows)
 	for _, row := range results.Good[:2] {
@@ -76,6 +77,17 @@ func TestTheSameSeedGivesTheSameRun(t *testing.T) {
 		require.NoError(t, err)
 		require.NotEqual(t, a.Requests, c.Requests, r.Name)
 	}
+}
+
+func TestStops(t *testing.T) {
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	_, err := Many(ctx, Default(1000), Kayenta(), 1, 1_000_000)
+	require.ErrorIs(t, err, context.Canceled)
+	study, err := NewStudy(1)
+	require.NoError(t, err)
+	_, err = study.Play(ctx, func(Row) {})
+	require.ErrorIs(t, err, context.Canceled)
 }
 
 // TestWorldIsAsTheSceneSays: what is counted agrees with the scene's rates.
@@ -303,7 +315,7 @@ func TestScenesThatMakeNoSense(t *testing.T) {
 		s := Default(10)
 		change(&s)
 		require.EqualError(t, s.Check(), want)
-		_, err := Many(s, ThreeStrikes(parsed(t, "bake: 5m")), 1, 1)
+		_, err := Many(t.Context(), s, ThreeStrikes(parsed(t, "bake: 5m")), 1, 1)
 		require.EqualError(t, err, want)
 	}
 	s := Default(10)

@@ -1,6 +1,7 @@
 package simulation
 
 import (
+	"context"
 	"fmt"
 	"time"
 
@@ -114,8 +115,9 @@ type Results struct {
 	Broken []Row `json:"broken"` // with an effect
 }
 
-// Play carries the study out; tell hears of each row.
-func (s Study) Play(tell func(Row)) (Results, error) {
+// Play carries the study out; tell hears of each row. It stops, with the context's
+// error, between two runs.
+func (s Study) Play(ctx context.Context, tell func(Row)) (Results, error) {
 	out := Results{Study: s}
 	for i, scene := range scenes() {
 		runs := s.Harder
@@ -126,7 +128,7 @@ func (s Study) Play(tell func(Row)) (Results, error) {
 			row := Row{Scene: scene.name, Traffic: traffic}
 			at := Default(traffic)
 			scene.change(&at)
-			if err := s.row(&row, at, runs); err != nil {
+			if err := s.row(ctx, &row, at, runs); err != nil {
 				return out, err
 			}
 			out.Good = append(out.Good, row)
@@ -140,7 +142,7 @@ func (s Study) Play(tell func(Row)) (Results, error) {
 			if err := at.Effect.Parse(effect); err != nil {
 				return out, err
 			}
-			if err := s.row(&row, at, s.Bad); err != nil {
+			if err := s.row(ctx, &row, at, s.Bad); err != nil {
 				return out, err
 			}
 			out.Broken = append(out.Broken, row)
@@ -150,9 +152,9 @@ func (s Study) Play(tell func(Row)) (Results, error) {
 	return out, nil
 }
 
-func (s Study) row(row *Row, scene Scene, runs int) error {
+func (s Study) row(ctx context.Context, row *Row, scene Scene, runs int) error {
 	for _, rule := range s.Rules {
-		summary, err := Many(scene, rule, s.Seed, runs)
+		summary, err := Many(ctx, scene, rule, s.Seed, runs)
 		if err != nil {
 			return fmt.Errorf("%s, %s%s at %v requests/s: %w", rule.Name, row.Scene, row.Effect, row.Traffic, err)
 		}

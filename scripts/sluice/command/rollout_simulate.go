@@ -112,7 +112,7 @@ func (r *rehearsal) play(s *settings, c *cobra.Command) error {
 		rules = append(rules, simulation.Others(policy)...)
 	}
 	for _, rule := range rules {
-		summary, err := simulation.Many(r.scene, rule, r.seed, r.runs)
+		summary, err := simulation.Many(c.Context(), r.scene, rule, r.seed, r.runs)
 		if err != nil {
 			return err
 		}
@@ -248,7 +248,7 @@ func (r *rehearsal) playStudy(s *settings, c *cobra.Command) error {
 		}
 		study.Good, study.Harder, study.Bad = r.runs, r.runs, r.runs
 	}
-	results, err := study.Play(func(row simulation.Row) {
+	results, err := study.Play(c.Context(), func(row simulation.Row) {
 		fmt.Fprintf(c.ErrOrStderr(), "%s%s at %g requests/s\n", row.Scene, row.Effect, row.Traffic)
 	})
 	if err != nil {
