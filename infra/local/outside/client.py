@@ -416,7 +416,7 @@ def over(states, arn):
 def test_functions(_):
     functions = client("lambda")
     names = [f["FunctionName"] for p in functions.get_paginator("list_functions").paginate() for f in p["Functions"]]
-    assert len(names) == 18 and f"{PRODUCTION}-plan" in names, names
+    assert len(names) == 19 and f"{PRODUCTION}-plan" in names, names
     described = functions.get_function(FunctionName=f"{PRODUCTION}-plan")["Configuration"]
     assert described["Environment"]["Variables"]["SLUICE_ENVIRONMENT"] == "production", described
     functions.get_function_configuration(FunctionName=described["FunctionArn"])
@@ -740,7 +740,7 @@ def test_bus(given):
     """An event that a rule matches reaches a queue, by way of the rule."""
     events, queue = client("events"), dead_letters()
     names = {r["Name"] for r in events.list_rules(NamePrefix=PRODUCTION)["Rules"]}
-    assert names == {f"{PRODUCTION}-{n}" for n in ("uploads", "labels", "alarm-fired", "execution-failed")}, names
+    assert names == {f"{PRODUCTION}-{n}" for n in ("uploads", "labels", "alarm-fired", "execution-failed", "run-ended")}, names
     pattern = json.dumps({"source": ["outside"], "detail": {"n": [{"numeric": [">", 1]}]}})
     events.put_rule(Name="outside", EventPattern=pattern)
     put = events.put_targets(Rule="outside", Targets=[{"Id": "q", "Arn": queue["arn"], "InputPath": "$.detail"}])
@@ -883,7 +883,7 @@ def test_schedules(given):
     scheduler = client("scheduler")
     got = scheduler.get_schedule(Name=f"{PRODUCTION}-monitor")
     assert got["ScheduleExpression"] == "rate(15 minutes)" and got["State"] == "ENABLED", got
-    assert {s["Name"] for s in scheduler.list_schedules()["Schedules"]} == {f"{PRODUCTION}-monitor", f"{PRODUCTION}-daily-adult-income"}
+    assert {s["Name"] for s in scheduler.list_schedules()["Schedules"]} == {f"{PRODUCTION}-monitor", f"{PRODUCTION}-track", f"{PRODUCTION}-daily-adult-income"}
     queue = dead_letters()
     target = {"Arn": queue["arn"], "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/outside", "Input": '"fired"'}
     past = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=2)).strftime("at(%Y-%m-%dT%H:%M:%S)")

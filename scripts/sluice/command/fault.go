@@ -33,7 +33,7 @@ matching calls a fault strikes follows from the stack's --fault-seed and their o
   sluice fault api 's3:PUT */models/*' throttle --share 0.3
   sluice fault event 'Object Created' duplicate
   sluice fault update 'sluice-production-*' rollback-badly --times 1
-  sluice fault variant sluice-production-adult--income blue --delay 700ms --errors 0.5
+  sluice fault variant sluice-production-adult-income blue --delay 700ms --errors 0.5
   sluice fault clock +2h
 
 The state machines of the stack call functions, jobs and topics inside the stack:

@@ -33,7 +33,7 @@ func TestFaultsOnRequest(t *testing.T) {
 	require.NotContains(t, listed.stdout, `"struck": 0`, "every fault struck")
 	fault("clear")
 
-	fault("update", "sluice-production-adult--income", "rollback", "--times", "1")
+	fault("update", "sluice-production-adult-income", "rollback", "--times", "1")
 	run := s.ends(t, s.start(t, "update"), "rolled_back")
 	require.Contains(t, run.Outcome.Reason, "could not be deployed")
 	s.consistent(t, 2)
