@@ -51,6 +51,9 @@ test: $(LOCAL) synth xgboost lint-templates outside ## run every test (fetches w
 bench: $(LOCAL) xgboost ## measure: orchestration overhead, rollback time, server latency, …
 	SLUICE_XGBOOST_LIB=$(abspath $(XGBOOST_LIB)) scripts/bench.sh
 
+bench-dvc: $(LOCAL) xgboost outside ## measure the same files through DVC and through sluice data (N=100000 files; long)
+	SLUICE_XGBOOST_LIB=$(abspath $(XGBOOST_LIB)) scripts/bench.sh dvc
+
 golden: ## rewrite the golden templates from what the app synthesizes now
 	go test ./infra/stack -run Golden -update
 	go test ./infra/stack -run Golden
@@ -73,8 +76,9 @@ $(XGBOOST_LIB): scripts/fetch-xgboost.sh
 	scripts/fetch-xgboost.sh
 	touch $@
 
-outside: ## fetch the outside clients (boto3, moto) that the tests compare with
+outside: ## fetch the outside programs (boto3, moto, Prometheus, DVC, delta-rs, MLflow) that the tests compare with
 	scripts/fetch-outside.sh
+	scripts/fetch-mlflow.sh
 
 $(CFN_LINT):
 	python3 -m venv $(CACHE)/python
@@ -89,4 +93,4 @@ clean: ## remove what was built (keeps the caches and the stack's data)
 help: ## this text
 	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z%-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-.PHONY: run up doctor build synth test bench golden lint lint-templates deploy xgboost outside clean help FORCE
+.PHONY: run up doctor build synth test bench bench-dvc golden lint lint-templates deploy xgboost outside clean help FORCE

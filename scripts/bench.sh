@@ -3,22 +3,32 @@
 # there is one. `make bench` fetches and builds what this needs.
 #   BENCH=regexp   only these Go benchmarks (default: all)
 #   STORY=no       leave the story out (it takes two minutes)
-#   PEERS=no       leave scikit-learn out (it is fetched once into .sluice/cache/peers)
+#   PEERS=no       leave scikit-learn out (it is fetched once into .sluice/cache/sklearn)
+# With the argument dvc, only the comparison with DVC: N=100000 files, and its
+# other settings, are in scripts/bench-dvc.py.
 set -euo pipefail
 cd "$(dirname "$0")/.."
+if [[ ${1:-} == dvc ]]; then
+  exec .sluice/cache/peers/bin/python scripts/bench-dvc.py .sluice/build/bin/sluice .sluice/cdk.out .sluice/cache/xgboost/lib
+fi
 echo "machine: $(nproc) cores, $(awk -F': ' '/model name/ {print $2; exit}' /proc/cpuinfo), $(go version | cut -d' ' -f3)"
 echo
 echo "== Go benchmarks =="
 go test -run '^$' -bench "${BENCH:-.}" -benchmem \
-  ./infra/local/asl ./infra/local/states ./infra/local/lambda ./infra/local/s3 ./infra/local/cloudwatch ./infra/local/sagemaker ./infra/local/outside \
-  ./shared/gbdt ./shared/serving ./shared/scoring ./shared/table ./shared/evaluation ./shared/dataset |
+  ./infra/local/asl ./infra/local/states ./infra/local/lambda ./infra/local/s3 ./infra/local/cloudwatch ./infra/local/sagemaker ./infra/local/elb ./infra/local/outside \
+  ./shared/gbdt ./shared/serving ./shared/scoring ./shared/table ./shared/evaluation |
   grep -E '^(Benchmark|pkg:|ok|FAIL|---)'
+if [[ ${BENCH:-Dataset} == *Dataset* ]]; then
+  echo
+  echo "== dataset versions =="
+  scripts/bench-dataset.sh
+fi
 if [[ ${PEERS:-yes} != no ]]; then
   echo
   echo "== AUC with its interval at 10,000,000 scores, beside scikit-learn, in one run =="
-  python=.sluice/cache/peers/bin/python
+  python=.sluice/cache/sklearn/bin/python
   if ! $python -c 'import sklearn' 2>/dev/null; then
-    python3 -m venv .sluice/cache/peers
+    python3 -m venv .sluice/cache/sklearn
     $python -m pip -q install numpy==2.4.6 scipy==1.17.1 scikit-learn==1.9.1
   fi
   rows=$(mktemp -u)

@@ -61,6 +61,7 @@ var pure = map[string][]string{
 	"shared/rollout":    {"os", "net/http", "os/exec"},
 	"shared/evaluation": {"os", "net/http", "os/exec"},
 	"shared/sequential": {"os", "net/http", "os/exec"},
+	"shared/simulation": {"os", "net/http", "os/exec"},
 	"shared/contract":   {"os", "net/http", "os/exec"},
 }
 

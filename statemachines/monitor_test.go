@@ -3,6 +3,7 @@ package statemachines_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"sync"
 	"testing"
@@ -20,6 +21,9 @@ type watcher struct {
 	broken  map[string]bool
 	busy    int // calls that are busy first
 	watched []string
+
+	observed []string
+	refuses  error // observing
 }
 
 func (w *watcher) Do(_ context.Context, call asl.TaskCall) (json.RawMessage, *asl.TaskError) {
@@ -27,11 +31,19 @@ func (w *watcher) Do(_ context.Context, call asl.TaskCall) (json.RawMessage, *as
 		FunctionName string
 		Payload      struct{ Operation, Model string }
 	}
-	if err := json.Unmarshal(call.Arguments, &in); err != nil || in.FunctionName != "monitor" {
-		return nil, &asl.TaskError{Name: "Unknown", Cause: string(call.Arguments)}
-	}
+	err := json.Unmarshal(call.Arguments, &in)
 	w.mu.Lock()
 	defer w.mu.Unlock()
+	if err == nil && in.FunctionName == "promote" && in.Payload.Operation == "observe" {
+		w.observed = append(w.observed, in.Payload.Model)
+		if w.refuses != nil {
+			return nil, &asl.TaskError{Name: w.refuses.Error(), Cause: "no"}
+		}
+		return json.RawMessage(`{"Payload":{"phase":"observing"}}`), nil
+	}
+	if err != nil || in.FunctionName != "monitor" {
+		return nil, &asl.TaskError{Name: "Unknown", Cause: string(call.Arguments)}
+	}
 	if in.Payload.Operation == "models" {
 		return json.RawMessage(`{"Payload":{"models":["a","b","c"]}}`), nil
 	}
@@ -59,7 +71,7 @@ func TestMonitorWatchesEveryModel(t *testing.T) {
 		w := &watcher{busy: 2}
 		result := monitor(t, w, `{}`)
 		require.Equal(t, asl.Succeeded, result.Status)
-		require.JSONEq(t, `{"models":[{"model":"a","joined":3},{"model":"b","joined":3},{"model":"c","joined":3}],"broken":0}`, result.Output)
+		require.JSONEq(t, `{"models":[{"model":"a","joined":3,"observed":"observing"},{"model":"b","joined":3,"observed":"observing"},{"model":"c","joined":3,"observed":"observing"}],"broken":0}`, result.Output)
 	})
 }
 
@@ -71,6 +83,17 @@ func TestOneBrokenModelDoesNotKeepTheOthersFromBeingWatched(t *testing.T) {
 		require.Equal(t, "1 of 3 models could not be monitored: Sluice.Denied: no permission", *result.Cause)
 		slices.Sort(w.watched)
 		require.Equal(t, []string{"a", "b", "c"}, w.watched)
+		slices.Sort(w.observed)
+		require.Equal(t, []string{"a", "b", "c"}, w.observed, "a promotion is looked after though its labels cannot be read")
+	})
+}
+
+func TestObservingMayFail(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		result := monitor(t, &watcher{refuses: errors.New("Sluice.NotFound")}, `{"models":["b"]}`)
+		require.JSONEq(t, `{"models":[{"model":"b","joined":3}],"broken":0}`, result.Output, "it never had a rollout")
+		result = monitor(t, &watcher{refuses: errors.New("Sluice.Denied"), broken: map[string]bool{"b": true}}, `{"models":["b"]}`)
+		require.Equal(t, "1 of 1 models could not be monitored: Sluice.Denied: no permission; Sluice.Denied: no", *result.Cause)
 	})
 }
 
@@ -78,7 +101,7 @@ func TestScheduleMayNameTheModels(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &watcher{}
 		result := monitor(t, w, `{"models":["b"]}`)
-		require.JSONEq(t, `{"models":[{"model":"b","joined":3}],"broken":0}`, result.Output)
+		require.JSONEq(t, `{"models":[{"model":"b","joined":3,"observed":"observing"}],"broken":0}`, result.Output)
 		require.Equal(t, []string{"b"}, w.watched)
 		require.Equal(t, asl.Succeeded, monitor(t, w, `{"models":[]}`).Status)
 		require.Len(t, w.watched, 4)

@@ -95,7 +95,13 @@ func (a *account) controller() *rollout.Controller {
 }
 
 func (a *account) Champion(context.Context, string) (int, error) { return a.champ, nil }
-func (a *account) Promote(_ context.Context, _ string, from, to int) error {
+func (a *account) Promote(_ context.Context, _ string, from, to int, _ int64) error {
+	return a.move(from, to)
+}
+func (a *account) Revert(_ context.Context, _ string, from, to int, _ int64) error {
+	return a.move(from, to)
+}
+func (a *account) move(from, to int) error {
 	if a.champ != from && a.champ != to {
 		return fault.New(fault.Conflict, "move the alias", "it names %d", a.champ)
 	}

@@ -21,10 +21,12 @@ import (
 
 	"github.com/sluice-ml/sluice/shared/aws/s3store"
 	"github.com/sluice-ml/sluice/shared/aws/s3store/s3test"
+	"github.com/sluice-ml/sluice/shared/canonical"
 	"github.com/sluice-ml/sluice/shared/contract"
 	"github.com/sluice-ml/sluice/shared/job"
 	"github.com/sluice-ml/sluice/shared/predictions"
 	"github.com/sluice-ml/sluice/shared/rows/rowstest"
+	"github.com/sluice-ml/sluice/shared/trained"
 	"github.com/sluice-ml/sluice/shared/training"
 	"github.com/sluice-ml/sluice/shared/xgboost/xgboosttest"
 )
@@ -171,6 +173,13 @@ func trainThenEvaluate(w *world) {
 	var latency contract.Latency
 	require.NoError(t, json.Unmarshal(w.file("r1", contract.FileLatency), &latency))
 	require.Zero(t, latency.Errors)
+
+	var sealed contract.Plan
+	require.NoError(t, json.Unmarshal(w.file("r1", contract.FilePlan), &sealed))
+	known, err := trained.Find(t.Context(), w.store.Refs(w.bound, ""), "adult-income", sealed.Hash)
+	require.NoError(t, err)
+	require.Equal(t, "r1", known.Run)
+	require.Equal(t, "sha256:"+canonical.Sum(w.file("r1", contract.FileModel)), known.Digest)
 
 	artifact := contract.URI(w.bound, contract.RunKey("adult-income", "r1", contract.FileModel))
 	wrong := w.seal("r2", configuration, &contract.Version{Artifact: artifact, Digest: "sha256:00"})

@@ -16,12 +16,15 @@ import (
 
 	"github.com/sluice-ml/sluice/shared/aws/jobstore"
 	"github.com/sluice-ml/sluice/shared/aws/s3store"
+	"github.com/sluice-ml/sluice/shared/canonical"
 	"github.com/sluice-ml/sluice/shared/contract"
 	"github.com/sluice-ml/sluice/shared/fault"
 	"github.com/sluice-ml/sluice/shared/job"
 	"github.com/sluice-ml/sluice/shared/predictions"
+	"github.com/sluice-ml/sluice/shared/ref"
 	"github.com/sluice-ml/sluice/shared/scoring"
 	"github.com/sluice-ml/sluice/shared/settings"
+	"github.com/sluice-ml/sluice/shared/trained"
 )
 
 func main() { os.Exit(job.Run("evaluator", run)) }
@@ -46,7 +49,24 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return write(ctx, r, result)
+	if err := write(ctx, r, result); err != nil {
+		return err
+	}
+	return record(ctx, store.Refs(r.Bucket(), ""), r)
+}
+
+// record says that this run trained its plan's model, once that is known to
+// serve; not of a model that was adopted.
+func record(ctx context.Context, refs ref.Store, r *jobstore.Run) error {
+	adopted, err := r.Has(ctx, contract.FileAdopted)
+	if err != nil || adopted {
+		return err
+	}
+	artifact, err := r.Get(ctx, contract.FileModel)
+	if err != nil {
+		return err
+	}
+	return trained.Record(ctx, refs, r.Plan.Model, trained.Model{PlanHash: r.Plan.Hash, Run: r.Plan.Run, Digest: "sha256:" + canonical.Sum(artifact)})
 }
 
 // defaultProgram is where the image has the server, or the neighbour of this

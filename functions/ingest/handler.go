@@ -3,13 +3,17 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
+	"slices"
 	"strings"
 
+	"github.com/sluice-ml/sluice/shared/aws/hooks"
 	"github.com/sluice-ml/sluice/shared/aws/s3store"
 	"github.com/sluice-ml/sluice/shared/contract"
 	"github.com/sluice-ml/sluice/shared/dataset"
 	"github.com/sluice-ml/sluice/shared/decision"
 	"github.com/sluice-ml/sluice/shared/fault"
+	"github.com/sluice-ml/sluice/shared/trained"
 )
 
 // partObjects is how many objects one profile job reads.
@@ -21,10 +25,12 @@ const fileObjects = "objects.json"
 type handler struct {
 	store  *s3store.Store
 	bucket string
+	rules  *s3store.Rules
+	hooks  hooks.Invoker // may be nil where no hook is a function
 }
 
-// handle commits the run's uploads and seals its plan. A plan that is sealed
-// already stays as it is.
+// handle commits the run's uploads and seals its plan, and finds the model that
+// the plan may have already. A plan that is sealed stays as it is.
 func (h handler) handle(ctx context.Context, in contract.StepInput) (contract.IngestResult, error) {
 	body, info, err := h.store.GetURI(ctx, in.Plan)
 	if err != nil {
@@ -42,14 +48,21 @@ func (h handler) handle(ctx context.Context, in contract.StepInput) (contract.In
 			return contract.IngestResult{}, err
 		}
 	}
-	return contract.IngestResult{Plan: in.Plan, PlanHash: plan.Hash, Commit: plan.Dataset.Commit, Count: plan.Dataset.Count,
-		Bytes: plan.Dataset.Bytes, Parts: parts(plan.Dataset.Count)}, nil
+	result := contract.IngestResult{Plan: in.Plan, PlanHash: plan.Hash, Commit: plan.Dataset.Commit, Count: plan.Dataset.Count,
+		Bytes: plan.Dataset.Bytes, Parts: parts(plan.Dataset.Count), Unchanged: trained.Unchanged(plan)}
+	if result.Unchanged == "" {
+		result.Trained, err = h.adopt(ctx, plan)
+	}
+	return result, err
 }
+
+// notice leaves word of a hook that gave no answer and is configured not to matter.
+func notice(hook string, err error) { slog.Warn("a hook gave no answer", "hook", hook, "error", err) }
 
 // seal fills in the dataset and the hash. When another attempt of the same step
 // sealed the plan first, that one counts.
 func (h handler) seal(ctx context.Context, uri string, plan contract.Plan, etag string) (contract.Plan, error) {
-	repository := dataset.New(h.store.Refs(h.bucket, contract.DatasetPrefix(plan.Model)))
+	repository := hooks.Open(hooks.Hooks{Functions: h.hooks, Objects: h.store, Bucket: h.bucket, Notice: notice}, plan.Model, plan.Dataset.Bucket)
 	commit, err := h.commit(ctx, repository, plan)
 	if err != nil {
 		return plan, err
@@ -116,7 +129,32 @@ func (h handler) uploads(ctx context.Context, plan contract.Plan, first bool) ([
 				WithHint("upload files to %s", contract.URI(plan.Dataset.Bucket, contract.RawPrefix(plan.Model)))
 		}
 	}
-	return dataset.Pin(ctx, lake, versions)
+	return h.pin(ctx, plan.Dataset.Bucket, versions)
+}
+
+// pin refuses versions that would not last: those of a bucket that keeps none,
+// and those that one of its lifecycle rules would delete.
+func (h handler) pin(ctx context.Context, bucket string, versions []contract.ObjectVersion) ([]dataset.Entry, error) {
+	if slices.ContainsFunc(versions, func(v contract.ObjectVersion) bool { return v.VersionID == "" || v.VersionID == "null" }) {
+		if err := h.rules.Versioned(ctx, bucket); err != nil {
+			return nil, err
+		}
+	}
+	entries, err := dataset.Pin(ctx, h.store.Lake(bucket), versions)
+	if err != nil || len(entries) == 0 {
+		return entries, err
+	}
+	return entries, h.audit(ctx, bucket, entries)
+}
+
+// audit holds the bucket's lifecycle rules against what a run stands on: also
+// what older commits pinned, for a rule may be younger than they are.
+func (h handler) audit(ctx context.Context, bucket string, entries []dataset.Entry) error {
+	rules, err := h.rules.Of(ctx, bucket)
+	if err != nil {
+		return err
+	}
+	return fault.Wrap(fault.Invalid, "check the lifecycle rules of "+bucket, dataset.CheckLifecycle(rules, entries))
 }
 
 // counted leaves out what admit ignores: folders, and keys that start with _.
@@ -141,6 +179,9 @@ func (h handler) describe(ctx context.Context, repository *dataset.Repository, p
 	if len(entries) == 0 {
 		return fault.New(fault.Invalid, "ingest run "+plan.Run, "commit %s has no objects under %s", commit.ID, plan.Dataset.Prefix).
 			WithHint("check data.path and data.version in the configuration")
+	}
+	if err := h.audit(ctx, plan.Dataset.Bucket, entries); err != nil {
+		return err
 	}
 	list := contract.DatasetObjects{Commit: commit.ID, Bucket: plan.Dataset.Bucket}
 	plan.Dataset.Bytes = 0

@@ -1,11 +1,15 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluice-ml/sluice/shared/aws/s3store"
@@ -25,7 +29,7 @@ type bench struct {
 }
 
 func open(t *testing.T) bench {
-	h := handler{store: s3store.New(s3test.Client(t)), bucket: s3test.Bucket(t)}
+	h := handler{store: s3store.New(s3test.Client(t)), bucket: s3test.Bucket(t), rules: s3store.NewRules(s3test.Client(t), time.Now)}
 	return bench{h, s3test.Bucket(t), dataset.New(h.store.Refs(h.bucket, contract.DatasetPrefix("m")))}
 }
 
@@ -160,4 +164,69 @@ func TestARetryAfterAnyStep(t *testing.T) {
 	again, err := b.handle(t.Context(), in)
 	require.NoError(t, err)
 	require.Equal(t, first, again)
+}
+
+// ruled is S3 with a lifecycle rule; the S3 server of these tests has none.
+type ruled struct {
+	s3store.RuleReader
+	rule  types.LifecycleRule
+	asked int
+}
+
+func (r *ruled) GetBucketLifecycleConfiguration(context.Context, *s3.GetBucketLifecycleConfigurationInput, ...func(*s3.Options)) (*s3.GetBucketLifecycleConfigurationOutput, error) {
+	r.asked++
+	return &s3.GetBucketLifecycleConfigurationOutput{Rules: []types.LifecycleRule{r.rule}}, nil
+}
+
+func TestALifecycleRuleThatWouldEatTheDataIsRefused(t *testing.T) {
+	b := open(t)
+	rule := &ruled{RuleReader: s3test.Client(t), rule: types.LifecycleRule{ID: aws.String("tidy"), Status: types.ExpirationStatusEnabled,
+		Filter:                      &types.LifecycleRuleFilter{Prefix: aws.String("raw/m/old/")},
+		NoncurrentVersionExpiration: &types.NoncurrentVersionExpiration{NoncurrentDays: aws.Int32(30)}}}
+	b.rules = s3store.NewRules(rule, time.Now)
+	good := b.plan(t, "m-1", "incoming/m-1", "main", b.upload(t, "raw/m/a.csv", "a"))
+	_, err := b.handle(t.Context(), good)
+	require.NoError(t, err)
+	in := b.plan(t, "m-2", "incoming/m-2", "main", b.upload(t, "raw/m/old/b.csv", "b"))
+	_, err = b.handle(t.Context(), in)
+	require.Equal(t, "Sluice.Invalid", fault.KindOf(err).Name())
+	require.ErrorContains(t, err, `pin raw/m/old/b.csv: lifecycle rule "tidy" deletes versions of raw/m/old/* 30 day(s) after they are replaced`)
+	require.ErrorContains(t, err, "give the rule a filter that leaves raw/m/old/b.csv out, or delete it")
+	require.Equal(t, 1, rule.asked, "one request for both runs")
+	_, err = b.repository.Head(t.Context(), "incoming/m-2")
+	require.True(t, fault.Is(err, fault.NotFound), "nothing was pinned: %v", err)
+	var plan contract.Plan
+	require.NoError(t, b.store.GetJSON(t.Context(), in.Plan, &plan))
+	require.Empty(t, plan.Hash, "the plan is not sealed")
+
+	b.rules = s3store.NewRules(s3test.Client(t), time.Now)
+	first, err := b.handle(t.Context(), in)
+	require.NoError(t, err)
+	_, err = b.repository.FastForward(t.Context(), dataset.Main, first.Commit)
+	require.NoError(t, err)
+	b.rules = s3store.NewRules(rule, time.Now)
+	_, err = b.handle(t.Context(), b.plan(t, "m-3", "incoming/m-3", "main"))
+	require.ErrorContains(t, err, `lifecycle rule "tidy"`, "a rule that came later eats what main pins")
+}
+
+func TestAVersionThatCanBeOverwrittenIsRefused(t *testing.T) {
+	b := open(t)
+	client := s3test.Client(t)
+	versioning := func(status types.BucketVersioningStatus) {
+		_, err := client.PutBucketVersioning(t.Context(), &s3.PutBucketVersioningInput{Bucket: &b.lake,
+			VersioningConfiguration: &types.VersioningConfiguration{Status: status}})
+		require.NoError(t, err)
+	}
+	versioning(types.BucketVersioningStatusSuspended)
+	b.upload(t, "raw/m/a.csv", "a")
+	in := b.plan(t, "m-1", "incoming/m-1", "main", contract.ObjectVersion{Key: "raw/m/a.csv", VersionID: "null", Size: 1})
+	_, err := b.handle(t.Context(), in)
+	require.Equal(t, "Sluice.Invalid", fault.KindOf(err).Name())
+	require.ErrorContains(t, err, "the bucket's versioning is Suspended")
+	require.ErrorContains(t, err, "put-bucket-versioning --bucket "+b.lake)
+	versioning(types.BucketVersioningStatusEnabled)
+	_, err = b.handle(t.Context(), in)
+	require.ErrorContains(t, err, `commit raw/m/a.csv: its VersionId is "null", which can be overwritten`)
+	_, err = b.handle(t.Context(), b.plan(t, "m-2", "incoming/m-2", "main", contract.ObjectVersion{Key: "raw/m/a.csv", Size: 1}))
+	require.ErrorContains(t, err, "commit raw/m/a.csv: it has no VersionId")
 }

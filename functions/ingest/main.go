@@ -6,7 +6,9 @@ package main
 import (
 	"context"
 	"os"
+	"time"
 
+	"github.com/sluice-ml/sluice/shared/aws/hooks"
 	"github.com/sluice-ml/sluice/shared/aws/lambdafn"
 	"github.com/sluice-ml/sluice/shared/aws/s3store"
 	"github.com/sluice-ml/sluice/shared/contract"
@@ -21,7 +23,11 @@ func build(ctx context.Context) (lambdafn.Handler[contract.StepInput, contract.I
 	if err := env.Err(); err != nil {
 		return nil, err
 	}
-	var err error
-	h.store, err = s3store.FromEnvironment(ctx)
+	client, err := s3store.ClientFromEnvironment(ctx)
+	if err != nil {
+		return nil, err
+	}
+	h.store, h.rules = s3store.New(client), s3store.NewRules(client, time.Now)
+	h.hooks, err = hooks.FromEnvironment(ctx)
 	return h.handle, err
 }

@@ -1,7 +1,10 @@
 // Command server is the model server: what a SageMaker endpoint or an ECS
-// service runs. It is called with the argument "serve", reads the model from
-// SM_MODEL_DIR (/opt/ml/model) and listens on SAGEMAKER_BIND_TO_PORT (8080).
-// SIGTERM drains it.
+// service runs. It is called with the argument "serve" and listens on
+// SAGEMAKER_BIND_TO_PORT (8080). SIGTERM drains it.
+//
+// SageMaker unpacks the model for it at SM_MODEL_DIR (/opt/ml/model). Nobody does
+// on ECS: there SLUICE_MODEL is the S3 URI of model.tar.gz, with ?versionId= for
+// one version of it, and the server fetches it when it starts. SLUICE_MODEL wins.
 package main
 
 import (
@@ -13,6 +16,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/sluice-ml/sluice/shared/aws/s3store"
+	"github.com/sluice-ml/sluice/shared/contract"
 	"github.com/sluice-ml/sluice/shared/fault"
 	"github.com/sluice-ml/sluice/shared/model"
 	"github.com/sluice-ml/sluice/shared/serving"
@@ -32,8 +37,7 @@ func run(ctx context.Context, args []string) error {
 		return fault.New(fault.Invalid, "start", "the arguments are %q", args).WithHint("run it as: server serve")
 	}
 	start := time.Now()
-	folder := env("SM_MODEL_DIR", "/opt/ml/model")
-	artifact, err := model.Open(folder)
+	artifact, from, err := load(ctx)
 	if err != nil {
 		return err
 	}
@@ -45,8 +49,34 @@ func run(ctx context.Context, args []string) error {
 		return fault.New(fault.Unavailable, "listen on "+address, "%w", err)
 	}
 	fmt.Printf("serving model %s (%d trees) from %s on %s, ready after %v\n",
-		artifact.Schema.Model, artifact.Trees.Trees(), folder, listener.Addr(), time.Since(start).Round(time.Millisecond))
+		artifact.Schema.Model, artifact.Trees.Trees(), from, listener.Addr(), time.Since(start).Round(time.Millisecond))
 	return serving.New(artifact, serving.DefaultMaxBody, time.Now).Serve(ctx, listener)
+}
+
+// load reads the model from where the environment says it is; from names that.
+// An object is checked before anything is served, and never touches the disk.
+func load(ctx context.Context) (artifact *model.Artifact, from string, err error) {
+	uri := os.Getenv(contract.EnvModel)
+	if uri == "" {
+		folder := env("SM_MODEL_DIR", "/opt/ml/model")
+		artifact, err = model.Open(folder)
+		return artifact, folder, err
+	}
+	if _, _, _, err := s3store.ParseURI(uri); err != nil {
+		return nil, "", fault.New(fault.Invalid, "read "+contract.EnvModel, "%w", err).WithHint("set it to s3://BUCKET/KEY of a model.tar.gz, with ?versionId=VERSION for one version")
+	}
+	store, err := s3store.FromEnvironment(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	archive, _, err := store.GetURI(ctx, uri)
+	if err != nil {
+		return nil, "", err
+	}
+	if artifact, err = model.Unpack(archive); err != nil {
+		return nil, "", fault.Wrap(fault.Invalid, "read the model at "+uri, err)
+	}
+	return artifact, uri, nil
 }
 
 func env(name, fallback string) string {

@@ -3,10 +3,13 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 
+	"github.com/sluice-ml/sluice/shared/aws/hooks"
 	"github.com/sluice-ml/sluice/shared/aws/runstore"
 	"github.com/sluice-ml/sluice/shared/aws/s3store"
 	"github.com/sluice-ml/sluice/shared/contract"
@@ -21,17 +24,20 @@ const mostReasons = 20
 type handler struct {
 	store  *s3store.Store
 	bucket string
+	hooks  hooks.Invoker // may be nil where no hook is a function
 }
 
 // handle judges and, on a pass, publishes: profile, report, the commit's
 // profile, then the branch. A try that died anywhere is redone from the start
-// with the same outcome.
+// with the same outcome. A hook that refuses the move fails the data; one that
+// gives no answer fails the step, and the uploads stay for the next run.
 func (h handler) handle(ctx context.Context, in contract.StepInput) (contract.ValidateResult, error) {
 	run, err := runstore.Open(ctx, h.store, h.bucket, in)
 	if err != nil {
 		return contract.ValidateResult{}, err
 	}
-	v := &validation{handler: h, run: run, repository: dataset.New(h.store.Refs(h.bucket, contract.DatasetPrefix(in.Model)))}
+	repository := hooks.Open(hooks.Hooks{Functions: h.hooks, Objects: h.store, Bucket: h.bucket, Notice: notice}, in.Model, run.Plan.Dataset.Bucket)
+	v := &validation{handler: h, run: run, repository: repository}
 	report, err := v.judge(ctx)
 	if err != nil {
 		return contract.ValidateResult{}, err
@@ -41,12 +47,21 @@ func (h handler) handle(ctx context.Context, in contract.StepInput) (contract.Va
 		return contract.ValidateResult{}, err
 	}
 	if report.Verdict == profile.Pass {
-		if err := v.publish(ctx); err != nil {
+		err := v.publish(ctx)
+		if refusal, refused := errors.AsType[*dataset.Refusal](err); refused {
+			report.Verdict, report.Reasons = profile.Fail, []string{strings.TrimSuffix(err.Error(), ".")}
+			report.Findings = append(report.Findings, profile.Finding{Scope: "the dataset", Measure: "hook", Limit: 1, Verdict: profile.Fail, Text: refusal.Reason})
+			_, err = run.WriteJSON(ctx, contract.FileValidation, report)
+		}
+		if err != nil {
 			return contract.ValidateResult{}, err
 		}
 	}
 	return contract.ValidateResult{Verdict: report.Verdict, Reasons: report.Reasons, Report: uri, Rows: report.Rows}, nil
 }
+
+// notice leaves word of a hook that gave no answer and is configured not to matter.
+func notice(hook string, err error) { slog.Warn("a hook gave no answer", "hook", hook, "error", err) }
 
 type validation struct {
 	handler
@@ -215,7 +230,8 @@ func (v *validation) previous(ctx context.Context, base string) (*profile.Profil
 }
 
 // publish keeps the commit's profile for the next run and moves the branch that
-// the data was meant for. Runs on a tag or an old commit publish nothing.
+// the data was meant for, after its pre-merge hooks. Runs on a tag or an old
+// commit publish nothing.
 func (v *validation) publish(ctx context.Context) error {
 	plan := v.run.Plan
 	body, err := json.Marshal(v.whole)

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
 
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluice-ml/sluice/shared/aws/runstore/runtest"
@@ -83,7 +85,7 @@ func commitOf(b *runtest.Bench, in contract.StepInput) string {
 
 func TestGoodDataMovesMainAndBadDataDoesNot(t *testing.T) {
 	b := runtest.New(t, config)
-	h := handler{b.Store, b.Bucket}
+	h := handler{store: b.Store, bucket: b.Bucket}
 
 	first := profiled(b, b.Run("m-1", nil, b.Upload("raw/m/a.csv", good(4000)), b.Upload("raw/m/b.csv", good(1000))), 1)
 	got, err := h.handle(t.Context(), first)
@@ -110,7 +112,13 @@ func TestGoodDataMovesMainAndBadDataDoesNot(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, strings.Join(got.Reasons, "\n"), `column "x" held only numbers before and now holds 1 other values, first "many" in row 2 of raw/m/e.csv`)
 
-	next := profiled(b, b.Run("m-5", nil, b.Upload("raw/m/f.csv", good(10))), 2)
+	other := profiled(b, b.Run("m-5", nil, b.Upload("raw/m/g.csv", "x,z,y\n1,0,1\n")), 2)
+	got, err = h.handle(t.Context(), other)
+	require.NoError(t, err)
+	require.Equal(t, []string{`column "z" is in the objects of 1 of 5001 rows only: raw/m/a.csv, raw/m/b.csv lack it, raw/m/g.csv has it; ` +
+		`upload every object with the same columns`}, got.Reasons[:1])
+
+	next := profiled(b, b.Run("m-6", nil, b.Upload("raw/m/f.csv", good(10))), 2)
 	got, err = h.handle(t.Context(), next)
 	require.NoError(t, err)
 	require.Equal(t, "pass", got.Verdict, got.Reasons)
@@ -124,7 +132,7 @@ func TestGoodDataMovesMainAndBadDataDoesNot(t *testing.T) {
 
 func TestARetryAfterAnyWriteHasTheSameOutcome(t *testing.T) {
 	b := runtest.New(t, config)
-	h := handler{b.Store, b.Bucket}
+	h := handler{store: b.Store, bucket: b.Bucket}
 	_, err := h.handle(t.Context(), profiled(b, b.Run("m-1", nil, b.Upload("raw/m/a.csv", good(2000))), 1))
 	require.NoError(t, err)
 	in := profiled(b, b.Run("m-2", nil, b.Upload("raw/m/b.csv", good(500))), 1)
@@ -144,7 +152,7 @@ func TestARetryAfterAnyWriteHasTheSameOutcome(t *testing.T) {
 func TestARunOnATagPublishesNothing(t *testing.T) {
 	b := runtest.New(t, config)
 	in := profiled(b, b.Run("m-1", func(p *contract.Plan) { p.Dataset.Ref, p.Dataset.Branch = "v1", "v1" }, b.Upload("raw/m/a.csv", good(2000))), 1)
-	got, err := handler{b.Store, b.Bucket}.handle(t.Context(), in)
+	got, err := handler{store: b.Store, bucket: b.Bucket}.handle(t.Context(), in)
 	require.NoError(t, err)
 	require.Equal(t, "pass", got.Verdict)
 	require.Empty(t, head(b))
@@ -152,7 +160,7 @@ func TestARunOnATagPublishesNothing(t *testing.T) {
 
 func TestMissingAndWrongPartsAreErrors(t *testing.T) {
 	b := runtest.New(t, config)
-	h := handler{b.Store, b.Bucket}
+	h := handler{store: b.Store, bucket: b.Bucket}
 	in := b.Run("m-1", nil, b.Upload("raw/m/a.csv", good(200)), b.Upload("raw/m/b.csv", good(200)))
 	_, err := h.handle(t.Context(), in)
 	require.ErrorContains(t, err, "0 profile jobs cover 0 objects, not the commit's 2")
@@ -168,7 +176,7 @@ func TestMissingAndWrongPartsAreErrors(t *testing.T) {
 
 func TestAMainThatMovedAwayIsAConflict(t *testing.T) {
 	b := runtest.New(t, config)
-	h := handler{b.Store, b.Bucket}
+	h := handler{store: b.Store, bucket: b.Bucket}
 	one := profiled(b, b.Run("m-1", nil, b.Upload("raw/m/a.csv", good(200))), 1)
 	two := profiled(b, b.Run("m-2", nil, b.Upload("raw/m/b.csv", good(300))), 1)
 	_, err := h.handle(t.Context(), one)
@@ -176,4 +184,43 @@ func TestAMainThatMovedAwayIsAConflict(t *testing.T) {
 	_, err = h.handle(t.Context(), two)
 	require.True(t, fault.Is(err, fault.Conflict), "%v", err)
 	require.Equal(t, commitOf(b, one), head(b))
+}
+
+// TestTheMergeIntoMainAsksItsHooks: validate's own word is not the last one.
+func TestTheMergeIntoMainAsksItsHooks(t *testing.T) {
+	b := runtest.New(t, config)
+	f := &function{answer: `{"allow": false, "reason": "wait for the release"}`}
+	h := handler{store: b.Store, bucket: b.Bucket, hooks: f}
+	require.NoError(t, b.Repository.SetHooks(t.Context(),
+		dataset.HookSpec{Name: "quality", On: []string{dataset.PreMerge}, Gate: "data_quality"},
+		dataset.HookSpec{Name: "release", On: []string{dataset.PreMerge}, Branches: []string{"main"}, Lambda: "sluice-staging-hook-release"}))
+	in := profiled(b, b.Run("m-1", nil, b.Upload("raw/m/a.csv", good(2000))), 1)
+	got, err := h.handle(t.Context(), in)
+	require.NoError(t, err, "a rejection is no failure")
+	require.Equal(t, "fail", got.Verdict)
+	require.Contains(t, got.Reasons[0], "hook release (function sluice-staging-hook-release) refuses commit "+commitOf(b, in)+": wait for the release")
+	var report profile.Report
+	b.ReadJSON(got.Report, &report)
+	require.Equal(t, got.Reasons, report.Reasons)
+	f.answer = `"garbled"`
+	_, err = h.handle(t.Context(), in)
+	require.Equal(t, "Sluice.Denied", fault.KindOf(err).Name())
+	require.ErrorContains(t, err, "which counts as a refusal")
+	require.Empty(t, head(b))
+	f.answer = `{"allow": true}`
+	got, err = h.handle(t.Context(), in)
+	require.NoError(t, err)
+	require.Equal(t, "pass", got.Verdict)
+	require.Equal(t, commitOf(b, in), head(b))
+	require.Equal(t, []string{"sluice-staging-hook-release", "sluice-staging-hook-release", "sluice-staging-hook-release"}, f.invoked)
+}
+
+type function struct {
+	answer  string
+	invoked []string
+}
+
+func (f *function) Invoke(_ context.Context, in *lambda.InvokeInput, _ ...func(*lambda.Options)) (*lambda.InvokeOutput, error) {
+	f.invoked = append(f.invoked, *in.FunctionName)
+	return &lambda.InvokeOutput{Payload: []byte(f.answer)}, nil
 }

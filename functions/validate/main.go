@@ -8,6 +8,7 @@ import (
 	"context"
 	"os"
 
+	"github.com/sluice-ml/sluice/shared/aws/hooks"
 	"github.com/sluice-ml/sluice/shared/aws/lambdafn"
 	"github.com/sluice-ml/sluice/shared/aws/s3store"
 	"github.com/sluice-ml/sluice/shared/contract"
@@ -26,5 +27,6 @@ func build(ctx context.Context) (lambdafn.Handler[contract.StepInput, contract.V
 	if err != nil {
 		return nil, err
 	}
-	return handler{store: store, bucket: bucket}.handle, nil
+	functions, err := hooks.FromEnvironment(ctx)
+	return handler{store: store, bucket: bucket, hooks: functions}.handle, err
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awscloudwatch"
 	"github.com/aws/jsii-runtime-go"
 
@@ -20,6 +21,10 @@ func (s *Sluice) addAlarms() {
 			panic(err) // Settings.check has parsed it
 		}
 		for _, slot := range []string{contract.SlotBlue, contract.SlotGreen} {
+			if brake.Backend == backendECS {
+				s.balancerAlarms(model, slot, brake, p99)
+				continue
+			}
 			s.alarm(model, slot, "errors", fmt.Sprintf("More than %g %% of the answers are 5xx", 100*brake.ErrorRate),
 				">", brake.ErrorRate, 2, 1,
 				s.metric("failed", "AWS/SageMaker", "Invocation5XXErrors", model, slot, "Sum", false),
@@ -42,6 +47,23 @@ func (s *Sluice) addAlarms() {
 	}
 }
 
+// balancerAlarms are a slot's where a load balancer measures it: by whole minutes,
+// in seconds, with refused connections as errors too.
+func (s *Sluice) balancerAlarms(model, slot string, brake Brake, p99 time.Duration) {
+	metric := func(id, name, statistic string, returned bool) any {
+		return s.metricOf(id, "AWS/ApplicationELB", name, statistic, balancerPeriod, returned,
+			"TargetGroup", s.groups[model][slot], "LoadBalancer", awscdk.Token_AsString(s.serving.balancer.GetAtt(jsii.String("LoadBalancerFullName"), awscdk.ResolutionTypeHint_STRING), nil))
+	}
+	s.alarm(model, slot, "errors", fmt.Sprintf("More than %g %% of the answers are 5xx", 100*brake.ErrorRate), ">", brake.ErrorRate, 2, 1,
+		metric("failed", contract.MetricTarget5XX, "Sum", false), metric("refused", contract.MetricRefused, "Sum", false),
+		metric("asked", contract.MetricRequests, "Sum", false),
+		// One failure among a few requests is no evidence; and what did not happen
+		// is not published.
+		expression("rate", "IF(asked >= 20, (FILL(failed, 0) + FILL(refused, 0)) / asked, 0)", "share of failed requests"))
+	s.alarm(model, slot, "latency", "The 99th percentile of the model's latency is over "+brake.LatencyP99, ">", p99.Seconds(), 3, 2,
+		metric("p99", contract.MetricResponseTime, "p99", true))
+}
+
 // alarm fires when breaching of the last periods breach. Missing data is
 // "missing": a slot without traffic is unknown, neither good nor bad.
 func (s *Sluice) alarm(model, slot, measure, does, comparison string, limit float64, periods, breaching int, metrics ...any) {
@@ -61,17 +83,23 @@ func (s *Sluice) alarm(model, slot, measure, does, comparison string, limit floa
 }
 
 func (s *Sluice) metric(id, namespace, name, model, slot, statistic string, returned bool) any {
-	dimension := func(name, value string) any {
-		return &awscloudwatch.CfnAlarm_DimensionProperty{Name: jsii.String(name), Value: jsii.String(value)}
+	return s.metricOf(id, namespace, name, statistic, s.settings.MetricPeriodSeconds, returned,
+		"EndpointName", jsii.String(contract.EndpointName(s.environment, model)), "VariantName", jsii.String(slot))
+}
+
+// metricOf is a metric with two dimensions.
+func (s *Sluice) metricOf(id, namespace, name, statistic string, period int, returned bool, one string, oneIs *string, two string, twoIs *string) any {
+	dimension := func(name string, value *string) any {
+		return &awscloudwatch.CfnAlarm_DimensionProperty{Name: jsii.String(name), Value: value}
 	}
 	return &awscloudwatch.CfnAlarm_MetricDataQueryProperty{
 		Id: jsii.String(id),
 		MetricStat: &awscloudwatch.CfnAlarm_MetricStatProperty{
 			Metric: &awscloudwatch.CfnAlarm_MetricProperty{
 				Namespace: jsii.String(namespace), MetricName: jsii.String(name),
-				Dimensions: &[]any{dimension("EndpointName", contract.EndpointName(s.environment, model)), dimension("VariantName", slot)},
+				Dimensions: &[]any{dimension(one, oneIs), dimension(two, twoIs)},
 			},
-			Period: jsii.Number(s.settings.MetricPeriodSeconds),
+			Period: jsii.Number(period),
 			Stat:   jsii.String(statistic),
 		},
 		ReturnData: jsii.Bool(returned),

@@ -31,6 +31,13 @@ func (s *Sluice) addEvents() {
 			"state":     map[string]any{"value": []any{"ALARM"}},
 		},
 	}, "Rollback")
+	s.ruleToFunction("RunEnded", "A run that ended is copied to trackers", map[string]any{
+		"source": []any{"aws.states"}, "detail-type": []any{"Step Functions Execution Status Change"},
+		"detail": map[string]any{
+			"status":          []any{"SUCCEEDED", "FAILED", "TIMED_OUT", "ABORTED"},
+			"stateMachineArn": []any{s.machines["Lifecycle"].arn},
+		},
+	}, "Track")
 	s.rule("ExecutionFailed", "A failed execution is told to people", map[string]any{
 		"source": []any{"aws.states"}, "detail-type": []any{"Step Functions Execution Status Change"},
 		"detail": map[string]any{
@@ -68,14 +75,15 @@ func (s *Sluice) rule(id, does string, pattern map[string]any, target *string) a
 }
 
 // addSchedules asks for a run of every model daily at 02:00 UTC (admit starts
-// none when nothing is new), and watches served models every 15 minutes.
+// none when nothing is new), watches served models and catches up with trackers every 15
+// minutes.
 func (s *Sluice) addSchedules() {
 	role := awsiam.NewRole(s.stack, jsii.String("ScheduleRole"), &awsiam.RoleProps{
 		AssumedBy: awsiam.NewServicePrincipal(jsii.String("scheduler.amazonaws.com"), nil),
 	})
 	fix(role, "ScheduleRole")
 	s.grant(role,
-		allow("lambda:InvokeFunction").on(*s.functions["Admit"].FunctionArn()),
+		allow("lambda:InvokeFunction").on(*s.functions["Admit"].FunctionArn(), *s.functions["Track"].FunctionArn()),
 		allow("states:StartExecution").on(*s.machines["Monitoring"].arn),
 		allow("sqs:SendMessage").on(*s.deadLetters.QueueArn()),
 	)
@@ -86,6 +94,7 @@ func (s *Sluice) addSchedules() {
 		})
 	}
 	s.schedule("MonitorSchedule", "monitor", "rate(15 minutes)", s.machines["Monitoring"].arn, role, map[string]any{"models": s.settings.ModelNames()})
+	s.schedule("TrackSchedule", "track", "rate(15 minutes)", s.functions["Track"].FunctionArn(), role, map[string]any{})
 }
 
 func (s *Sluice) schedule(id, name, expression string, target *string, role awsiam.Role, input any) {

@@ -28,6 +28,7 @@ type spec struct {
 	memoryMB         float64
 	environment      map[string]*string
 	grants           []statement
+	inside           bool // the network of the models that ECS serves
 }
 
 func (s *Sluice) addFunctions() {
@@ -50,6 +51,9 @@ func (s *Sluice) specs() []spec {
 	endpoint[contract.EnvEndpointRole] = awscdk.Fn_Join(jsii.String(""), &[]*string{
 		jsii.String("arn:"), s.stack.Partition(), jsii.String(":iam::"), s.stack.Account(), jsii.String(":role/" + s.name("endpoint")),
 	})
+	if s.settings.PrometheusURL != "" {
+		endpoint[contract.EnvPrometheusURL] = jsii.String(s.settings.PrometheusURL)
+	}
 	verify := allow("kms:Verify", "kms:GetPublicKey").on(*s.signingKey.AttrArn())
 	shifts := []statement{
 		s.reads("runs", "configs", "models", "rollouts", "datasets"), s.writes("rollouts"), s.lists(s.store), verify,
@@ -60,11 +64,19 @@ func (s *Sluice) specs() []spec {
 			"sagemaker:CreateModel", "sagemaker:DescribeModel", "sagemaker:DeleteModel").on(s.endpoints("endpoint", "endpoint-config", "model")...),
 		allow("iam:PassRole").on(*endpoint[contract.EnvEndpointRole]).when(map[string]any{"StringEquals": map[string]any{"iam:PassedToService": "sagemaker.amazonaws.com"}}),
 	}
+	looks := append([]statement{}, shifts[:5]...)
+	if s.serving != nil {
+		endpoint[contract.EnvECS] = s.servingEnvironment()
+		shifts = append(shifts, s.movesServing()...)
+		looks = append(looks, s.looksAtServing()...)
+	}
 	images := map[string]*string{
 		contract.EnvModels:       jsii.String(strings.Join(s.settings.ModelNames(), ",")),
 		contract.EnvTrainerImage: s.training.trainerImage.ImageUri(),
 		contract.EnvServerImage:  s.training.serverImage.ImageUri(),
 	}
+	// The functions that a dataset's hooks may name: sluice data hooks set.
+	hooks := allow("lambda:InvokeFunction").on(*s.arn("lambda", "function", s.name("hook-*"), awscdk.ArnFormat_COLON_RESOURCE_NAME))
 	lifecycle := s.lifecycleARN()
 	specs := []spec{
 		{id: "Admit", folder: "admit", does: "Turns uploads, schedules, drift and requests into one run at a time per model", seconds: 60, memoryMB: 256,
@@ -81,6 +93,8 @@ func (s *Sluice) specs() []spec {
 			grants: []statement{
 				s.reads("configs", "runs", "datasets"), s.writes("runs", "datasets"), s.lists(s.store), s.lists(s.lake),
 				allow("s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectAttributes", "s3:GetObjectVersionAttributes").on(s.in(s.lake, "raw/*")),
+				allow("s3:GetLifecycleConfiguration", "s3:GetBucketVersioning").on(*s.lake.BucketArn()), // would a rule delete what is pinned?
+				hooks,
 			}},
 		{id: "Profile", folder: "profile", does: "Profiles a part of the commit's objects", seconds: 300, memoryMB: 2048,
 			grants: []statement{
@@ -88,11 +102,15 @@ func (s *Sluice) specs() []spec {
 				allow("s3:GetObject", "s3:GetObjectVersion").on(s.in(s.lake, "raw/*")),
 			}},
 		{id: "Validate", folder: "validate", does: "Judges the data; on pass the dataset's main branch moves", seconds: 120, memoryMB: 1024,
-			grants: []statement{s.reads("configs", "runs", "datasets"), s.writes("runs", "datasets"), s.lists(s.store)}},
+			grants: []statement{s.reads("configs", "runs", "datasets"), s.writes("runs", "datasets"), s.lists(s.store), hooks,
+				allow("s3:GetObject", "s3:GetObjectVersion").on(s.in(s.lake, "raw/*"))}}, // the data-quality gate as a hook
 	}
 	for _, gate := range gates {
 		specs = append(specs, spec{id: "Gate" + gate.id, folder: "gates/" + gate.folder, does: "Judges " + gate.does, seconds: 300, memoryMB: 2048,
 			grants: []statement{s.reads("configs", "runs", "models"), s.writes("runs"), s.lists(s.store)}})
+	}
+	if s.serving != nil {
+		specs = append(specs, s.probeSpec())
 	}
 	key := map[string]*string{contract.EnvKeyID: s.signingKey.AttrArn()}
 	return append(specs,
@@ -102,7 +120,7 @@ func (s *Sluice) specs() []spec {
 			grants: []statement{s.reads("runs", "models"), s.writes("models", "runs"), s.lists(s.store), verify}},
 		spec{id: "Shift", folder: "shift", does: "Prepares the candidate and moves traffic to it, step by step", seconds: 120, memoryMB: 256, environment: endpoint, grants: shifts},
 		spec{id: "Analyze", folder: "analyze", does: "Compares candidate and champion after each bake", seconds: 60, memoryMB: 256, environment: endpoint,
-			grants: append([]statement{allow("cloudwatch:GetMetricData", "cloudwatch:DescribeAlarms").on("*"), allow("sagemaker:DescribeEndpoint", "sagemaker:DescribeEndpointConfig").on(s.endpoints("endpoint", "endpoint-config")...)}, shifts[:5]...)},
+			grants: append([]statement{allow("cloudwatch:GetMetricData", "cloudwatch:DescribeAlarms").on("*"), allow("sagemaker:DescribeEndpoint", "sagemaker:DescribeEndpointConfig").on(s.endpoints("endpoint", "endpoint-config")...)}, looks...)},
 		spec{id: "Promote", folder: "promote", does: "Makes the candidate the champion and retires the old one; observes provisional promotions", seconds: 300, memoryMB: 256, environment: endpoint,
 			grants: append([]statement{s.writes("models"), allow("cloudwatch:GetMetricData", "cloudwatch:DescribeAlarms").on("*")}, shifts...)},
 		spec{id: "Rollback", folder: "rollback", does: "Puts the champion back at 100 % and verifies it", seconds: 300, memoryMB: 256, environment: endpoint,
@@ -116,7 +134,23 @@ func (s *Sluice) specs() []spec {
 				allow("lambda:InvokeFunction").on(*s.arn("lambda", "function", s.name("admit"), awscdk.ArnFormat_COLON_RESOURCE_NAME)),
 				allow("sagemaker:DescribeEndpoint").on(s.endpoints("endpoint")...),
 			}},
+		s.trackSpec(),
 	)
+}
+
+// trackSpec is the function that copies our records to trackers.
+func (s *Sluice) trackSpec() spec {
+	f := spec{id: "Track", folder: "track", does: "Copies what became of runs, versions and champions to model registries and trackers", seconds: 300, memoryMB: 256,
+		grants: []statement{
+			s.reads("configs", "runs", "models", "tracking"), s.writes("tracking"), s.lists(s.store),
+			allow("sagemaker:CreateModelPackageGroup", "sagemaker:CreateModelPackage", "sagemaker:DescribeModelPackage", "sagemaker:ListModelPackages", "sagemaker:UpdateModelPackage").
+				on(s.endpoints("model-package-group", "model-package")...),
+			allow("ecr:BatchGetImage", "ecr:DescribeImages").on(*s.training.serverImage.Repository().RepositoryArn()), // SageMaker looks at a package's image as its maker
+		}}
+	if s.settings.MLflowURI != "" {
+		f.environment = map[string]*string{contract.EnvMLflowURI: jsii.String(s.settings.MLflowURI)}
+	}
+	return f
 }
 
 // gate names a gate's construct id, folder and what it judges.
@@ -172,6 +206,10 @@ func (s *Sluice) addFunction(f spec) *function {
 		DeadLetterQueue: s.deadLetters,
 	})
 	fix(made, f.id)
+	if f.inside {
+		resource := made.Node().DefaultChild().(awslambda.CfnFunction)
+		resource.AddPropertyOverride(jsii.String("VpcConfig"), map[string]any{"SubnetIds": *s.subnets, "SecurityGroupIds": []any{s.probeGroup()}})
+	}
 	s.grant(role, append(f.grants, allow("logs:CreateLogStream", "logs:PutLogEvents").on(*logs.LogGroupArn()))...)
 	return &function{made, role}
 }

@@ -21,13 +21,13 @@ const root = "../.."
 // synthesize runs the app into a temporary folder with stand-in programs: the
 // template depends on the programs by their hashes only, which the golden
 // files neutralise.
-func synthesize(t *testing.T) (out string, settings Settings) {
+func synthesize(t *testing.T, overrides map[string]any) (out string, settings Settings) {
 	t.Helper()
 	t.Chdir(root)
-	settings, err := ReadSettings("cdk.json", nil)
+	settings, err := ReadSettings("cdk.json", overrides)
 	require.NoError(t, err)
 	settings.BuildDirectory = t.TempDir()
-	for _, folder := range []string{"admit", "plan", "ingest", "profile", "validate", "decide", "register", "shift", "analyze", "promote", "rollback", "monitor"} {
+	for _, folder := range []string{"admit", "plan", "ingest", "profile", "validate", "decide", "register", "shift", "analyze", "promote", "rollback", "monitor", "track", "probe"} {
 		standIn(t, settings.BuildDirectory, "functions", folder, "bootstrap")
 	}
 	for _, g := range gates {
@@ -55,29 +55,43 @@ func standIn(t *testing.T, parts ...string) {
 var assetHash = regexp.MustCompile(`[0-9a-f]{64}`)
 
 func TestTemplatesMatchTheirGoldenFiles(t *testing.T) {
-	defer jsii.Close()
 	golden, err := filepath.Abs("testdata")
 	require.NoError(t, err)
-	out, settings := synthesize(t)
+	out, settings := synthesize(t, nil)
 	for _, environment := range settings.Environments {
 		name := "Sluice-" + environment + ".template.json"
-		text, err := os.ReadFile(filepath.Join(out, name))
-		require.NoError(t, err)
-		text = assetHash.ReplaceAll(text, []byte("<asset>"))
-		path := filepath.Join(golden, name)
-		if *update {
-			require.NoError(t, os.MkdirAll(golden, 0o755))
-			require.NoError(t, os.WriteFile(path, text, 0o644))
-			continue
-		}
-		want, err := os.ReadFile(path)
-		require.NoError(t, err, "make golden writes it")
-		var wantValue, gotValue any
-		require.NoError(t, json.Unmarshal(want, &wantValue))
-		require.NoError(t, json.Unmarshal(text, &gotValue))
-		require.Equal(t, wantValue, gotValue, "%s changed; if that is meant: make golden", name)
-		checkPolicy(t, gotValue.(map[string]any))
+		compare(t, filepath.Join(out, name), filepath.Join(golden, name))
 	}
+}
+
+// A model that ECS serves, beside one that SageMaker serves.
+func TestTemplateWithECSMatchesItsGoldenFile(t *testing.T) {
+	golden, err := filepath.Abs("testdata")
+	require.NoError(t, err)
+	out, _ := synthesize(t, map[string]any{"environments": []any{"staging"}, "models": map[string]any{
+		"adult-income": map[string]any{"errorRate": 0.05, "latencyP99": "500ms", "accuracy": 0.75},
+		"churn":        map[string]any{"backend": "ecs", "errorRate": 0.05, "latencyP99": "250ms"}}})
+	compare(t, filepath.Join(out, "Sluice-staging.template.json"), filepath.Join(golden, "Sluice-staging-ecs.template.json"))
+}
+
+// compare wants a template to be its golden file, but for assets' hashes.
+func compare(t *testing.T, synthesized, golden string) {
+	t.Helper()
+	text, err := os.ReadFile(synthesized)
+	require.NoError(t, err)
+	text = assetHash.ReplaceAll(text, []byte("<asset>"))
+	if *update {
+		require.NoError(t, os.MkdirAll(filepath.Dir(golden), 0o755))
+		require.NoError(t, os.WriteFile(golden, text, 0o644))
+		return
+	}
+	want, err := os.ReadFile(golden)
+	require.NoError(t, err, "make golden writes it")
+	var wantValue, gotValue any
+	require.NoError(t, json.Unmarshal(want, &wantValue))
+	require.NoError(t, json.Unmarshal(text, &gotValue))
+	require.Equal(t, wantValue, gotValue, "%s changed; if that is meant: make golden", filepath.Base(golden))
+	checkPolicy(t, gotValue.(map[string]any))
 }
 
 // checkPolicy holds rules that every template must keep, whatever its golden
@@ -107,7 +121,7 @@ func checkPolicy(t *testing.T, template map[string]any) {
 }
 
 // unscoped are the actions that AWS offers no narrower resource for.
-var unscoped = regexp.MustCompile(`^(xray:|logs:(CreateLogDelivery|GetLogDelivery|UpdateLogDelivery|DeleteLogDelivery|ListLogDeliveries|PutResourcePolicy|DescribeResourcePolicies|DescribeLogGroups)$|cloudwatch:(GetMetricData|DescribeAlarms|PutMetricData)$|batch:(DescribeJobs|TerminateJob)$|ecr:GetAuthorizationToken$)`)
+var unscoped = regexp.MustCompile(`^(xray:|logs:(CreateLogDelivery|GetLogDelivery|UpdateLogDelivery|DeleteLogDelivery|ListLogDeliveries|PutResourcePolicy|DescribeResourcePolicies|DescribeLogGroups)$|cloudwatch:(GetMetricData|DescribeAlarms|PutMetricData)$|batch:(DescribeJobs|TerminateJob)$|ecr:GetAuthorizationToken$|ecs:(Describe|Register)TaskDefinition$|elasticloadbalancing:Describe(Rules|Tags|TargetHealth)$|ec2:(Create|Describe|Delete)NetworkInterfaces?$)`)
 
 func checkLeastPrivilege(t *testing.T, id string, properties map[string]any) {
 	t.Helper()
@@ -139,4 +153,11 @@ func mustJSON(t *testing.T, v any) string {
 	text, err := json.Marshal(v)
 	require.NoError(t, err)
 	return string(text)
+}
+
+// TestMain ends the CDK's helper process once, after every template.
+func TestMain(m *testing.M) {
+	code := m.Run()
+	jsii.Close()
+	os.Exit(code)
 }

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net/url"
 	"os"
 	"slices"
 	"time"
@@ -24,7 +25,9 @@ type Settings struct {
 	TrainingInstanceType  string           `json:"trainingInstanceType"`  // with a GPU, e.g. "g4dn.xlarge"
 	MaxTrainingVCPUs      int              `json:"maxTrainingVcpus"`      // per compute environment
 	LogRetentionDays      int              `json:"logRetentionDays"`
-	AlertEmail            string           `json:"alertEmail"` // subscribes to the topic; may be empty
+	AlertEmail            string           `json:"alertEmail"`    // subscribes to the topic; may be empty
+	PrometheusURL         string           `json:"prometheusUrl"` // rollouts are measured by it; empty is CloudWatch alone
+	MLflowURI             string           `json:"mlflowUri"`     // a tracking server that runs are copied to; empty is none
 }
 
 // Brake holds the limits of a model's alarms: the fast brake that works at any
@@ -33,7 +36,10 @@ type Brake struct {
 	ErrorRate  float64 `json:"errorRate"`  // share of 5xx answers, 0..1
 	LatencyP99 string  `json:"latencyP99"` // as Go writes durations, "500ms"
 	Accuracy   float64 `json:"accuracy"`   // least accuracy of labelled answers, 0..1
+	Backend    string  `json:"backend"`    // who serves it: "sagemaker" (also "") or "ecs"
 }
+
+const backendECS = "ecs"
 
 // ReadSettings reads the context of the cdk.json file at path and lays the
 // overrides (JSON text or plain words, by key) over it.
@@ -103,6 +109,14 @@ func (s Settings) check(path string) error {
 	case len(s.Models) == 0:
 		return bad("models", "empty", "at least one model with its alarm limits")
 	}
+	if u, err := url.Parse(s.PrometheusURL); s.PrometheusURL != "" && (err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https") {
+		return bad("prometheusUrl", fmt.Sprintf("%q", s.PrometheusURL), `an address such as "http://prometheus.internal:9090", or ""`)
+	}
+	if s.MLflowURI != "" {
+		if err := contract.CheckMLflowURI(s.MLflowURI); err != nil {
+			return fmt.Errorf("%s: context \"mlflowUri\": %w", path, err)
+		}
+	}
 	for _, model := range s.ModelNames() {
 		if err := contract.CheckModel(model); err != nil {
 			return fmt.Errorf("%s: context \"models\": %w", path, err)
@@ -114,9 +128,15 @@ func (s Settings) check(path string) error {
 		if brake.Accuracy < 0 || brake.Accuracy >= 1 {
 			return bad("models."+model+".accuracy", brake.Accuracy, "a share from 0 to 1")
 		}
+		if brake.Backend != "" && brake.Backend != "sagemaker" && brake.Backend != backendECS {
+			return bad("models."+model+".backend", fmt.Sprintf("%q", brake.Backend), `"sagemaker" or "ecs"`)
+		}
 		if d, err := time.ParseDuration(brake.LatencyP99); err != nil || d <= 0 {
 			return bad("models."+model+".latencyP99", fmt.Sprintf("%q", brake.LatencyP99), `a duration such as "500ms"`)
 		}
+	}
+	if err := s.checkECS(); err != nil {
+		return fmt.Errorf("%s: context \"models\": %w", path, err)
 	}
 	return nil
 }

@@ -20,6 +20,8 @@ func TestContextIsChecked(t *testing.T) {
 		{"period", map[string]any{"metricPeriodSeconds": "30"}, "want 10 or 60"},
 		{"quiet", map[string]any{"quietSeconds": "0"}, "want 1 to 3600"},
 		{"type", map[string]any{"quietSeconds": "soon"}, "quietSeconds"},
+		{"tracking server", map[string]any{"mlflowUri": "mlflow.internal"}, `context "mlflowUri": MLflow address "mlflow.internal"`},
+		{"credentials", map[string]any{"mlflowUri": "https://me:secret@mlflow.internal"}, `"https://…@mlflow.internal": it holds credentials`},
 		{"no models", map[string]any{"models": "{}"}, "at least one model"},
 		{"model name", map[string]any{"models": `{"-x": {"errorRate": 0.1, "latencyP99": "1s"}}`}, `model name "-x"`},
 		{"error rate", map[string]any{"models": `{"m": {"errorRate": 5, "latencyP99": "1s"}}`}, `"models.m.errorRate" is 5`},

@@ -26,6 +26,10 @@ type Sluice struct {
 	deadLetters awssqs.Queue
 	signingKey  awskms.CfnKey
 	training    training
+	serving     *serving                      // nil: SageMaker serves every model
+	groups      map[string]map[string]*string // names of target groups by model and slot, of models that ECS serves
+	vpc         *string
+	subnets     *[]*string
 	functions   map[string]*function
 	machines    map[string]machine
 }
@@ -49,12 +53,14 @@ func New(scope constructs.Construct, environment string, settings Settings) *Slu
 		}),
 		environment: environment,
 		settings:    settings,
+		groups:      map[string]map[string]*string{},
 		functions:   map[string]*function{},
 		machines:    map[string]machine{},
 	}
 	s.addStorage()
 	s.addMessaging()
 	s.addTraining()
+	s.addServing()
 	s.addFunctions()
 	s.addMachines()
 	s.addEvents()
@@ -82,12 +88,16 @@ func fix(c constructs.IConstruct, id string) {
 }
 
 func (s *Sluice) addOutputs() {
-	for id, value := range map[string]*string{
+	outputs := map[string]*string{
 		"LakeBucket":  s.lake.BucketName(),
 		"StoreBucket": s.store.BucketName(),
 		"AlertsTopic": s.alerts.TopicArn(),
 		"Lifecycle":   s.machines["Lifecycle"].arn,
-	} {
+	}
+	if s.serving != nil {
+		outputs["ServingURL"] = s.servingURL()
+	}
+	for id, value := range outputs {
 		output := awscdk.NewCfnOutput(s.stack, jsii.String(id+"Output"), &awscdk.CfnOutputProps{Value: value})
 		output.OverrideLogicalId(jsii.String(id + "Output"))
 	}

@@ -30,8 +30,12 @@ const (
 	jobAttemptSeconds = 2100
 )
 
+// vpcRange is the network's addresses.
+const vpcRange = "10.64.0.0/16"
+
 func (s *Sluice) addTraining() {
 	subnets, group := s.addNetwork()
+	s.subnets = subnets
 	instanceRole := awsiam.NewRole(s.stack, jsii.String("TrainingInstanceRole"), &awsiam.RoleProps{
 		AssumedBy:       awsiam.NewServicePrincipal(jsii.String("ec2.amazonaws.com"), nil),
 		ManagedPolicies: &[]awsiam.IManagedPolicy{awsiam.ManagedPolicy_FromAwsManagedPolicyName(jsii.String("service-role/AmazonEC2ContainerServiceforEC2Role"))},
@@ -84,8 +88,9 @@ func (s *Sluice) addTraining() {
 // let in, and S3 by its gateway, so there is no NAT to pay for while idle.
 func (s *Sluice) addNetwork() (subnets *[]*string, group *string) {
 	vpc := awsec2.NewCfnVPC(s.stack, jsii.String("TrainingVpc"), &awsec2.CfnVPCProps{
-		CidrBlock: jsii.String("10.64.0.0/16"), EnableDnsHostnames: jsii.Bool(true), EnableDnsSupport: jsii.Bool(true),
+		CidrBlock: jsii.String(vpcRange), EnableDnsHostnames: jsii.Bool(true), EnableDnsSupport: jsii.Bool(true),
 	})
+	s.vpc = vpc.AttrVpcId()
 	gateway := awsec2.NewCfnInternetGateway(s.stack, jsii.String("TrainingGateway"), &awsec2.CfnInternetGatewayProps{})
 	attachment := awsec2.NewCfnVPCGatewayAttachment(s.stack, jsii.String("TrainingGatewayAttachment"), &awsec2.CfnVPCGatewayAttachmentProps{
 		VpcId: vpc.AttrVpcId(), InternetGatewayId: gateway.AttrInternetGatewayId(),

@@ -1,7 +1,8 @@
-"""The trees of package dataset, built a second time and from their description.
+"""The trees and segments of package dataset, built a second time and from their
+description.
 
-Writes the roots of a few trees, with checksums of S3's algorithms, to
-shared/dataset/testdata/golden.json. Needs only Python 3.9 or later.
+Writes the roots of a few trees, the ids of commits with and without segments,
+and checksums of S3's algorithms, to shared/dataset/testdata/golden.json. Needs only Python 3.9 or later.
 
     python3 scripts/golden/prolly.py > shared/dataset/testdata/golden.json
 """
@@ -12,11 +13,14 @@ import platform
 import sys
 import zlib
 
-FORMAT = 2
+FORMAT = 2  # of trees, and of commits without segments
+SEGMENTS = 3  # of segments, and of commits with some
 MAX32 = 2**32 - 1
 LEAF = (512, 1024, 2048, MAX32 // 1024, MAX32 // 256)
 INDEX = (128, 256, 512, MAX32 // 256, MAX32 // 64)
 INLINE = 64
+CHANGES = (64, 128, 256, MAX32 // 128, MAX32 // 32)
+CHANGES_INLINE = 16
 
 
 def varint(n):
@@ -44,9 +48,13 @@ def runs(column):
 
 
 def leaf(entries):
+    return b"L" + bytes([FORMAT, 0]) + varint(len(entries)) + texts([e["key"].encode() for e in entries]) + columns(entries)
+
+
+def columns(entries):
     column = lambda name: [e[name].encode() for e in entries]
-    out = b"L" + bytes([FORMAT, 0]) + varint(len(entries))
-    for name in ("key", "version_id", "etag", "checksum"):
+    out = b""
+    for name in ("version_id", "etag", "checksum"):
         out += texts(column(name))
     for name in ("checksum_algorithm", "checksum_type", "schema"):
         out += runs(column(name))
@@ -59,14 +67,21 @@ def leaf(entries):
     return out
 
 
-def index(level, children):
-    out = b"I" + bytes([FORMAT]) + varint(level) + varint(len(children))
+def changes_leaf(changes):
+    """changes are (key, old, new); old or new may be None."""
+    out = b"C" + bytes([SEGMENTS, 0]) + varint(len(changes)) + texts([key.encode() for key, _, _ in changes])
+    out += bytes((new is not None) + 2 * (old is not None) for _, old, new in changes)
+    return out + columns([new for _, _, new in changes if new]) + columns([old for _, old, _ in changes if old])
+
+
+def index(level, children, head=b"I" + bytes([FORMAT])):
+    out = head + varint(level) + varint(len(children))
     out += texts([c["last"].encode() for c in children]) + b"".join(c["hash"] for c in children)
     return out + b"".join(varint(n) for c in children for n in c["sums"])
 
 
-def ends(level, count, key):
-    least, mean, most, early, late = INDEX if level else LEAF
+def ends(level, count, key, leaf_cut):
+    least, mean, most, early, late = INDEX if level else leaf_cut
     if count < least:
         return False
     if count >= most:
@@ -76,11 +91,11 @@ def ends(level, count, key):
     return word < (early if count < mean else late)
 
 
-def cut(level, items, key):
+def cut(level, items, key, leaf_cut=LEAF):
     nodes, open_ = [], []
     for item in items:
         open_.append(item)
-        if ends(level, len(open_), key(item)):
+        if ends(level, len(open_), key(item), leaf_cut):
             nodes.append(open_)
             open_ = []
     return nodes + [open_] if open_ else nodes
@@ -106,6 +121,85 @@ def tree(entries):
             for n in cut(level, nodes, lambda c: c["last"])
         ]
     return nodes[0]["hash"].hex(), level
+
+
+def sums(entries):
+    return (len(entries), sum(e["size"] for e in entries), sum(e["rows"] for e in entries), sum(e["rows"] > 0 for e in entries))
+
+
+def change_sums(changes):
+    """Of the new entries, of the old ones, and how many changes there are."""
+    return sums([new for _, _, new in changes if new]) + sums([old for _, old, _ in changes if old]) + (len(changes),)
+
+
+def segment(changes):
+    """What a commit says of a segment."""
+    total = change_sums(changes)
+    named = lambda t: dict(zip(("objects", "bytes", "rows", "counted"), t))
+    said = {"level": 0, "changes": len(changes), "now": named(total[:4]), "was": named(total[4:8])}
+    if len(changes) <= CHANGES_INLINE:
+        shown = [{"key": key} | ({"old": spelt(old)} if old else {}) | ({"new": spelt(new)} if new else {}) for key, old, new in changes]
+        return said | {"tree": hashlib.sha256(changes_leaf(changes)).hexdigest(), "inline": shown}
+    nodes = [child(changes_leaf(n), n[-1][0], change_sums(n)) for n in cut(0, changes, lambda c: c[0], CHANGES)]
+    level = 0
+    while len(nodes) > 1:
+        level += 1
+        nodes = [
+            child(index(level, n, b"D" + bytes([SEGMENTS])), n[-1]["last"], tuple(map(sum, zip(*(c["sums"] for c in n)))))
+            for n in cut(level, nodes, lambda c: c["last"])
+        ]
+    return said | {"tree": nodes[0]["hash"].hex(), "level": level}
+
+
+def spelt(e):
+    """An entry's JSON: what is empty is left out, but for the four that never are."""
+    return {k: v for k, v in e.items() if v or k in ("key", "version_id", "etag", "size")}
+
+
+def commit(entries, parent, tree_of, segments, changes):
+    """A commit's id, with what its JSON holds. tree_of are the entries of its tree."""
+    objects, size, rows, counted = sums(entries)
+    root, level = tree(tree_of)
+    stats = {"objects": objects, "bytes": size, "rows": rows, "counted": counted, "added": sum(old is None for _, old, _ in changes),
+             "changed": sum(bool(old and new) for _, old, new in changes), "removed": sum(new is None for _, _, new in changes)}
+    said = {"format": SEGMENTS if segments else FORMAT, "parents": [], "tree": root, "level": level, "message": "golden", "author": "golden",
+            "time": "2026-03-01T12:00:00Z", "generation": 1, "depth": 0, "skips": [], "stats": stats}
+    if segments:
+        said |= {"segments": [segment(s) for s in segments], "appended": True}
+    if parent:
+        first = {"commit": parent["id"], "depth": parent["depth"], "time": parent["time"]}
+        said |= {"parents": [parent["id"]], "generation": parent["generation"] + 1, "depth": parent["depth"] + 1, "skips": [first]}
+        far, depths = parent["depth"], set()  # the parent's depth with its low bits cleared, one after the other
+        while far:
+            far &= far - 1
+            depths.add(far)
+        said["skips"] += [s for s in parent["skips"] if s["depth"] in depths]
+        if len(changes) <= 128:
+            puts, deletes = [spelt(new) for _, _, new in changes if new], [key for key, _, new in changes if not new]
+            said["changes"] = ({"puts": puts} if puts else {}) | ({"deletes": deletes} if deletes else {})
+    text = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return said | {"id": hashlib.sha256(text.encode()).hexdigest()}
+
+
+def edited(held, step, version):
+    """Every step-th key: removed, added beside or put anew, in turn."""
+    changes = []
+    for i, n in enumerate(range(version, 20000, step)):
+        old = held.get(entry(n)["key"])
+        new = entry(n) | {"version_id": f"edit{version}-{n}", "rows": n % 3}
+        if i % 3 == 0 and old:
+            changes.append((old["key"], old, None))
+        elif i % 3 == 1:
+            new["key"] += ".more"
+            changes.append((new["key"], held.get(new["key"]), new))
+        else:
+            changes.append((new["key"], old, new))
+    changes.sort(key=lambda c: c[0].encode())
+    for key, _, new in changes:
+        held.pop(key, None)
+        if new:
+            held[key] = new
+    return changes
 
 
 def entry(n):
@@ -143,7 +237,21 @@ roots = []
 for count in (1, 64, 65, 3000, 20000, 400000):
     root, level = tree([entry(n) for n in range(count)])
     roots.append({"entries": count, "root": root, "level": level})
+
+# A first commit; two that lay segments over its tree, one inline; and the tree of
+# all that when it is compacted.
+first = [entry(n) for n in range(20000)]
+held = {e["key"]: e for e in first}
+in_order = lambda: [held[key] for key in sorted(held, key=str.encode)]
+line = [commit(first, None, first, [], [(e["key"], None, e) for e in first])]
+segments = []
+for step, version in ((40, 3), (61, 7), (1999, 11)):
+    segments.append(edited(held, step, version))
+    line.append(commit(in_order(), line[-1], first, segments, segments[-1]))
+root, level = tree(in_order())
+history = {"commits": [c["id"] for c in line], "segments": [s["tree"] for s in line[-1]["segments"]], "levels": [s["level"] for s in line[-1]["segments"]],
+           "compacted": root}
 text = "The quick brown fox jumps over the lazy dog\n" * 99
-json.dump({"made_with": "Python " + platform.python_version(), "trees": roots, "text": text, "checksums": checksums(text.encode())},
+json.dump({"made_with": "Python " + platform.python_version(), "trees": roots, "history": history, "text": text, "checksums": checksums(text.encode())},
           sys.stdout, indent=2)
 print()

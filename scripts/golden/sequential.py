@@ -14,7 +14,7 @@ import numpy as np
 import scipy
 from scipy import integrate, optimize, stats
 
-RATIOS = [1.3, 1.7, 2.5, 4, 8, 20, 80]
+RATIOS = [1.1, 1.3, 1.7, 2.5, 4, 8, 20, 80]
 BETS = [0.01, 0.03, 0.1, 0.2, 0.4, 0.7, 0.95]
 random = np.random.default_rng(20261123)
 
@@ -45,8 +45,10 @@ def bernoulli_kl(p, q):
 
 
 def rates(margin, guess, looks):
-    wealth, seen, out = np.zeros(len(RATIOS)), np.zeros(2), []
+    wealth, seen, out = np.zeros(len(RATIOS) + 1), np.zeros(2), []  # the last is never bet
     for (ca, na), (cb, nb) in looks:
+        # A fiftieth of the whole is dealt out anew, in equal parts.
+        wealth = np.logaddexp(wealth + math.log(0.98), log_mean_exp(wealth) + math.log(0.02))
         champion = (seen[0] + 1) / (seen[1] + 1 / guess)
         for i, r in enumerate(RATIOS):
             candidate = odds(champion + margin, r)
@@ -54,6 +56,24 @@ def rates(margin, guess, looks):
                 lambda t: na * bernoulli_kl(candidate, t + margin) + nb * bernoulli_kl(champion, t),
                 bounds=(1e-12, 1 - margin - 1e-12), method="bounded", options={"xatol": 1e-14, "maxiter": 5000}).x
             wealth[i] += (log_likelihood(ca, na, candidate) - log_likelihood(ca, na, t + margin)
+                          + log_likelihood(cb, nb, champion) - log_likelihood(cb, nb, t))
+        seen += (cb, nb)
+        out.append(log_mean_exp(wealth))
+    return out
+
+
+def harmless(effect, guess, looks):
+    hopes = [0, 0.1 * effect]
+    wealth, seen, out = np.zeros(len(hopes) + 1), np.zeros(2), []
+    for (ca, na), (cb, nb) in looks:
+        wealth = np.logaddexp(wealth + math.log(0.98), log_mean_exp(wealth) + math.log(0.02))
+        champion = (seen[0] + 1) / (seen[1] + 1 / guess)
+        for i, hope in enumerate(hopes):
+            candidate = champion + hope
+            t = optimize.minimize_scalar(
+                lambda t: na * bernoulli_kl(candidate, t + effect) + nb * bernoulli_kl(champion, t),
+                bounds=(1e-12, 1 - effect - 1e-12), method="bounded", options={"xatol": 1e-14, "maxiter": 5000}).x
+            wealth[i] += (log_likelihood(ca, na, candidate) - log_likelihood(ca, na, t + effect)
                           + log_likelihood(cb, nb, champion) - log_likelihood(cb, nb, t))
         seen += (cb, nb)
         out.append(log_mean_exp(wealth))
@@ -105,4 +125,8 @@ for margin in (0, 0.01, 0.2):
     for worse, better, same in [(0, 0, 5), (10, 0, 0), (0, 10, 3), (40, 22, 300), (30, 31, 10)]:
         golden["paired"].append({"margin": margin, "only_candidate": worse, "only_champion": better, "same": same,
                                  "evidence": paired(margin, worse, better, same)})
+golden["harmless"] = []
+for effect, guess, pa, pb in [(0.035, 0.01, 0.01, 0.01), (0.035, 0.01, 0.05, 0.01), (0.07, 0.1, 0.15, 0.15), (0.5, 0.1, 0.3, 0.2)]:
+    looks = [[draw(int(random.integers(1, 500)), pa), draw(int(random.integers(1, 1500)), pb)] for _ in range(6)]
+    golden["harmless"].append({"effect": effect, "guess": guess, "looks": looks, "evidence": harmless(effect, guess, looks)})
 print(json.dumps(golden, indent=1))

@@ -5,7 +5,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
@@ -22,8 +21,5 @@ func main() {
 	root := command.Root()
 	root.SetOut(os.Stdout)
 	os.Stdout = os.Stderr
-	if err := root.ExecuteContext(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "sluice:", err)
-		os.Exit(command.ExitCode(err))
-	}
+	os.Exit(command.Run(ctx, root, os.Stderr))
 }

@@ -6,6 +6,7 @@ package contract
 
 import (
 	"fmt"
+	"net/url"
 	"path"
 	"regexp"
 	"strings"
@@ -25,14 +26,36 @@ const (
 	EnvInstanceType  = "SLUICE_INSTANCE_TYPE"  // e.g. "ml.m5.large"
 	EnvInstanceCount = "SLUICE_INSTANCE_COUNT" // instances per variant, e.g. "1"
 	EnvMetricPeriod  = "SLUICE_METRIC_PERIOD"  // seconds: 10 or 60; alarms and analysis use it
+	EnvPrometheusURL = "SLUICE_PROMETHEUS_URL" // rollouts are measured by it; without it by CloudWatch alone
+	EnvMLflowURI     = "SLUICE_MLFLOW_URI"     // an MLflow tracking server's address; without it none is written to
 	EnvModels        = "SLUICE_MODELS"         // the models that have alarms here, separated by commas
 	EnvQuietPeriod   = "SLUICE_QUIET_SECONDS"  // how long uploads must pause before a run starts
+	EnvModel         = "SLUICE_MODEL"          // model server: S3 URI of model.tar.gz, for hosts that do not unpack it
+	EnvECS           = "SLUICE_ECS"            // ECS, as JSON: the models that ECS serves and how; without it SageMaker serves all
+	EnvProbeURL      = "SLUICE_PROBE_URL"      // the one address that the probe asks
 	EnvPlan          = "SLUICE_PLAN"           // trainer and evaluator: S3 URI of the sealed plan
 )
 
 // MetricNamespace holds Sluice's own metrics: Accuracy (0..1, dimensions
 // EndpointName and VariantName) and Drift (PSI, dimension Model).
 const MetricNamespace = "Sluice"
+
+// Metrics of a load balancer's target group, which alarms and the analysis of
+// models that ECS serves go by.
+const (
+	MetricRequests     = "RequestCount"
+	MetricTarget5XX    = "HTTPCode_Target_5XX_Count"
+	MetricRefused      = "TargetConnectionErrorCount"
+	MetricResponseTime = "TargetResponseTime" // seconds
+)
+
+// What the stack and the ECS backend agree on.
+const (
+	ServerContainer = "server"         // the model server's container
+	ServerPort      = 8080             // its port
+	HeaderModel     = "X-Sluice-Model" // says to the load balancer whose request it is
+	HeaderSlot      = "X-Sluice-Slot"  // takes the request to a slot, whatever its weight
+)
 
 // The two variant slots of an endpoint. The champion lives in one, the
 // candidate takes the other, and promotion swaps their roles; so alarms can be
@@ -48,6 +71,31 @@ func OtherSlot(slot string) string {
 		return SlotGreen
 	}
 	return SlotBlue
+}
+
+// CheckMLflowURI returns an error that says what is wrong with a tracking
+// server's address.
+func CheckMLflowURI(address string) error {
+	u, err := url.Parse(address)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "http" && u.Scheme != "https":
+		return fmt.Errorf("MLflow address %q: want one such as \"https://mlflow.internal\"", withoutUser(u, address))
+	case u.User != nil:
+		return fmt.Errorf("MLflow address %q: it holds credentials, which would be in the template for all to read: "+
+			"leave them out, and let the server admit Sluice by its network", u.Scheme+"://…@"+u.Host)
+	case u.RawQuery != "" || u.Fragment != "":
+		return fmt.Errorf("MLflow address %q: want no query and no fragment", address)
+	}
+	return nil
+}
+
+// withoutUser is an address as it may be shown: one that may hold credentials
+// and cannot be taken apart is not.
+func withoutUser(u *url.URL, address string) string {
+	if u == nil || u.User != nil || strings.Contains(address, "@") {
+		return "…"
+	}
+	return address
 }
 
 var modelName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_-]{0,38}[A-Za-z0-9])?$`)
@@ -143,6 +191,10 @@ func ConfigKey(model string) string     { return "configs/" + model + "/train.ya
 func IntakeKey(model string) string     { return "intake/" + model + ".json" }
 func DatasetPrefix(model string) string { return "datasets/" + model + "/" }
 
+// LakePrefix is what all datasets share about the objects of the lake. No model's
+// name starts with "_".
+const LakePrefix = "datasets/_lake/"
+
 // RunKey is a key under a run's prefix, e.g. RunKey("m", "m-3", "plan.json").
 func RunKey(model, run string, name ...string) string {
 	return path.Join(append([]string{"runs", model, run}, name...)...)
@@ -185,6 +237,7 @@ const (
 	FileMetrics     = "metrics.json"     // the trainer's own metrics
 	FileFolds       = "folds.parquet"    // out-of-fold predictions
 	FileEnvironment = "environment.json" // everything that could change the bits
+	FileAdopted     = "adopted.json"     // whose model this is, when an earlier run of the same plan trained it
 	FilePredictions = "evaluation/predictions.parquet"
 	FilePerturbed   = "evaluation/perturbed.parquet"
 	FileLatency     = "evaluation/latency.json"

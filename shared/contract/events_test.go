@@ -51,6 +51,20 @@ type stateChange struct {
 	Configuration map[string]any `json:"configuration"`
 }
 
+// executionChange is the detail of "Step Functions Execution Status Change".
+type executionChange struct {
+	ExecutionARN    string          `json:"executionArn"`
+	StateMachineARN string          `json:"stateMachineArn"`
+	Name            string          `json:"name"`
+	Status          string          `json:"status"`
+	StartDate       int64           `json:"startDate"`
+	StopDate        int64           `json:"stopDate"`
+	Input           string          `json:"input"`
+	Output          string          `json:"output"`
+	InputDetails    map[string]bool `json:"inputDetails"`
+	OutputDetails   map[string]bool `json:"outputDetails"`
+}
+
 // functions lists every function with what its sample events decode into.
 // A sample is <function>.json or <function>-<variant>.json.
 var functions = map[string]func() any{
@@ -60,6 +74,7 @@ var functions = map[string]func() any{
 	"register": func() any { return new(StepInput) }, "shift": func() any { return new(RolloutStep) },
 	"analyze": func() any { return new(RolloutStep) }, "promote": func() any { return new(RolloutStep) },
 	"rollback": func() any { return new(RolloutStep) }, "monitor": func() any { return new(RolloutStep) },
+	"track":            func() any { return new(RolloutStep) },
 	"gate-performance": func() any { return new(StepInput) }, "gate-fairness": func() any { return new(StepInput) },
 	"gate-robustness": func() any { return new(StepInput) }, "gate-data-quality": func() any { return new(StepInput) },
 	"gate-champion": func() any { return new(StepInput) }, "gate-latency": func() any { return new(StepInput) },
@@ -85,6 +100,8 @@ func TestSampleEventsDecodeStrictly(t *testing.T) {
 		switch e.DetailType {
 		case "Object Created":
 			strictly(t, file, e.Detail, new(objectCreated))
+		case "Step Functions Execution Status Change":
+			strictly(t, file, e.Detail, new(executionChange))
 		case "CloudWatch Alarm State Change":
 			var change stateChange
 			strictly(t, file, e.Detail, &change)

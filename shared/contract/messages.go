@@ -6,10 +6,14 @@ import (
 	"time"
 )
 
+// CauseRetrain is the kind of a start by hand that trains even where the plan has
+// a model already.
+const CauseRetrain = "retrain"
+
 // Cause says why a run was started. Its kind and id derive names, so that a
 // duplicate cause starts nothing twice.
 type Cause struct {
-	Kind string `json:"kind"` // "upload", "schedule", "drift" or "manual"
+	Kind string `json:"kind"` // "upload", "schedule", "drift", "manual" or CauseRetrain
 	ID   string `json:"id"`   // e.g. the event's id, the schedule's time
 }
 
@@ -68,7 +72,8 @@ type Request struct {
 type Outcome struct {
 	// Status: "promoted", "rolled_back", "rejected" (a gate failed), "held" (a
 	// gate was insufficient), "invalid" (validate), "registered" (this
-	// environment does not deploy the model), or "failed".
+	// environment does not deploy the model), "unchanged" (the champion was
+	// trained from this very plan), "dry_run", or "failed".
 	Status   string `json:"status"`
 	Reason   string `json:"reason"`
 	Version  int    `json:"version,omitempty"`
@@ -189,6 +194,9 @@ type IngestResult struct {
 	Count    int    `json:"count"`
 	Bytes    int64  `json:"bytes"`
 	Parts    []Part `json:"parts"` // at least one
+
+	Trained   string `json:"trained"`   // the run whose model, of the same plan, this one adopted; "" when it is to train
+	Unchanged string `json:"unchanged"` // why there is nothing to do once the data is validated; "" when there is
 }
 
 // ProfileResult answers profile: profiles/<part>.json under the run.

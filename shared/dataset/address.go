@@ -109,18 +109,26 @@ func (r *Repository) named(ctx context.Context, name string) (Commit, error) {
 		return c, err
 	}
 	b, err := ref.Read[branch](ctx, r.store, branchKey(name))
-	if err == nil && !b.Value.gone() {
-		return r.readCommit(ctx, b.Value.Commit)
-	}
 	if err != nil && !fault.Is(err, fault.NotFound) {
 		return Commit{}, err
+	}
+	isBranch := err == nil && !b.Value.gone()
+	if isBranch && name == Main {
+		return r.readCommit(ctx, b.Value.Commit) // no tag may be called so
 	}
 	t, err := ref.Read[tag](ctx, r.store, tagKey(name))
-	if err == nil && t.Value.Deleted == nil {
-		return r.readCommit(ctx, t.Value.Commit)
-	}
 	if err != nil && !fault.Is(err, fault.NotFound) {
 		return Commit{}, err
+	}
+	isTag := err == nil && t.Value.Deleted == nil
+	switch {
+	case isBranch && isTag && b.Value.Commit != t.Value.Commit:
+		return Commit{}, fault.New(fault.Invalid, "resolve "+name, "it is ambiguous: a branch of that name is at %s, a tag at %s", b.Value.Commit, t.Value.Commit).
+			WithHint("use the commit's id, or delete one of the two")
+	case isBranch:
+		return r.readCommit(ctx, b.Value.Commit)
+	case isTag:
+		return r.readCommit(ctx, t.Value.Commit)
 	}
 	return r.abbreviated(ctx, name, b.Value, t.Value)
 }
@@ -138,8 +146,11 @@ func (r *Repository) abbreviated(ctx context.Context, name string, b branch, t t
 	case len(keys) == 1:
 		return r.readCommit(ctx, strings.TrimPrefix(keys[0], commits))
 	case len(keys) > 1:
-		return Commit{}, fault.New(fault.Invalid, "resolve "+name, "%d commits start with it", len(keys)).
-			WithHint("give more digits, e.g. %s", strings.TrimPrefix(keys[0], commits))
+		for i, key := range keys {
+			keys[i] = strings.TrimPrefix(key, commits)
+		}
+		return Commit{}, fault.New(fault.Invalid, "resolve "+name, "it is ambiguous: %d commits start with it", len(keys)).
+			WithHint("give more digits: %s", strings.Join(keys[:min(3, len(keys))], " or "))
 	case b.gone():
 		return Commit{}, wasDeleted("branch", name, b.Commit, *b.Deleted)
 	case t.Deleted != nil:
@@ -155,5 +166,5 @@ func wasDeleted(what, name, commit string, at time.Time) error {
 
 func unknownRef(name string) error {
 	return fault.New(fault.NotFound, "resolve "+name, "no branch, tag or commit has that name").
-		WithHint("the first upload creates branch %s; data.version in train.yaml names the ref to use", Main)
+		WithHint("list them: sluice data branch list MODEL, sluice data tag list MODEL; the first upload creates branch %s, and data.version in train.yaml names the ref to use", Main)
 }

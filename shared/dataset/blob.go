@@ -14,20 +14,25 @@ import (
 	"github.com/sluice-ml/sluice/shared/fault"
 )
 
-// A blob is an immutable object of the store: a magic with the format's number,
-// the SHA-256 of its payload, then the payload as one zstd frame. Its key ends
+// A blob is an immutable object of the store: a magic with its format's number,
+// the SHA-256 of its payload, then the payload as one zstd frame. What is written
+// as it was before there were segments keeps that format's number, so that older
+// builds go on reading it, and refuse the rest by its number. Its key ends
 // with the same hash, so equal payloads are one object, whoever compressed
 // them, and a key that varies from its first digit on spreads the requests over
 // S3's partitions.
 const (
-	blobs   = "blobs/"   // tree nodes
+	blobs   = "blobs/"   // nodes of trees and of segments
 	commits = "commits/" // their JSON
 )
 
 // mostPayload bounds what a blob may unpack to, in bytes.
 const mostPayload = 64 << 20
 
-var blobMagic = [4]byte{'S', 'L', 'B', Format}
+var blobMagic = [3]byte{'S', 'L', 'B'}
+
+// blobHead is what lies before the frame.
+const blobHead = len(blobMagic) + 1 + sha256.Size
 
 type hash [sha256.Size]byte
 
@@ -46,14 +51,24 @@ var decompressor = sync.OnceValues(func() (*zstd.Decoder, error) {
 	return zstd.NewReader(nil, zstd.WithDecoderMaxMemory(mostPayload), zstd.WithDecoderConcurrency(0))
 })
 
-func pack(payload []byte, sum hash) ([]byte, error) {
+// parcel is a payload on its way into the store.
+type parcel struct {
+	folder  string
+	id      hash
+	payload []byte
+	format  byte
+}
+
+func (p parcel) key() string { return p.folder + p.id.String() }
+
+func (p parcel) pack() ([]byte, error) {
 	encoder, err := compressor()
 	if err != nil {
 		return nil, fault.New(fault.Internal, "compress a blob", "%w", err)
 	}
-	body := make([]byte, 0, len(blobMagic)+len(sum)+len(payload)/2+64)
-	body = append(append(body, blobMagic[:]...), sum[:]...)
-	return encoder.EncodeAll(payload, body), nil
+	body := make([]byte, 0, blobHead+len(p.payload)/2+64)
+	body = append(append(append(body, blobMagic[:]...), p.format), p.id[:]...)
+	return encoder.EncodeAll(p.payload, body), nil
 }
 
 // unpack gives the payload of a blob, after checking that it has the hash that
@@ -61,24 +76,23 @@ func pack(payload []byte, sum hash) ([]byte, error) {
 func unpack(key string, want hash, body []byte) ([]byte, error) {
 	op := "read " + key
 	if bytes.HasPrefix(body, []byte("{")) {
-		return nil, fault.New(fault.Invalid, op, "its format is 1, this build knows %d", Format).
+		return nil, fault.New(fault.Invalid, op, "its format is 1, this build knows %d and %d", treeFormat, Format).
 			WithHint("an older Sluice made this dataset: move its prefix in the store away, and commit the data again")
 	}
-	if len(body) < len(blobMagic)+len(want) || !bytes.Equal(body[:3], blobMagic[:3]) {
+	if len(body) < blobHead || !bytes.Equal(body[:len(blobMagic)], blobMagic[:]) {
 		return nil, damaged(op, "it is no blob of a dataset")
 	}
-	if body[3] != Format {
-		return nil, fault.New(fault.Invalid, op, "its format is %d, this build knows %d", body[3], Format).
-			WithHint("another Sluice wrote it; use that one")
+	if err := checkFormat(op, int(body[len(blobMagic)])); err != nil {
+		return nil, err
 	}
-	if !bytes.Equal(body[4:4+len(want)], want[:]) {
-		return nil, damaged(op, "it leads with the hash %x", body[4:4+len(want)])
+	if lead := body[blobHead-len(want) : blobHead]; !bytes.Equal(lead, want[:]) {
+		return nil, damaged(op, "it leads with the hash %x", lead)
 	}
 	decoder, err := decompressor()
 	if err != nil {
 		return nil, fault.New(fault.Internal, op, "%w", err)
 	}
-	payload, err := decoder.DecodeAll(body[4+len(want):], nil)
+	payload, err := decoder.DecodeAll(body[blobHead:], nil)
 	if err != nil {
 		return nil, damaged(op, "%w", err)
 	}
@@ -86,6 +100,14 @@ func unpack(key string, want hash, body []byte) ([]byte, error) {
 		return nil, damaged(op, "its content has the hash %x", sum)
 	}
 	return payload, nil
+}
+
+func checkFormat(op string, format int) error {
+	if format == treeFormat || format == Format {
+		return nil
+	}
+	return fault.New(fault.Invalid, op, "its format is %d, this build knows %d and %d", format, treeFormat, Format).
+		WithHint("another Sluice wrote it; use that one")
 }
 
 func damaged(op, why string, args ...any) error {
@@ -104,12 +126,12 @@ func (r *Repository) load(ctx context.Context, folder string, id hash) ([]byte, 
 
 // keep stores a payload under its hash. An object that is there already is the
 // same one.
-func (r *Repository) keep(ctx context.Context, folder string, id hash, payload []byte) (existed bool, err error) {
-	body, err := pack(payload, id)
+func (r *Repository) keep(ctx context.Context, p parcel) (existed bool, err error) {
+	body, err := p.pack()
 	if err != nil {
 		return false, err
 	}
-	_, err = r.store.Create(ctx, folder+id.String(), body)
+	_, err = r.store.Create(ctx, p.key(), body)
 	if fault.Is(err, fault.Conflict) {
 		return true, nil
 	}
@@ -152,10 +174,10 @@ func decodeCommit(key string, payload []byte) (Commit, error) {
 	if err := json.Unmarshal(payload, &c); err != nil {
 		return Commit{}, damaged("read "+key, "%w", err)
 	}
-	if c.Format != Format {
-		return Commit{}, damaged("read "+key, "its format is %d, this build knows %d", c.Format, Format)
+	if err := checkFormat("read "+key, c.Format); err != nil {
+		return Commit{}, err
 	}
-	if err := c.checkLine(); err != nil {
+	if err := first(c.checkLine(), c.checkSegments()); err != nil {
 		return Commit{}, damaged("read "+key, "%w", err)
 	}
 	return c, nil

@@ -25,6 +25,9 @@ func (r *Repository) CreateBranch(ctx context.Context, name, from string, option
 	if err != nil {
 		return Commit{}, err
 	}
+	if t, err := ref.Read[tag](ctx, r.store, tagKey(name)); err == nil && t.Value.Deleted == nil {
+		return c, taken("create branch "+name, "tag", t.Value.Commit)
+	}
 	_, err = ref.Update(ctx, r.store, branchKey(name), func(old branch, found bool) (branch, error) {
 		switch {
 		case found && !old.gone() && old.Commit == c.ID:

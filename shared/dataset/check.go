@@ -44,9 +44,12 @@ func (e Entry) check() error {
 	switch {
 	case e.Key == "":
 		return fault.New(fault.Invalid, "commit an object", "it has no key")
-	case e.VersionID == "" || e.VersionID == "null":
-		return fault.New(fault.Invalid, "commit "+e.Key, "its VersionId is %q, which can be overwritten", e.VersionID).
-			WithHint("turn versioning on for the bucket, then upload the object again")
+	case e.VersionID == "":
+		return fault.New(fault.Invalid, "commit "+e.Key, "it has no VersionId, so it can be overwritten").
+			WithHint("its bucket keeps no versions: turn versioning on, then upload the object again")
+	case e.VersionID == "null":
+		return fault.New(fault.Invalid, "commit "+e.Key, "its VersionId is \"null\", which can be overwritten").
+			WithHint("it was uploaded while the bucket's versioning was off: turn versioning on, then upload the object again, or copy it onto itself")
 	case e.Size < 0:
 		return fault.New(fault.Invalid, "commit "+e.Key, "its size is %d bytes", e.Size)
 	case e.Rows < 0:

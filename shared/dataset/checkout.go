@@ -87,7 +87,7 @@ func (r *Repository) files(ctx context.Context, c Commit, prefix string) ([]file
 	var files []file
 	taken := map[string]bool{}
 	above := prefix[:strings.LastIndexByte(prefix, '/')+1]
-	for e, err := range r.entries(ctx, r.treeOf(&c), under(prefix)) {
+	for e, err := range r.entries(ctx, r.stateOf(&c), under(prefix)) {
 		if err != nil {
 			return nil, err
 		}
@@ -276,7 +276,8 @@ func (k *checkout) download(ctx context.Context, f file, p *proof) error {
 	body, err := k.content.Open(ctx, f.Key, f.VersionID)
 	if fault.Is(err, fault.NotFound) {
 		return fault.New(fault.NotFound, "check out "+f.Key, "its pinned version %s is gone: %w", f.VersionID, err).
-			WithHint("a lifecycle rule or a person deleted it; check out a ref without it")
+			WithHint("%s pins it, and a lifecycle rule or a person deleted it: sluice data audit MODEL %s tells which rule would; check out a ref or a --prefix without it, or put the object there again and commit it",
+				k.request.Ref, k.request.Ref)
 	}
 	if err != nil {
 		return err

@@ -20,16 +20,39 @@ type cut struct {
 // so it is part of the format.
 type shape struct {
 	leaf, index cut
-	inline      int // a tree of at most so many entries lies in its commit
+	inline      int // a tree of at most so many items lies in its commit
+}
+
+// shapes are how trees and segments are cut, and when a segment is written.
+type shapes struct {
+	tree, segment shape
+	overlay       overlay
+}
+
+func (s *shapes) of(k kind) *shape {
+	if k == ofChanges {
+		return &s.segment
+	}
+	return &s.tree
 }
 
 // oneIn is the threshold that one hash in n falls below.
 func oneIn(n uint32) uint32 { return math.MaxUint32 / n }
 
-var standard = shape{
-	leaf:   cut{least: 512, mean: 1024, most: 2048, early: oneIn(1024), late: oneIn(256)},
-	index:  cut{least: 128, mean: 256, most: 512, early: oneIn(256), late: oneIn(64)},
-	inline: 64,
+// A change takes twice an entry's bytes and is looked up alone more often than
+// with its neighbours, so a segment's leaves are smaller.
+var standard = shapes{
+	tree: shape{
+		leaf:   cut{least: 512, mean: 1024, most: 2048, early: oneIn(1024), late: oneIn(256)},
+		index:  cut{least: 128, mean: 256, most: 512, early: oneIn(256), late: oneIn(64)},
+		inline: 64,
+	},
+	segment: shape{
+		leaf:   cut{least: 64, mean: 128, most: 256, early: oneIn(128), late: oneIn(32)},
+		index:  cut{least: 128, mean: 256, most: 512, early: oneIn(256), late: oneIn(64)},
+		inline: 16,
+	},
+	overlay: overlay{most: 6, worth: 8, share: 8, small: 64},
 }
 
 // ends says whether the n-th item of a node at a level is its last one. Each

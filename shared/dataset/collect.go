@@ -25,7 +25,7 @@ import (
 //     again and deletes what is still not reached, by key and VersionId only. It
 //     may be cut off and run again.
 //
-// The objects of the lake are not touched.
+// The objects of the lake are not touched: see Lake.
 
 // Sweeper is the store with its objects' versions.
 type Sweeper interface {
@@ -45,6 +45,7 @@ type StoredVersion struct {
 
 const (
 	collectionKey = "collection.json"
+	changesets    = "changesets/"  // what hooks were shown; nothing refers to them, so they go when they are old
 	plans         = "collections/" // the lists of what is to be deleted, each named by its hash
 )
 
@@ -52,6 +53,7 @@ const (
 type collection struct {
 	Plan      string    `json:"plan,omitempty"` // "" when none is under way
 	Published time.Time `json:"published"`
+	Sweeping  bool      `json:"sweeping,omitempty"` // deleting has begun: it cannot be taken back
 }
 
 // CollectRequest says what to keep beside what refs lead to.
@@ -82,7 +84,7 @@ func (r *Repository) Survey(ctx context.Context, sweeper Sweeper, q CollectReque
 		return Collection{}, fault.New(fault.Invalid, "collect garbage", "the grace period is %s: want at least %s, and a time", q.Grace, leastGrace)
 	}
 	stored := []StoredVersion{}
-	for _, folder := range []string{commits, blobs} {
+	for _, folder := range []string{commits, blobs, changesets} {
 		more, err := sweeper.Versions(ctx, folder)
 		if err != nil {
 			return Collection{}, err
@@ -124,7 +126,7 @@ func (r *Repository) PlanCollection(ctx context.Context, sweeper Sweeper, q Coll
 		return Collection{}, fault.New(fault.Internal, "encode a collection", "%w", err)
 	}
 	id := hash(sha256.Sum256(payload))
-	if _, err := r.keep(ctx, plans, id, payload); err != nil {
+	if _, err := r.keep(ctx, parcel{plans, id, payload, treeFormat}); err != nil {
 		return Collection{}, err
 	}
 	found.Plan, found.Published = id.String(), q.Now.UTC()
@@ -137,7 +139,7 @@ func (r *Repository) PlanCollection(ctx context.Context, sweeper Sweeper, q Coll
 			found.Published = old.Published
 			return old, ref.Unchanged
 		}
-		return collection{found.Plan, found.Published}, nil
+		return collection{Plan: found.Plan, Published: found.Published}, nil
 	})
 	return found, err
 }
@@ -157,6 +159,9 @@ func (r *Repository) Collect(ctx context.Context, sweeper Sweeper, q CollectRequ
 		return Collection{}, fault.New(fault.Busy, "collect garbage", "the plan was published at %s and may be carried out from %s on",
 			p.Value.Published.Format(time.RFC3339), due.Format(time.RFC3339)).WithHint("whoever began before it was published must be done; run it again then")
 	}
+	if err := r.beginCollection(ctx, p.Value.Plan); err != nil {
+		return Collection{}, err
+	}
 	done, err := r.sweep(ctx, sweeper, q, p.Value)
 	if err != nil {
 		return done, err
@@ -164,13 +169,41 @@ func (r *Repository) Collect(ctx context.Context, sweeper Sweeper, q CollectRequ
 	return done, r.endCollection(ctx, p.Value.Plan)
 }
 
-// CancelCollection takes the published plan back.
-func (r *Repository) CancelCollection(ctx context.Context) error { return r.endCollection(ctx, "") }
+// beginCollection says that the plan is being carried out: from here it cannot be
+// taken back, so no writer may come to rely on what is about to be deleted.
+func (r *Repository) beginCollection(ctx context.Context, plan string) error {
+	_, err := ref.Update(ctx, r.store, collectionKey, func(old collection, _ bool) (collection, error) {
+		switch {
+		case old.Plan != plan:
+			return old, fault.New(fault.Conflict, "collect garbage", "the plan was taken back or carried out meanwhile")
+		case old.Sweeping:
+			return old, ref.Unchanged
+		}
+		old.Sweeping = true
+		return old, nil
+	})
+	return err
+}
 
-// endCollection ends the collection of a plan; of any when it is "".
+// CancelCollection takes the published plan back; Busy when deleting has begun.
+func (r *Repository) CancelCollection(ctx context.Context) error {
+	_, err := ref.Update(ctx, r.store, collectionKey, func(old collection, _ bool) (collection, error) {
+		switch {
+		case old.Plan == "":
+			return old, ref.Unchanged
+		case old.Sweeping:
+			return old, fault.New(fault.Busy, "take the plan back", "a collection has begun to delete").
+				WithHint("end it first, it goes on where it stopped: sluice data gc MODEL --apply")
+		}
+		return collection{}, nil
+	})
+	return err
+}
+
+// endCollection ends the collection of a plan.
 func (r *Repository) endCollection(ctx context.Context, plan string) error {
 	_, err := ref.Update(ctx, r.store, collectionKey, func(old collection, _ bool) (collection, error) {
-		if old.Plan == "" || (plan != "" && old.Plan != plan) {
+		if old.Plan != plan {
 			return old, ref.Unchanged
 		}
 		return collection{}, nil

@@ -117,7 +117,7 @@ func (r *Repository) parent(ctx context.Context, base string, old branch, found 
 // apply writes the commit that edits make of parent; parent itself when they
 // change nothing.
 func (r *Repository) apply(ctx context.Context, s *session, parent *Commit, edits []edit, request Request) (Commit, error) {
-	next, done, err := r.rewrite(ctx, s, r.treeOf(parent), edits)
+	next, done, err := r.amend(ctx, s, r.stateOf(parent), edits)
 	if err != nil {
 		_ = s.finish()
 		return Commit{}, err
@@ -125,7 +125,7 @@ func (r *Repository) apply(ctx context.Context, s *session, parent *Commit, edit
 	if parent != nil && done.total() == 0 {
 		return *parent, s.finish()
 	}
-	if parent == nil && next.objects == 0 {
+	if parent == nil && next.base.objects == 0 {
 		return Commit{}, fault.New(fault.Invalid, "commit to "+request.Branch, "the dataset is empty and nothing is added")
 	}
 	return r.record(ctx, s, parentsOf(parent), next, done, request.note())
@@ -138,26 +138,12 @@ func parentsOf(parent *Commit) []Commit {
 	return []Commit{*parent}
 }
 
-// treeOf is a commit's tree; the empty one for nil.
-func (r *Repository) treeOf(c *Commit) tree {
-	if c == nil {
-		return inlineTree(nil)
-	}
-	t := tree{level: c.Level, inline: c.Inline, small: c.Level == 0 && c.Stats.Objects <= r.shape.inline}
-	t.hash, _ = parseHash(c.Tree)
-	t.totals = totals{int64(c.Stats.Objects), c.Stats.Bytes, c.Stats.Rows, int64(c.Stats.Counted)}
-	return t
-}
-
 // record writes a commit and waits for everything it stands on. The blobs and
 // the commit go out together: nothing names the commit yet.
-func (r *Repository) record(ctx context.Context, s *session, parents []Commit, t tree, done effect, n note) (Commit, error) {
-	c := Commit{Format: Format, Parents: []string{}, Tree: t.hash.String(), Level: t.level, Message: n.message, Author: n.author,
-		Time: n.time.UTC(), Generation: 1, Skips: []Skip{}, Metadata: n.metadata,
-		Stats: Stats{int(t.objects), t.bytes, t.rows, int(t.counted), done.added, done.changed, done.removed}}
-	if t.small {
-		c.Inline = t.inline
-	}
+func (r *Repository) record(ctx context.Context, s *session, parents []Commit, st state, done effect, n note) (Commit, error) {
+	c := Commit{Parents: []string{}, Message: n.message, Author: n.author, Time: n.time.UTC(), Generation: 1, Skips: []Skip{}, Metadata: n.metadata,
+		Stats: Stats{Added: done.added, Changed: done.changed, Removed: done.removed}}
+	st.names(&c)
 	for _, p := range parents {
 		c.Parents = append(c.Parents, p.ID)
 		c.Generation = max(c.Generation, p.Generation+1)
@@ -172,7 +158,7 @@ func (r *Repository) record(ctx context.Context, s *session, parents []Commit, t
 	// stored, so only the waiting below says that all is there.
 	payload, id, err := seal(&c)
 	if err == nil {
-		s.spawn(func() error { return s.store(ctx, commits, id, payload, c) })
+		s.spawn(func() error { return s.store(ctx, parcel{commits, id, payload, byte(c.Format)}, c) })
 	}
 	if failed := s.finish(); failed != nil {
 		err = failed
@@ -200,12 +186,12 @@ func (r *Repository) Import(ctx context.Context, request Request, entries iter.S
 		return Commit{}, err
 	}
 	return r.advance(ctx, move{to: request.Branch, base: request.Base}, func(parent *Commit) (Commit, error) {
-		return r.become(ctx, s, parent, t, request.Branch, request.note())
+		return r.become(ctx, s, parent, state{base: t}, request.Branch, request.note())
 	})
 }
 
 func (r *Repository) build(ctx context.Context, s *session, entries iter.Seq2[Entry, error]) (tree, error) {
-	w, last := s.newWriter(ctx), ""
+	w, last := s.newWriter(ctx, ofEntries), ""
 	for e, err := range entries {
 		if err == nil {
 			err = e.check()
@@ -220,30 +206,30 @@ func (r *Repository) build(ctx context.Context, s *session, entries iter.Seq2[En
 			return tree{}, err
 		}
 		last = e.Key
-		w.add(e)
+		w.add(item{Entry: e})
 	}
 	return w.close()
 }
 
-// become commits a tree that is written already on top of parent; parent itself
-// when it has the same tree.
-func (r *Repository) become(ctx context.Context, s *session, parent *Commit, t tree, name string, n note) (Commit, error) {
-	if parent != nil && parent.Tree == t.hash.String() {
-		return *parent, nil
-	}
-	if parent == nil && t.objects == 0 {
+// become commits a state that is written already on top of parent; parent itself
+// when it holds the same.
+func (r *Repository) become(ctx context.Context, s *session, parent *Commit, st state, name string, n note) (Commit, error) {
+	if parent == nil && st.base.objects == 0 {
 		return Commit{}, fault.New(fault.Invalid, "commit to "+name, "the dataset is empty and nothing is added")
 	}
-	done := effect{changes: &Changes{}}
 	if parent == nil {
-		done = effect{added: int(t.objects)}
-	} else {
-		for c, err := range r.diffTrees(ctx, r.treeOf(parent), t, "") {
-			if err != nil {
-				return Commit{}, err
-			}
-			done.count(edit{c.Key, c.New}, c.Old)
-		}
+		return r.record(ctx, s, nil, st, effect{added: int(st.sum().objects)}, n)
 	}
-	return r.record(ctx, s, parentsOf(parent), t, done, n)
+	done := effect{changes: &Changes{}}
+	for c, err := range r.diff(ctx, r.stateOf(parent), st, "") {
+		if err != nil {
+			return Commit{}, err
+		}
+		done.count(edit{key: c.Key, put: c.New}, c.Old)
+	}
+	if done.total() == 0 {
+		return *parent, nil
+	}
+	st.appended = false // that spoke of another parent
+	return r.record(ctx, s, parentsOf(parent), st, done, n)
 }

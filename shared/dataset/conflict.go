@@ -209,24 +209,16 @@ func (r *Repository) changed(ctx context.Context, c Commit, keys map[string]*Con
 
 // touched says whether a commit changed a key against its first parent.
 func (r *Repository) touched(ctx context.Context, c Commit, parent *Commit, key string) (bool, error) {
-	if parent == nil || c.Tree == parent.Tree {
+	is, was := r.stateOf(&c), r.stateOf(parent)
+	if parent == nil || is.is(&was) {
 		return false, nil
 	}
-	was, err := r.lookup(ctx, *parent, key)
+	before, err := r.lookup(ctx, was, key)
 	if err != nil {
 		return false, err
 	}
-	is, err := r.lookup(ctx, c, key)
-	return !same(was, is), err
-}
-
-// lookup is a commit's entry of a key; nil when it has none.
-func (r *Repository) lookup(ctx context.Context, c Commit, key string) (*Entry, error) {
-	e, err := r.seek(ctx, r.treeOf(&c), key)
-	if err != nil || e == nil || e.Key != key {
-		return nil, err
-	}
-	return e, nil
+	after, err := r.lookup(ctx, is, key)
+	return !same(before, after), err
 }
 
 func same(a, b *Entry) bool {

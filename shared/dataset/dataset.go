@@ -10,19 +10,45 @@
 //     a node ends depends on a hash of its keys alone (a prolly tree), so equal
 //     sets have equal trees and a change rewrites one path. A tree of a few
 //     entries lies inside its commit.
-//   - A commit is an immutable dataset version: a tree, its parents, and the
-//     changeset against the first of them. Its id is the SHA-256 of its
-//     canonical JSON. Its skips point far back along its line of first parents,
-//     so that looking up a time or an ancestor reads few commits.
+//   - A segment is a changeset that lies over a tree, and over the segments
+//     before it: where changes are few and scattered, a commit writes them, with
+//     the entries that they replace, and not the leaves that they fall into. It
+//     is itself a prolly tree, of changes. A key's newest change counts; one may
+//     say that the key is removed. Segments are folded into each other and, range
+//     by range, into the tree (compacted) by the commits that follow.
+//   - A commit is an immutable dataset version: a tree with at most a few
+//     segments, its parents, and the changeset against the first of them. Its id
+//     is the SHA-256 of its canonical JSON. Its skips point far back along its
+//     line of first parents, so that looking up a time or an ancestor reads few
+//     commits.
 //   - A branch is a ref to a commit that moves. A tag is one that does not. A
 //     deleted one stays as a tombstone.
 //   - A conflict is a key that both sides of a merge changed; rules resolve it.
 //   - Garbage is what no ref leads to any more; a collection deletes it.
 //
-// Everything lies in a ref.Store: blobs/ (tree nodes) and commits/, each object
-// named by its hash, branches/, tags/ and what a collection under way needs.
-// Every write is either content-addressed or a compare-and-swap, made in that
-// order, so a writer that dies between any two leaves garbage and nothing else.
+// What may be compared how: without segments, a commit's tree depends on its
+// entries alone, not on how they came there, so two such commits hold the same
+// entries if and only if their trees have the same root. With segments it depends
+// on history: the same tree and segments mean the same entries, but the same
+// entries may lie in different ones. Diff is empty in every case, and reads only
+// what the two do not share; Compact gives the root that depends on the entries
+// alone. Writers agree all the same: what a commit writes is decided by its parent
+// and its changes, so whoever repeats it writes the same objects.
+//
+// What a commit writes: where its changes fill at least an eighth of the leaves
+// that they fall into, those leaves. Else a segment of two entries a change, and
+// now and then more: when there are more than six segments two are folded, and
+// when they hold more than an eighth of the tree's entries, as many changes as
+// came in are compacted, in the order of their keys, at about eight entries each.
+// A commit of fewer than 64 changes leaves that to others, until there is twice as
+// much. It reads the leaves that its changes fall into, to say what they replace;
+// merges, reverts and cherry-picks know that from the diffs that they are made of.
+//
+// Everything lies in a ref.Store: blobs/ (nodes of trees and segments) and
+// commits/, each object named by its hash, branches/, tags/ and what a collection
+// under way needs. Every write is either content-addressed or a compare-and-swap,
+// made in that order, so a writer that dies between any two leaves garbage and
+// nothing else.
 package dataset
 
 import (
@@ -32,9 +58,12 @@ import (
 	"github.com/sluice-ml/sluice/shared/ref"
 )
 
-// Format is the format of the objects that this package writes, and the only
-// one that it reads.
-const Format = 2
+// Format is the newest format of the objects that this package writes: that of
+// segments and of commits that have some. All else is of the format before,
+// which had no segments.
+const Format = 3
+
+const treeFormat = 2
 
 // Main is the branch that holds data which passed validation.
 const Main = "main"
@@ -69,12 +98,17 @@ type Changes struct {
 
 // Commit is an immutable dataset version.
 type Commit struct {
-	ID         string    `json:"-"`
-	Format     int       `json:"format"`
-	Parents    []string  `json:"parents"` // none for a dataset's first
-	Tree       string    `json:"tree"`    // the hash of its root
-	Level      int       `json:"level"`   // of the root; 0 is a leaf
-	Inline     []Entry   `json:"inline,omitempty"`
+	ID       string    `json:"-"`
+	Format   int       `json:"format"`
+	Parents  []string  `json:"parents"` // none for a dataset's first
+	Tree     string    `json:"tree"`    // the hash of its root; without Segments it depends on the entries alone
+	Level    int       `json:"level"`   // of the root; 0 is a leaf
+	Inline   []Entry   `json:"inline,omitempty"`
+	Segments []Segment `json:"segments,omitempty"` // over the tree, the oldest first
+	// Appended says that the last segment is the changeset against the first
+	// parent, no more and no less.
+	Appended   bool      `json:"appended,omitempty"`
+	Cursor     string    `json:"cursor,omitempty"` // the last key that was compacted; "" where that begins anew
 	Message    string    `json:"message"`
 	Author     string    `json:"author"`
 	Time       time.Time `json:"time"`       // UTC; never before a parent's
@@ -99,7 +133,7 @@ type Skip struct {
 
 // Stats sums up a commit.
 type Stats struct {
-	Objects int   `json:"objects"`           // in the tree
+	Objects int   `json:"objects"`           // in the dataset
 	Bytes   int64 `json:"bytes"`             // of those objects
 	Rows    int64 `json:"rows,omitempty"`    // of those objects whose rows are known
 	Counted int   `json:"counted,omitempty"` // how many objects' rows are known
@@ -111,13 +145,16 @@ type Stats struct {
 // Repository is the versions of one model's dataset. It is safe for concurrent
 // use and keeps what it read of the immutable objects in a bounded cache.
 type Repository struct {
-	store ref.Store
-	cache *cache
-	shape shape
-	hooks []Hook
+	store  ref.Store
+	cache  *cache
+	shapes shapes
+	hooks  []Hook
+	asker  Asker // of the hooks that the store configures; nil asks none
+	// shared is what all datasets of the lake share; nil when this one is alone.
+	shared ref.Store
 }
 
 // New opens the repository that a store holds.
 func New(store ref.Store) *Repository {
-	return &Repository{store: store, cache: newCache(cacheBytes), shape: standard}
+	return &Repository{store: store, cache: newCache(cacheBytes), shapes: standard}
 }

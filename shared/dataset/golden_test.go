@@ -12,21 +12,34 @@ import (
 	"github.com/sluice-ml/sluice/shared/ref"
 )
 
+// golden is what scripts/golden/prolly.py wrote.
+type golden struct {
+	Trees []struct {
+		Entries int
+		Root    string
+		Level   int
+	}
+	History struct {
+		Commits   []string // ids
+		Segments  []string // roots of the last commit's
+		Levels    []int    // of those
+		Compacted string   // the root of all of it
+	}
+	Text      string
+	Checksums map[string]string
+}
+
+func readGolden(t *testing.T) (g golden) {
+	text, err := os.ReadFile("testdata/golden.json")
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal(text, &g))
+	return g
+}
+
 // TestGolden compares with what scripts/golden/prolly.py makes of the same
 // entries from the format's description alone.
 func TestGolden(t *testing.T) {
-	text, err := os.ReadFile("testdata/golden.json")
-	require.NoError(t, err)
-	var golden struct {
-		Trees []struct {
-			Entries int
-			Root    string
-			Level   int
-		}
-		Text      string
-		Checksums map[string]string
-	}
-	require.NoError(t, json.Unmarshal(text, &golden))
+	golden := readGolden(t)
 	require.Len(t, golden.Trees, 6)
 	for _, want := range golden.Trees {
 		c, err := dataset.New(ref.NewMemory()).Import(t.Context(), dataset.Request{Branch: "main", Time: noon}, func(yield func(dataset.Entry, error) bool) {

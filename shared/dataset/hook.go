@@ -15,6 +15,14 @@ type Proposal struct {
 	Merge  bool // by a merge or a fast-forward, not by a commit of its own
 }
 
+// Event is PreMerge or PreCommit.
+func (p Proposal) Event() string {
+	if p.Merge {
+		return PreMerge
+	}
+	return PreCommit
+}
+
 // Hook judges a proposal, also that of a new branch; an error refuses it, and the branch stays where it is.
 // When the move loses a race and is redone on a new head, so is the judgement:
 // a hook must bear being asked again.
@@ -40,5 +48,8 @@ func (r *Repository) ask(ctx context.Context, p Proposal) error {
 			return fault.Wrap(fault.Denied, "move branch "+p.Branch+": hook "+h.Name+" refuses commit "+p.Commit.ID, err)
 		}
 	}
-	return nil
+	if err := r.askConfigured(ctx, p); err != nil {
+		return err
+	}
+	return r.askLake(ctx, p)
 }

@@ -46,12 +46,23 @@ func (l LifecycleRule) String() string {
 // CheckLifecycle refuses to pin what a rule would delete. Invalid names the rule
 // and the first object.
 func CheckLifecycle(rules []LifecycleRule, entries []Entry) error {
+	if len(rules) == 0 {
+		return nil
+	}
 	for _, e := range entries {
-		for _, rule := range rules {
-			if rule.reaches(e) {
-				return fault.New(fault.Invalid, "pin "+e.Key, "%s", rule).
-					WithHint("take the prefix out of the rule, e.g. with a filter, or delete the rule; its versions must stay for as long as a commit pins them")
-			}
+		if err := CheckRules(rules, e); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// CheckRules is CheckLifecycle for one entry.
+func CheckRules(rules []LifecycleRule, e Entry) error {
+	for _, rule := range rules {
+		if rule.reaches(e) {
+			return fault.New(fault.Invalid, "pin "+e.Key, "%s", rule).
+				WithHint("give the rule a filter that leaves %s out, or delete it: aws s3api put-bucket-lifecycle-configuration; a version must stay for as long as a commit pins it", e.Key)
 		}
 	}
 	return nil

@@ -10,8 +10,9 @@ import (
 )
 
 // mark gives the keys of the commits and blobs that the refs, the pins and, as
-// far as they are there, the roots lead to. It reads every commit and every index node once, but no leaves. It does not
-// trust the cache: what is marked must be there.
+// far as they are there, the roots lead to. It reads every commit and every index
+// node once, but no leaves. It does not trust the cache: what is marked must be
+// there.
 func (r *Repository) mark(ctx context.Context, q CollectRequest, roots []string) (map[string]bool, error) {
 	recent := func(deleted *time.Time) bool { return deleted == nil || deleted.After(q.Now.Add(-q.Grace)) }
 	branches, err := living(ctx, r, "branches/", func(_ string, b branch) (string, bool) { return b.Commit, recent(b.Deleted) })
@@ -22,8 +23,12 @@ func (r *Repository) mark(ctx context.Context, q CollectRequest, roots []string)
 	if err != nil {
 		return nil, err
 	}
-	m := &marker{repository: &Repository{store: r.store, cache: newCache(cacheBytes), shape: r.shape}, marked: map[string]bool{}}
-	if err := m.all(ctx, slices.Concat(branches, tags, q.Pins)); err != nil {
+	held, err := r.heldCommits(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m := &marker{repository: &Repository{store: r.store, cache: newCache(cacheBytes), shapes: r.shapes}, marked: map[string]bool{}}
+	if err := m.all(ctx, slices.Concat(branches, tags, held, q.Pins)); err != nil {
 		return nil, err
 	}
 	m.lenient = true
@@ -52,7 +57,7 @@ func (m *marker) pass(err error) error {
 	return err
 }
 
-// commits marks commits with their trees, and gives their parents.
+// commits marks commits with their trees and segments, and gives their parents.
 func (m *marker) commits(ctx context.Context, ids []string) ([]string, error) {
 	var fresh []string
 	for _, id := range ids {
@@ -72,7 +77,14 @@ func (m *marker) commits(ctx context.Context, ids []string) ([]string, error) {
 	var parents []string
 	for _, c := range read {
 		parents = append(parents, c.Parents...)
-		if t := m.repository.treeOf(&c); c.ID != "" && !t.small {
+		if c.ID == "" {
+			continue
+		}
+		st := m.repository.stateOf(&c)
+		for _, t := range st.layers() {
+			if t.flat() {
+				continue
+			}
 			if err := m.nodes(ctx, []child{t.child}, t.level); err != nil {
 				return nil, err
 			}
@@ -95,7 +107,7 @@ func (m *marker) nodes(ctx context.Context, nodes []child, level int) error {
 	}
 	read := make([]*node, len(fresh))
 	err := parallel(ctx, len(fresh), func(ctx context.Context, i int) (err error) {
-		read[i], err = m.repository.readNode(ctx, fresh[i].hash, level)
+		read[i], err = m.repository.readNode(ctx, fresh[i], level)
 		return m.pass(err)
 	})
 	if err != nil {

@@ -84,13 +84,13 @@ func (r *Repository) mergeOnto(ctx context.Context, s *session, ours, theirs Com
 		m.Forward = true
 		return theirs, nil
 	}
-	edits, resolved, err := r.threeWay(ctx, sides{base: r.treeOf(&base), ours: ours, theirs: r.treeOf(&theirs), line: theirs}, q.Rules,
+	edits, resolved, err := r.threeWay(ctx, sides{base: r.stateOf(&base), ours: ours, theirs: r.stateOf(&theirs), line: theirs}, q.Rules,
 		"merge "+q.From+" into "+q.Branch)
 	if err != nil {
 		return Commit{}, err
 	}
 	m.Resolved = resolved
-	t, done, err := r.rewrite(ctx, s, r.treeOf(&ours), edits)
+	t, done, err := r.amend(ctx, s, r.stateOf(&ours), edits)
 	if err != nil {
 		_ = s.finish()
 		return Commit{}, err
@@ -98,12 +98,12 @@ func (r *Repository) mergeOnto(ctx context.Context, s *session, ours, theirs Com
 	return r.record(ctx, s, []Commit{ours, theirs}, t, done, note{q.Message, q.Author, q.Time, q.Metadata})
 }
 
-// sides are the trees of a three-way merge. line is the commit whose history
+// sides are the states of a three-way merge. line is the commit whose history
 // tells when theirs changed a key.
 type sides struct {
-	base   tree
+	base   state
 	ours   Commit
-	theirs tree
+	theirs state
 	line   Commit
 }
 
@@ -112,10 +112,10 @@ type sides struct {
 func (r *Repository) threeWay(ctx context.Context, in sides, rules []Rule, op string) ([]edit, []Conflict, error) {
 	var edits []edit
 	var conflicts []Conflict
-	ours, stop := iter.Pull2(r.diffTrees(ctx, in.base, r.treeOf(&in.ours), ""))
+	ours, stop := iter.Pull2(r.diff(ctx, in.base, r.stateOf(&in.ours), ""))
 	defer stop()
 	mine, err, more := ours()
-	for c, failed := range r.diffTrees(ctx, in.base, in.theirs, "") {
+	for c, failed := range r.diff(ctx, in.base, in.theirs, "") {
 		for more && err == nil && failed == nil && mine.Key < c.Key {
 			mine, err, more = ours()
 		}
@@ -124,7 +124,7 @@ func (r *Repository) threeWay(ctx context.Context, in sides, rules []Rule, op st
 		}
 		switch {
 		case !more || mine.Key != c.Key:
-			edits = append(edits, edit{c.Key, c.New})
+			edits = append(edits, edit{key: c.Key, put: c.New, was: c.Old, known: true}) // ours is as base
 		case !same(mine.New, c.New):
 			conflicts = append(conflicts, Conflict{Key: c.Key, Base: c.Old, Ours: mine.New, Theirs: c.New})
 		}
@@ -153,7 +153,7 @@ func settle(op string, edits []edit, conflicts []Conflict) ([]edit, []Conflict, 
 	for _, c := range conflicts {
 		switch c.Choice {
 		case TakeTheirs:
-			edits = append(edits, edit{c.Key, c.Theirs})
+			edits = append(edits, edit{key: c.Key, put: c.Theirs, was: c.Ours, known: true})
 		case Refuse:
 			open = append(open, c)
 		}
@@ -181,7 +181,7 @@ type PickRequest struct {
 // to undo, the head comes back.
 func (r *Repository) Revert(ctx context.Context, q PickRequest) (Merged, error) {
 	return r.pick(ctx, q, "revert", func(c Commit, parent *Commit) sides {
-		return sides{base: r.treeOf(&c), theirs: r.treeOf(parent), line: c}
+		return sides{base: r.stateOf(&c), theirs: r.stateOf(parent), line: c}
 	})
 }
 
@@ -190,7 +190,7 @@ func (r *Repository) Revert(ctx context.Context, q PickRequest) (Merged, error) 
 // already, the head comes back.
 func (r *Repository) CherryPick(ctx context.Context, q PickRequest) (Merged, error) {
 	return r.pick(ctx, q, "cherry-pick", func(c Commit, parent *Commit) sides {
-		return sides{base: r.treeOf(parent), theirs: r.treeOf(&c), line: c}
+		return sides{base: r.stateOf(parent), theirs: r.stateOf(&c), line: c}
 	})
 }
 
@@ -230,7 +230,7 @@ func (r *Repository) pick(ctx context.Context, q PickRequest, verb string, compa
 // applyEdits commits edits on top of a head; the head itself when they change
 // nothing.
 func (r *Repository) applyEdits(ctx context.Context, s *session, head Commit, edits []edit, n note) (Commit, error) {
-	t, done, err := r.rewrite(ctx, s, r.treeOf(&head), edits)
+	t, done, err := r.amend(ctx, s, r.stateOf(&head), edits)
 	if err != nil || done.total() == 0 {
 		if failed := s.finish(); err == nil {
 			err = failed
@@ -267,14 +267,14 @@ func (r *Repository) Restore(ctx context.Context, q RestoreRequest) (Commit, err
 	n, s := note{q.Message, q.Author, q.Time, q.Metadata}, r.newSession()
 	return r.advance(ctx, move{to: q.Branch, exists: true}, func(head *Commit) (Commit, error) {
 		if q.Prefix == "" {
-			return r.become(ctx, s, head, r.treeOf(&from), q.Branch, n)
+			return r.become(ctx, s, head, r.stateOf(&from), q.Branch, n)
 		}
 		var edits []edit
-		for c, err := range r.diffTrees(ctx, r.treeOf(head), r.treeOf(&from), q.Prefix) {
+		for c, err := range r.diff(ctx, r.stateOf(head), r.stateOf(&from), q.Prefix) {
 			if err != nil {
 				return Commit{}, err
 			}
-			edits = append(edits, edit{c.Key, c.New})
+			edits = append(edits, edit{key: c.Key, put: c.New, was: c.Old, known: true})
 		}
 		return r.applyEdits(ctx, s, *head, edits, n)
 	})

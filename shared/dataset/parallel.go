@@ -43,6 +43,7 @@ type ahead struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 	leaves  []child
+	most    int // how many are read ahead
 	started int
 	taken   int
 	results chan chan result
@@ -54,17 +55,17 @@ type result struct {
 	err  error
 }
 
-func (r *Repository) ahead(ctx context.Context, leaves []child) *ahead {
+func (r *Repository) ahead(ctx context.Context, leaves []child, most int) *ahead {
 	ctx, cancel := context.WithCancel(ctx)
-	a := &ahead{read: func(ctx context.Context, c child) (*node, error) { return r.readNode(ctx, c.hash, 0) },
-		ctx: ctx, cancel: cancel, leaves: leaves, results: make(chan chan result, readers)}
+	a := &ahead{read: func(ctx context.Context, c child) (*node, error) { return r.readNode(ctx, c, 0) }, most: most,
+		ctx: ctx, cancel: cancel, leaves: leaves, results: make(chan chan result, most)}
 	a.fill()
 	return a
 }
 
 // fill starts the next reads.
 func (a *ahead) fill() {
-	for a.started < len(a.leaves) && a.started < a.taken+readers {
+	for a.started < len(a.leaves) && a.started < a.taken+a.most {
 		c, answer := a.leaves[a.started], make(chan result, 1)
 		a.wait.Go(func() {
 			n, err := a.read(a.ctx, c)

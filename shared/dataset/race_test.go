@@ -10,6 +10,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluice-ml/sluice/shared/dataset"
+	"github.com/sluice-ml/sluice/shared/fault"
 	"github.com/sluice-ml/sluice/shared/ref"
 )
 
@@ -40,10 +41,13 @@ func (i *intruded) Get(ctx context.Context, key string) (ref.Item, error) {
 
 func (i *intruded) Create(ctx context.Context, key string, body []byte) (ref.Tag, error) {
 	i.step()
-	i.mu.Lock()
-	i.created[key]++
-	i.mu.Unlock()
-	return i.Store.Create(ctx, key, body)
+	tag, err := i.Store.Create(ctx, key, body)
+	if !fault.Is(err, fault.Conflict) { // else the other one made it
+		i.mu.Lock()
+		i.created[key]++
+		i.mu.Unlock()
+	}
+	return tag, err
 }
 
 func (i *intruded) Swap(ctx context.Context, key string, body []byte, tag ref.Tag) (ref.Tag, error) {

@@ -31,15 +31,14 @@ func (s span) holds(after, last string) bool {
 	return (s.from == "" || after >= s.from) && (s.to == "" || last < s.to)
 }
 
-// within cuts key-ordered entries down to a span.
-func (s span) within(entries []Entry) []Entry {
-	byKey := func(e Entry, key string) int { return strings.Compare(e.Key, key) }
-	from, _ := slices.BinarySearchFunc(entries, s.from, byKey)
-	to := len(entries)
+// within cuts key-ordered items down to a span.
+func (s span) within(items []item) []item {
+	from, _ := slices.BinarySearchFunc(items, s.from, compareKey)
+	to := len(items)
 	if s.to != "" {
-		to, _ = slices.BinarySearchFunc(entries, s.to, byKey)
+		to, _ = slices.BinarySearchFunc(items, s.to, compareKey)
 	}
-	return entries[from:max(from, to)]
+	return items[from:max(from, to)]
 }
 
 // bounded is a child with the key that it begins after; "" where it is the first.
@@ -52,7 +51,7 @@ type bounded struct {
 func (r *Repository) open(ctx context.Context, nodes []bounded, level int, s span) ([]bounded, error) {
 	read := make([]*node, len(nodes))
 	err := parallel(ctx, len(nodes), func(ctx context.Context, i int) (err error) {
-		read[i], err = r.readNode(ctx, nodes[i].hash, level)
+		read[i], err = r.readNode(ctx, nodes[i].child, level)
 		return err
 	})
 	if err != nil {
@@ -71,37 +70,25 @@ func (r *Repository) open(ctx context.Context, nodes []bounded, level int, s spa
 	return below, nil
 }
 
-// entries walks a tree in key order, reading only nodes that meet the span.
-func (r *Repository) entries(ctx context.Context, t tree, s span) iter.Seq2[Entry, error] {
+// entries walks a state in key order, reading only nodes that meet the span.
+func (r *Repository) entries(ctx context.Context, st state, s span) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		from, err := r.side(ctx, t, s)
+		l, err := r.layered(ctx, st.layers(), s)
 		if err != nil {
 			yield(Entry{}, err)
 			return
 		}
-		stream := r.stream(ctx, from, s)
-		defer stream.stop()
+		defer l.stop()
 		for {
-			e, err := stream.peek()
+			e, err := l.entry()
 			if err != nil {
 				yield(Entry{}, err)
 			}
-			if e == nil || !yield(*e, nil) {
+			if e == nil || err != nil || !yield(*e, nil) {
 				return
 			}
-			stream.skip()
 		}
 	}
-}
-
-// side opens a tree down to its leaves in a span.
-func (r *Repository) side(ctx context.Context, t tree, s span) (side, error) {
-	all := sideOf(t)
-	var err error
-	for ; err == nil && all.level > 0; all.level-- {
-		all.nodes, err = r.open(ctx, all.nodes, all.level, s)
-	}
-	return all, err
 }
 
 // Each walks the entries of a ref whose keys start with prefix, in key order. An
@@ -113,7 +100,7 @@ func (r *Repository) Each(ctx context.Context, name, prefix string) iter.Seq2[En
 			yield(Entry{}, err)
 			return
 		}
-		r.entries(ctx, r.treeOf(&c), under(prefix))(yield)
+		r.entries(ctx, r.stateOf(&c), under(prefix))(yield)
 	}
 }
 
@@ -130,43 +117,17 @@ func (r *Repository) Entries(ctx context.Context, name, prefix string) ([]Entry,
 }
 
 // Entry gives one entry of a ref; found is false when the ref does not hold the
-// key. It reads one path of the tree.
+// key. It reads one path of the tree, and one of each segment.
 func (r *Repository) Entry(ctx context.Context, name, key string) (e Entry, found bool, err error) {
 	c, err := r.Resolve(ctx, name)
 	if err != nil {
 		return Entry{}, false, err
 	}
-	at, err := r.seek(ctx, r.treeOf(&c), key)
-	if err != nil || at == nil || at.Key != key {
+	at, err := r.lookup(ctx, r.stateOf(&c), key)
+	if err != nil || at == nil {
 		return Entry{}, false, err
 	}
 	return *at, true, nil
-}
-
-// seek is the first entry of a tree whose key is not less than key; nil at the
-// end.
-func (r *Repository) seek(ctx context.Context, t tree, key string) (*Entry, error) {
-	entries, id := t.inline, t.hash
-	for level := t.level; !t.small; level-- {
-		n, err := r.readNode(ctx, id, level)
-		if err != nil {
-			return nil, err
-		}
-		if level == 0 {
-			entries = n.entries
-			break
-		}
-		at, _ := slices.BinarySearchFunc(n.children, key, func(c child, key string) int { return strings.Compare(c.last, key) })
-		if at == len(n.children) {
-			return nil, nil
-		}
-		id = n.children[at].hash
-	}
-	at, _ := slices.BinarySearchFunc(entries, key, func(e Entry, key string) int { return strings.Compare(e.Key, key) })
-	if at == len(entries) {
-		return nil, nil
-	}
-	return &entries[at], nil
 }
 
 // Totals sum up entries.
@@ -177,45 +138,62 @@ type Totals struct {
 	Counted int64 `json:"counted"` // how many those are
 }
 
-// Total sums up the entries of a ref whose keys start with prefix. Index nodes
-// hold their subtrees' sums, so it reads two paths of the tree at most.
+// Total tally up the entries of a ref whose keys start with prefix. Index nodes
+// hold their subtrees' tally, so it reads two paths of the tree, and of each
+// segment, at most; none for the empty prefix.
 func (r *Repository) Total(ctx context.Context, name, prefix string) (Totals, error) {
 	c, err := r.Resolve(ctx, name)
 	if err != nil {
 		return Totals{}, err
 	}
-	t, err := r.sum(ctx, r.treeOf(&c), under(prefix))
-	return Totals{t.objects, t.bytes, t.rows, t.counted}, err
+	t, err := r.sum(ctx, r.stateOf(&c), under(prefix))
+	return t.exported(), err
 }
 
-func (r *Repository) sum(ctx context.Context, t tree, s span) (totals, error) {
-	if t.small {
-		return totalsOf(s.within(t.inline)), nil
-	}
+// sum is what the base tally up to, and what each segment adds to what is below.
+func (r *Repository) sum(ctx context.Context, st state, s span) (totals, error) {
 	if s == (span{}) {
-		return t.totals, nil
+		return st.sum(), nil
+	}
+	layers := st.layers()
+	grown := make([]totals, len(layers))
+	err := parallel(ctx, len(layers), func(ctx context.Context, i int) error {
+		sum, err := r.sumTree(ctx, layers[i], s)
+		grown[i] = sum.grown()
+		return err
+	})
+	var all totals
+	for _, t := range grown {
+		all = all.plus(t)
+	}
+	return all, err
+}
+
+func (r *Repository) sumTree(ctx context.Context, t tree, s span) (tally, error) {
+	if t.flat() {
+		return t.kind.sum(s.within(t.inline)), nil
 	}
 	return r.sumNode(ctx, bounded{child: t.child}, t.level, s)
 }
 
-func (r *Repository) sumNode(ctx context.Context, b bounded, level int, s span) (totals, error) {
-	n, err := r.readNode(ctx, b.hash, level)
-	if err != nil || level == 0 {
-		if err != nil {
-			return totals{}, err
-		}
-		return totalsOf(s.within(n.entries)), nil
+func (r *Repository) sumNode(ctx context.Context, b bounded, level int, s span) (tally, error) {
+	n, err := r.readNode(ctx, b.child, level)
+	if err != nil {
+		return tally{}, err
 	}
-	var sum totals
+	if level == 0 {
+		return n.kind.sum(s.within(n.items)), nil
+	}
+	var sum tally
 	after := b.after
 	for _, c := range n.children {
-		part := c.totals
+		part := c.tally
 		switch {
 		case !s.meets(after, c.last):
-			part = totals{}
+			part = tally{}
 		case !s.holds(after, c.last):
 			if part, err = r.sumNode(ctx, bounded{c, after}, level-1, s); err != nil {
-				return totals{}, err
+				return tally{}, err
 			}
 		}
 		sum, after = sum.plus(part), c.last
@@ -239,34 +217,35 @@ func (r *Repository) List(ctx context.Context, name, prefix string, limit int) (
 	if err != nil {
 		return nil, err
 	}
-	t, items := r.treeOf(&c), []Item{}
+	st, items := r.stateOf(&c), []Item{}
 	for s := under(prefix); limit <= 0 || len(items) < limit; {
-		e, err := r.seek(ctx, t, s.from)
+		at, err := r.next(ctx, st, s.from)
 		if err != nil {
 			return nil, err
 		}
-		if e == nil || (s.to != "" && e.Key >= s.to) {
+		if at == nil || (s.to != "" && at.key >= s.to) {
 			break
 		}
-		item, err := r.item(ctx, t, *e, prefix)
+		item, err := r.item(ctx, st, *at, prefix)
 		if err != nil {
 			return nil, err
 		}
-		items = append(items, item)
-		if s.from = e.Key + "\x00"; item.Folder {
+		if item.Objects > 0 { // else a segment removed it, or all that lay below it
+			items = append(items, item)
+		}
+		if s.from = at.key + "\x00"; item.Folder {
 			s.from = under(item.Name).to
 		}
 	}
 	return items, nil
 }
 
-func (r *Repository) item(ctx context.Context, t tree, e Entry, prefix string) (Item, error) {
-	slash := strings.IndexByte(e.Key[len(prefix):], '/')
+func (r *Repository) item(ctx context.Context, st state, at spot, prefix string) (Item, error) {
+	slash := strings.IndexByte(at.key[len(prefix):], '/')
 	if slash < 0 {
-		sum := totalsOf([]Entry{e})
-		return Item{Name: e.Key, Totals: Totals{sum.objects, sum.bytes, sum.rows, sum.counted}, Entry: &e}, nil
+		return Item{Name: at.key, Totals: totals{}.count(at.entry).exported(), Entry: at.entry}, nil
 	}
-	folder := e.Key[:len(prefix)+slash+1]
-	sum, err := r.sum(ctx, t, under(folder))
-	return Item{Name: folder, Folder: true, Totals: Totals{sum.objects, sum.bytes, sum.rows, sum.counted}}, err
+	folder := at.key[:len(prefix)+slash+1]
+	sum, err := r.sum(ctx, st, under(folder))
+	return Item{Name: folder, Folder: true, Totals: sum.exported()}, err
 }

@@ -96,6 +96,9 @@ func (r *Repository) Tag(ctx context.Context, name, target string) (Commit, erro
 	if err != nil {
 		return Commit{}, err
 	}
+	if b, err := ref.Read[branch](ctx, r.store, branchKey(name)); name == Main || err == nil && !b.Value.gone() {
+		return c, taken("tag "+name, "branch", b.Value.Commit)
+	}
 	_, err = ref.Update(ctx, r.store, tagKey(name), func(old tag, found bool) (tag, error) {
 		switch {
 		case found && old.Commit != c.ID:
@@ -107,6 +110,12 @@ func (r *Repository) Tag(ctx context.Context, name, target string) (Commit, erro
 		return tag{Commit: c.ID}, nil
 	})
 	return c, err
+}
+
+// taken refuses a name that the other kind of ref has: an address must not change
+// its meaning when somebody makes a branch.
+func taken(op, kind, commit string) error {
+	return fault.New(fault.Conflict, op, "there is a %s of that name, at commit %s", kind, commit).WithHint("choose another name")
 }
 
 // DeleteTag takes a tag away. Its name stays bound to its commit: Tag can only

@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -34,7 +33,9 @@ func modelSteps(t *testing.T) int {
 type world struct {
 	t      *testing.T
 	random *rand.Rand
+	store  *versioned
 	r      *dataset.Repository
+	seen   paths
 	heads  map[string]dataset.Commit
 	models map[string]map[string]dataset.Entry // by commit id
 	made   []dataset.Commit
@@ -43,8 +44,38 @@ type world struct {
 }
 
 func newWorld(t *testing.T, seed uint64) *world {
-	return &world{t: t, random: rand.New(rand.NewPCG(seed, 1)), r: dataset.NewTiny(ref.NewMemory()), now: noon,
+	store := newVersioned()
+	return &world{t: t, random: rand.New(rand.NewPCG(seed, 1)), store: store, r: dataset.NewTiny(store), now: noon,
 		heads: map[string]dataset.Commit{}, models: map[string]map[string]dataset.Entry{}}
+}
+
+// paths counts what commits did with segments, so that a test can tell that all
+// of it happened.
+type paths struct{ plain, laid, folded, sunk, wiped, compacted, merged, collected int }
+
+func (p *paths) add(o paths) {
+	p.plain, p.laid, p.folded, p.sunk = p.plain+o.plain, p.laid+o.laid, p.folded+o.folded, p.sunk+o.sunk
+	p.wiped, p.compacted, p.merged, p.collected = p.wiped+o.wiped, p.compacted+o.compacted, p.merged+o.merged, p.collected+o.collected
+}
+
+func (p *paths) note(parent, c dataset.Commit) {
+	before, now := len(parent.Segments), len(c.Segments)
+	switch {
+	case now == 0 && before > 0:
+		p.wiped++
+	case now == 0:
+		p.plain++
+	case now > before:
+		p.laid++
+	case !c.Appended || now <= before:
+		p.folded++
+	}
+	if c.Cursor != parent.Cursor {
+		p.sunk++
+	}
+	if len(c.Parents) > 1 && now > 0 {
+		p.merged++
+	}
 }
 
 func (w *world) key() string {
@@ -67,6 +98,11 @@ func (w *world) entry(key string) dataset.Entry {
 func (w *world) commit() {
 	name := w.branch()
 	old, had := w.heads[name]
+	base := ""
+	if !had && len(w.made) > 0 {
+		old = w.made[w.random.IntN(len(w.made))]
+		base, had = old.ID, true
+	}
 	model := clone(w.models[old.ID])
 	var changes dataset.Changes
 	added, changed, removed := 0, 0, 0
@@ -96,7 +132,7 @@ func (w *world) commit() {
 	}
 	w.steps += len(used)
 	w.now = w.now.Add(time.Duration(w.random.IntN(3)) * time.Second)
-	c, err := w.r.Commit(w.t.Context(), dataset.Request{Branch: name, Changes: changes, Time: w.now})
+	c, err := w.r.Commit(w.t.Context(), dataset.Request{Branch: name, Base: base, Changes: changes, Time: w.now})
 	if !had && added == 0 {
 		requireKind(w.t, fault.Invalid, err)
 		return
@@ -104,8 +140,10 @@ func (w *world) commit() {
 	require.NoError(w.t, err)
 	if had && added+changed+removed == 0 {
 		require.Equal(w.t, old.ID, c.ID)
+		w.heads[name] = c
 		return
 	}
+	w.seen.note(old, c)
 	require.Equal(w.t, []int{added, changed, removed}, []int{c.Stats.Added, c.Stats.Changed, c.Stats.Removed})
 	w.landed(name, c, model)
 }
@@ -205,6 +243,7 @@ func (w *world) merged(name string, m dataset.Merged, err error, base, theirs ma
 		require.Equal(w.t, w.models[ours.ID], model)
 		return
 	}
+	w.seen.note(ours, m.Commit)
 	w.landed(name, m.Commit, model)
 }
 
@@ -284,11 +323,26 @@ func (w *world) restore() {
 	w.landed(name, c, model)
 }
 
-// fresh builds the head's entries anew: equal sets must have equal trees.
-func (w *world) fresh(c dataset.Commit) {
-	model := w.models[c.ID]
-	if len(model) == 0 {
+// compact puts a branch's segments into its tree, which must be the one that its
+// entries have when they are built anew: equal sets have equal trees.
+func (w *world) compact() {
+	name := w.branch()
+	head, ok := w.heads[name]
+	model := w.models[head.ID]
+	if !ok || len(model) == 0 {
 		return
+	}
+	c, err := w.r.Compact(w.t.Context(), dataset.CompactRequest{Branch: name, Time: w.now})
+	require.NoError(w.t, err)
+	require.Empty(w.t, c.Segments)
+	changes, err := w.r.Diff(w.t.Context(), head.ID, c.ID)
+	require.NoError(w.t, err)
+	require.Empty(w.t, changes, "equal states have an empty diff, whatever their segments")
+	if c.ID != head.ID {
+		require.Equal(w.t, dataset.Format, head.Format)
+		require.Zero(w.t, c.Stats.Added+c.Stats.Changed+c.Stats.Removed)
+		w.seen.compacted++
+		w.landed(name, c, model)
 	}
 	built := dataset.NewTiny(ref.NewMemory())
 	keys := sortedKeys(model)
@@ -302,7 +356,36 @@ func (w *world) fresh(c dataset.Commit) {
 	require.NoError(w.t, err)
 	require.Equal(w.t, direct.Tree, c.Tree, "equal sets have equal trees, whatever their history")
 	require.Equal(w.t, direct.Level, c.Level)
+	require.Equal(w.t, direct.Inline, c.Inline)
+	require.Equal(w.t, 2, c.Format, "and an older build reads them")
 }
+
+// litter leaves a branch's worth of garbage, and collects what there is of it.
+func (w *world) litter() {
+	_, err := w.r.CreateBranch(w.t.Context(), "gone", w.made[w.random.IntN(len(w.made))].ID, dataset.BranchOptions{})
+	require.NoError(w.t, err)
+	for n := range 1 + w.random.IntN(8) {
+		commit(w.t, w.r, "gone", put(entry(w.key(), 100+n)))
+	}
+	_, err = w.r.DeleteBranch(w.t.Context(), "gone", w.store.now)
+	require.NoError(w.t, err)
+	w.store.pass(2 * grace)
+	planned, err := w.r.PlanCollection(w.t.Context(), w.store, dataset.CollectRequest{Now: w.store.now, Grace: grace})
+	require.NoError(w.t, err)
+	if len(planned.Garbage) == 0 {
+		return
+	}
+	// What becomes of the next commit while a collection is under way is what it
+	// becomes at any time.
+	w.commit()
+	w.store.pass(grace)
+	done, err := w.r.Collect(w.t.Context(), w.store, dataset.CollectRequest{Now: w.store.now, Grace: grace})
+	require.NoError(w.t, err)
+	w.seen.collected += len(done.Garbage)
+}
+
+// reopen starts with an empty cache.
+func (w *world) reopen() { w.r = dataset.NewTiny(w.store) }
 
 func sortedKeys(m map[string]dataset.Entry) []string {
 	keys := make([]string, 0, len(m))
@@ -399,114 +482,33 @@ func (w *world) diff(a, b dataset.Commit, prefix string, from map[string]dataset
 // operations on a few branches, compared with a naive map for every commit.
 func TestRandomOperationsAgainstMaps(t *testing.T) {
 	steps := modelSteps(t)
+	var seen paths
 	for seed := uint64(1); steps > 0; seed++ {
 		w := newWorld(t, seed)
 		for round := 0; round < 60 && w.steps < steps; round++ {
 			w.commit()
-			switch kind := w.random.IntN(6); {
+			switch kind := w.random.IntN(24); {
 			case len(w.made) == 0:
-			case kind == 0:
+			case kind < 4:
 				w.merge()
-			case kind == 1:
+			case kind < 8:
 				w.undo()
-			case kind == 2:
+			case kind < 12:
 				w.restore()
+			case kind < 15:
+				w.compact()
+			case kind == 15:
+				w.litter()
+			case kind == 16:
+				w.reopen()
 			}
 			w.look()
-			if len(w.made) > 0 && round%5 == 0 {
-				w.fresh(w.made[len(w.made)-1])
-			}
 		}
 		steps -= w.steps
+		seen.add(w.seen)
 	}
-}
-
-// big is a repository with count entries on main, in a store that counts.
-func big(t testing.TB, count int) *counting {
-	store := &counting{Store: ref.NewMemory()}
-	_, err := dataset.New(store).Import(t.Context(), dataset.Request{Branch: "main", Time: noon}, func(yield func(dataset.Entry, error) bool) {
-		for n := range count {
-			if !yield(realistic(n, 1), nil) {
-				return
-			}
-		}
-	})
-	require.NoError(t, err)
-	store.reset()
-	return store
-}
-
-// realistic is an entry with texts as incompressible as S3's.
-func realistic(n, version int) dataset.Entry {
-	random := rand.New(rand.NewPCG(uint64(n), uint64(version)))
-	hex, base := make([]byte, 32), make([]byte, 32)
-	for i := range 32 {
-		hex[i] = "0123456789abcdef"[random.IntN(16)]
-		base[i] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._"[random.IntN(64)]
+	t.Logf("%+v", seen)
+	for _, n := range []int{seen.plain, seen.laid, seen.folded, seen.sunk, seen.wiped, seen.compacted, seen.merged, seen.collected} {
+		require.Positive(t, n, "%+v: every way to commit was taken", seen)
 	}
-	return dataset.Entry{Key: fmt.Sprintf("raw/images/%04d/part-%08d.parquet", n/1000, n), VersionID: string(base), ETag: string(hex),
-		Size: int64(random.IntN(1 << 20)), Checksum: string(base[:11]) + "=", ChecksumAlgorithm: "CRC64NVME", ChecksumType: "FULL_OBJECT"}
-}
-
-// TestOneChangeTouchesOnePath counts what a change of one object costs: the
-// branch, its commit and one node a level are read, the same are written.
-func TestOneChangeTouchesOnePath(t *testing.T) {
-	store := big(t, 60_000)
-	head, err := dataset.New(store).Head(t.Context(), "main")
-	require.NoError(t, err)
-	require.Equal(t, 1, head.Level, "an index over the leaves")
-	worst := [4]int64{}
-	for n := range 40 {
-		store.reset()
-		_, err := dataset.New(store).Commit(t.Context(), dataset.Request{Branch: "main", Time: noon, Changes: put(realistic(n*1499, n+2))})
-		require.NoError(t, err)
-		for i, v := range []int64{store.reads.Load(), store.writes.Load(), store.readSize.Load(), store.wroteSize.Load()} {
-			worst[i] = max(worst[i], v)
-		}
-	}
-	t.Logf("one change of 60,000 entries, at most: %d reads, %d writes, %d bytes read, %d bytes written", worst[0], worst[1], worst[2], worst[3])
-	require.EqualValues(t, 4, worst[0], "branch, commit, root, leaf: a change of value moves no boundary")
-	require.EqualValues(t, 4, worst[1], "leaf, root, commit, branch")
-	require.Less(t, worst[3], int64(300_000))
-}
-
-// TestSequentialRoundTrips runs on a fake clock where every request takes one
-// second, so the elapsed time counts the requests that wait for each other.
-func TestSequentialRoundTrips(t *testing.T) {
-	store := big(t, 60_000)
-	synctest.Test(t, func(t *testing.T) {
-		store.latency = time.Second
-		elapsed := func(act func(r *dataset.Repository) error) int {
-			start := time.Now()
-			require.NoError(t, act(dataset.New(store)))
-			return int(time.Since(start) / time.Second)
-		}
-		require.Equal(t, 6, elapsed(func(r *dataset.Repository) error {
-			_, err := r.Commit(t.Context(), dataset.Request{Branch: "main", Time: noon, Changes: put(realistic(31, 2))})
-			return err
-		}), "branch, commit, root, leaf; then the blobs and the commit together; then the branch")
-		var scattered []dataset.Entry
-		for n := range 60 {
-			scattered = append(scattered, realistic(n*1000, 3))
-		}
-		require.Equal(t, 6, elapsed(func(r *dataset.Repository) error {
-			_, err := r.Commit(t.Context(), dataset.Request{Branch: "main", Time: noon, Changes: put(scattered...)})
-			return err
-		}), "sixty scattered changes wait no longer than one")
-		require.Equal(t, 5, elapsed(func(r *dataset.Repository) error {
-			changes, err := r.Diff(t.Context(), "main~1", "main")
-			require.Len(t, changes, 60)
-			return err
-		}), "branch, commit, parent; both roots; all leaves")
-	})
-}
-
-func TestDiffReadsOnlyWhatDiffers(t *testing.T) {
-	store := big(t, 60_000)
-	commit(t, dataset.New(store), "main", put(realistic(777, 9)))
-	store.reset()
-	changes, err := dataset.New(store).Diff(t.Context(), "main~1", "main")
-	require.NoError(t, err)
-	require.Len(t, changes, 1)
-	require.LessOrEqual(t, store.reads.Load(), int64(2+3+2+2), "two refs; the head twice and its parent; two roots, two leaves")
 }

@@ -12,8 +12,10 @@
 // Every sum and comparison is done in float32 in XGBoost's own order, so the
 // margins are XGBoost's, bit for bit; predictions are too where XGBoost runs
 // on glibc 2.28 to 2.40, whose expf and logf are reproduced here (other
-// versions of the C library may differ in the last bit).
+// versions of the C library may differ in the last bit). survival:aft alone
+// takes its exponential in float64, where Go's and the C library's may differ
+// by a bit that survives rounding to float32 about once in 10⁸ times.
 //
-// Load takes XGBoost's JSON and UBJSON files. What is not supported, such as
-// trees with vector leaves, is refused by name.
+// Load takes the JSON and UBJSON files of XGBoost 1.0 and later. What is not
+// supported, such as an objective of one's own, is refused by name.
 package gbdt

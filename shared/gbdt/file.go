@@ -17,11 +17,12 @@ type file struct {
 }
 
 type learner struct {
-	Booster      booster       `json:"gradient_booster"`
-	Param        learnerParam  `json:"learner_model_param"`
-	Objective    objectiveFile `json:"objective"`
-	FeatureNames []string      `json:"feature_names"`
-	FeatureTypes []string      `json:"feature_types"`
+	Booster      booster        `json:"gradient_booster"`
+	Param        learnerParam   `json:"learner_model_param"`
+	Objective    objectiveFile  `json:"objective"`
+	Attributes   attributesFile `json:"attributes"`
+	FeatureNames []string       `json:"feature_names"`
+	FeatureTypes []string       `json:"feature_types"`
 }
 
 type learnerParam struct {
@@ -47,17 +48,32 @@ type booster struct {
 type boosterModel struct {
 	Trees    []treeFile `json:"trees"`
 	TreeInfo []int32    `json:"tree_info"`
+	Rounds   []int32    `json:"iteration_indptr"` // each round's first tree, then how many there are
+	Param    treesParam `json:"gbtree_model_param"`
 	Weights  []float32  `json:"weights"`
+}
+
+type treesParam struct {
+	Parallel string `json:"num_parallel_tree"`
+}
+
+// attributesFile is what training kept beside the model.
+type attributesFile struct {
+	BestIteration string `json:"best_iteration"`
 }
 
 // treeFile is one tree as parallel arrays, one entry per node.
 type treeFile struct {
-	LeftChildren    []int32   `json:"left_children"`
-	RightChildren   []int32   `json:"right_children"`
-	SplitIndices    []int32   `json:"split_indices"`
-	SplitConditions []float32 `json:"split_conditions"` // a leaf's value at a leaf
-	DefaultLeft     flags     `json:"default_left"`
-	SplitType       []int32   `json:"split_type"` // 1 is categorical
+	LeftChildren    []int32 `json:"left_children"`
+	RightChildren   []int32 `json:"right_children"`
+	SplitIndices    []int32 `json:"split_indices"`
+	SplitConditions floats  `json:"split_conditions"` // a leaf's value at a leaf
+	DefaultLeft     flags   `json:"default_left"`
+	SplitType       []int32 `json:"split_type"` // 1 is categorical
+
+	// With size_leaf_vector above 1: see checkVectors.
+	LeafWeights floats `json:"leaf_weights"`
+	BaseWeights floats `json:"base_weights"`
 
 	// Node CategoriesNodes[i] sends right the categories at
 	// Categories[CategoriesSegments[i]:][:CategoriesSizes[i]].
@@ -95,6 +111,74 @@ func (f *flags) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
+// floats are numbers. XGBoost's JSON has NaN and Infinity bare, which JSON does
+// not know; quoteSpecials makes texts of them.
+type floats []float32
+
+// UnmarshalJSON takes an array of numbers and of the texts NaN, Infinity and
+// -Infinity.
+func (f *floats) UnmarshalJSON(data []byte) error {
+	inner := bytes.Trim(data, "[] \t\r\n")
+	if data[0] != '[' {
+		return fmt.Errorf("%.20s where a list of numbers should be", data)
+	}
+	*f = make(floats, 0, bytes.Count(inner, []byte(","))+1)
+	if len(inner) == 0 {
+		return nil
+	}
+	for part := range bytes.SplitSeq(inner, []byte(",")) {
+		text := string(bytes.TrimSpace(part))
+		switch text {
+		case `"NaN"`, `"Infinity"`, `"-Infinity"`:
+			text = strings.Trim(text, `"`)
+		}
+		value, err := strconv.ParseFloat(text, 32)
+		if err != nil {
+			return fmt.Errorf("%.20s where a number should be", text)
+		}
+		*f = append(*f, float32(value))
+	}
+	return nil
+}
+
+// quoteSpecials puts quotes around NaN, Infinity and -Infinity outside of texts.
+func quoteSpecials(data []byte) []byte {
+	if !bytes.Contains(data, []byte("NaN")) && !bytes.Contains(data, []byte("Infinity")) {
+		return data
+	}
+	result := make([]byte, 0, len(data)+len(data)/8)
+	text := false
+	for i := 0; i < len(data); {
+		special := ""
+		switch {
+		case text && data[i] == '\\' && i+1 < len(data):
+			result = append(result, data[i])
+			i++
+		case data[i] == '"':
+			text = !text
+		case !text:
+			special = specialAt(data[i:])
+		}
+		if special != "" {
+			result = append(append(append(result, '"'), special...), '"')
+			i += len(special)
+			continue
+		}
+		result = append(result, data[i])
+		i++
+	}
+	return result
+}
+
+func specialAt(data []byte) string {
+	for _, special := range []string{"NaN", "Infinity", "-Infinity"} {
+		if bytes.HasPrefix(data, []byte(special)) {
+			return special
+		}
+	}
+	return ""
+}
+
 // decode reads either format; they are told apart by the byte after the first
 // brace, which in JSON is white space, a quote or a brace.
 func decode(data []byte) (*file, error) {
@@ -109,7 +193,7 @@ func decode(data []byte) (*file, error) {
 	if len(trimmed) > 1 && !bytes.ContainsRune([]byte(" \t\r\n\"}"), rune(trimmed[1])) {
 		return result, decodeUBJSON(trimmed, result)
 	}
-	if err := json.Unmarshal(trimmed, result); err != nil {
+	if err := json.Unmarshal(quoteSpecials(trimmed), result); err != nil {
 		return nil, fmt.Errorf("JSON: %w", err)
 	}
 	return result, nil

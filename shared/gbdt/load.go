@@ -2,7 +2,6 @@ package gbdt
 
 import (
 	"fmt"
-	"math"
 	"slices"
 )
 
@@ -22,7 +21,9 @@ type Model struct {
 	outputs   int
 	link      link
 	base      []float32 // margin per group
-	forest    forest
+	forest    *forest
+	rounds    []int     // each round's first tree, then how many there are
+	best      int       // the best round, or -1
 	linear    []float32 // gblinear: features × groups, then one bias per group
 }
 
@@ -42,7 +43,7 @@ func Load(data []byte) (*Model, error) {
 
 func build(f *file) (*Model, error) {
 	l := &f.Learner
-	m := &Model{objective: l.Objective.Name, version: f.Version, names: l.FeatureNames, types: l.FeatureTypes}
+	m := &Model{forest: new(forest), objective: l.Objective.Name, version: f.Version, names: l.FeatureNames, types: l.FeatureTypes}
 	groups, err := m.shape(&l.Param)
 	if err != nil {
 		return nil, err
@@ -53,7 +54,11 @@ func build(f *file) (*Model, error) {
 	if err := m.setBase(l.Param.BaseScore, groups); err != nil {
 		return nil, err
 	}
-	return m, m.setBooster(&l.Booster)
+	trees, err := m.setBooster(&l.Booster)
+	if err != nil {
+		return nil, err
+	}
+	return m, m.setRounds(trees, &l.Attributes)
 }
 
 // shape reads the number of features and of groups: classes times targets.
@@ -100,32 +105,34 @@ func (m *Model) setBase(text string, groups int) error {
 	return nil
 }
 
-func (m *Model) setBooster(b *booster) error {
+// setBooster gives the part of the booster that has its trees.
+func (m *Model) setBooster(b *booster) (*boosterModel, error) {
 	switch b.Name {
 	case "gbtree":
-		return m.setTrees(&b.Model, nil)
+		return &b.Model, m.setTrees(&b.Model, nil)
 	case "dart":
 		if b.GBTree == nil {
-			return fmt.Errorf("booster dart has no gbtree")
+			return nil, fmt.Errorf("booster dart has no gbtree")
 		}
 		if len(b.WeightDrop) != len(b.GBTree.Model.Trees) {
-			return fmt.Errorf("booster dart has %d trees and %d weights", len(b.GBTree.Model.Trees), len(b.WeightDrop))
+			return nil, fmt.Errorf("booster dart has %d trees and %d weights", len(b.GBTree.Model.Trees), len(b.WeightDrop))
 		}
-		return m.setTrees(&b.GBTree.Model, b.WeightDrop)
+		return &b.GBTree.Model, m.setTrees(&b.GBTree.Model, b.WeightDrop)
 	case "gblinear":
 		if want := (m.features + 1) * len(m.base); len(b.Model.Weights) != want {
-			return fmt.Errorf("booster gblinear has %d weights: want %d", len(b.Model.Weights), want)
+			return nil, fmt.Errorf("booster gblinear has %d weights: want %d", len(b.Model.Weights), want)
 		}
 		m.linear = b.Model.Weights
-		return nil
+		return &b.Model, nil
 	}
-	return fmt.Errorf("booster %q is not supported: want gbtree, dart or gblinear", clip(b.Name))
+	return nil, fmt.Errorf("booster %q is not supported: want gbtree, dart or gblinear", clip(b.Name))
 }
 
 func (m *Model) setTrees(model *boosterModel, weights []float32) error {
 	if len(model.TreeInfo) != len(model.Trees) {
 		return fmt.Errorf("%d trees but %d entries in tree_info", len(model.Trees), len(model.TreeInfo))
 	}
+	lay := newLayout(m.forest, m.features, len(m.base))
 	for i := range model.Trees {
 		group := int(model.TreeInfo[i])
 		if group < 0 || group >= len(m.base) {
@@ -135,75 +142,19 @@ func (m *Model) setTrees(model *boosterModel, weights []float32) error {
 		if weights != nil {
 			weight = weights[i]
 		}
-		if err := m.forest.add(&model.Trees[i], m.features, group, weight); err != nil {
+		if err := lay.add(&model.Trees[i], group, weight); err != nil {
 			return fmt.Errorf("tree %d: %w", i, err)
 		}
 	}
 	return nil
 }
 
-// add lays a tree out breadth first, so that the children of a node are
-// neighbours and only one of them needs a pointer. Reaching a node twice, by a
-// cycle or a shared child, is an error; nodes that nothing reaches are dropped.
-func (f *forest) add(t *treeFile, features, group int, weight float32) error {
-	if err := t.check(); err != nil {
-		return err
-	}
-	categories, err := t.categories()
-	if err != nil {
-		return err
-	}
-	first := len(f.nodes)
-	if first+len(t.LeftChildren) > math.MaxInt32 {
-		return fmt.Errorf("the model has more than %d nodes", math.MaxInt32)
-	}
-	seen := make([]bool, len(t.LeftChildren))
-	queue := make([]int32, 1, len(t.LeftChildren))
-	seen[0] = true
-	for at := 0; at < len(queue); at++ {
-		index := queue[at]
-		left, right := t.LeftChildren[index], t.RightChildren[index]
-		if left == -1 {
-			f.nodes = append(f.nodes, node{value: float32(t.SplitConditions[index] * weight), feature: leafFlag})
-			continue
-		}
-		for _, child := range [2]int32{left, right} {
-			if child <= 0 || int(child) >= len(seen) || seen[child] {
-				return fmt.Errorf("node %d has child %d: want a node from 1 to %d that has no other parent", index, child, len(seen)-1)
-			}
-			seen[child] = true
-		}
-		n := node{value: t.SplitConditions[index], left: int32(first + len(queue))}
-		queue = append(queue, left, right)
-		split := t.SplitIndices[index]
-		if split < 0 || int(split) >= features {
-			return fmt.Errorf("node %d splits feature %d: want 0 to %d", index, split, features-1)
-		}
-		n.feature = uint32(split)
-		if t.DefaultLeft[index] != 0 {
-			n.feature |= defaultLeftFlag
-		}
-		if len(t.SplitType) > 0 && t.SplitType[index] == 1 {
-			n.feature |= categoricalFlag
-			n.value = math.Float32frombits(uint32(len(f.sets)))
-			f.sets = append(f.sets, newCategorySet(categories[index]))
-		}
-		f.nodes = append(f.nodes, n)
-	}
-	f.roots = append(f.roots, root{node: int32(first), group: int32(group)})
-	return nil
-}
-
-// check makes sure that the parallel arrays are as long as each other.
-func (t *treeFile) check() error {
-	if size, err := integer("size_leaf_vector", t.Param.SizeLeafVector); err != nil {
-		return err
-	} else if size > 1 {
-		return fmt.Errorf("leaves with %d values are not supported (train with multi_strategy one_output_per_tree)", size)
-	}
+// check makes sure that the parallel arrays are as long as each other. leaves
+// are the vectors of a tree whose leaves have one value per group; else nil.
+func (t *treeFile) check(groups int) (leaves []float32, err error) {
 	n := len(t.LeftChildren)
 	if n == 0 {
-		return fmt.Errorf("it has no nodes")
+		return nil, fmt.Errorf("it has no nodes")
 	}
 	for _, column := range []struct {
 		name string
@@ -213,13 +164,44 @@ func (t *treeFile) check() error {
 		{"split_conditions", len(t.SplitConditions)}, {"default_left", len(t.DefaultLeft)},
 	} {
 		if column.len != n {
-			return fmt.Errorf("%s has %d entries and left_children %d", column.name, column.len, n)
+			return nil, fmt.Errorf("%s has %d entries and left_children %d", column.name, column.len, n)
 		}
 	}
 	if len(t.SplitType) != 0 && len(t.SplitType) != n {
-		return fmt.Errorf("split_type has %d entries and left_children %d", len(t.SplitType), n)
+		return nil, fmt.Errorf("split_type has %d entries and left_children %d", len(t.SplitType), n)
 	}
-	return nil
+	size, err := integer("size_leaf_vector", t.Param.SizeLeafVector)
+	if err != nil || size <= 1 {
+		return nil, err
+	}
+	return t.checkVectors(size, groups)
+}
+
+// checkVectors finds the leaves' vectors: since XGBoost 3.2 in leaf_weights,
+// where a leaf's right child says; before, in base_weights, where each node has
+// one.
+func (t *treeFile) checkVectors(size, groups int) ([]float32, error) {
+	if size != groups {
+		return nil, fmt.Errorf("its leaves have %d values: want one for each of %d outputs", size, groups)
+	}
+	leaves, name := t.LeafWeights, "leaf_weights"
+	if leaves == nil {
+		leaves, name = t.BaseWeights, "base_weights"
+	}
+	for i, left := range t.LeftChildren {
+		if at := t.vector(int32(i)); left == -1 && (at < 0 || at >= len(leaves)/groups) {
+			return nil, fmt.Errorf("leaf %d has vector %d of %d in %s", i, at, len(leaves)/groups, name)
+		}
+	}
+	return leaves, nil
+}
+
+// vector is which vector is a leaf's.
+func (t *treeFile) vector(leaf int32) int {
+	if t.LeafWeights != nil {
+		return int(t.RightChildren[leaf])
+	}
+	return int(leaf)
 }
 
 // categories maps each categorical node to the categories that go right.
@@ -230,11 +212,15 @@ func (t *treeFile) categories() (map[int32][]int32, error) {
 			n, len(t.CategoriesSegments), len(t.CategoriesSizes))
 	}
 	result := make(map[int32][]int32, n)
+	unused := int64(len(t.Categories))
 	for i, index := range t.CategoriesNodes {
 		begin, size := t.CategoriesSegments[i], t.CategoriesSizes[i]
 		total := int64(len(t.Categories))
 		if begin < 0 || size < 0 || begin > total || size > total-begin {
 			return nil, fmt.Errorf("node %d has categories %d+%d of %d", index, begin, size, total)
+		}
+		if unused -= size; unused < 0 {
+			return nil, fmt.Errorf("node %d shares categories with other nodes", index)
 		}
 		set := t.Categories[begin : begin+size]
 		if len(set) > 0 && (slices.Min(set) < 0 || slices.Max(set) >= maxCategory) {

@@ -77,13 +77,14 @@ func TestLoadNamesWhatIsWrong(t *testing.T) {
 		"feature beyond":     {firstTree(t, at("split_indices", 0, 77)), "splits feature 77: want 0 to 7"},
 		"categories beyond":  {firstTree(t, set("categories", []int{})), "of 0"},
 		"negative category":  {firstTree(t, at("categories", 0, -1)), "outside 0 to"},
-		"vector leaves":      {firstTree(t, set("tree_param", map[string]any{"size_leaf_vector": "3"})), "leaves with 3 values are not supported"},
+		"vector leaves":      {firstTree(t, set("tree_param", map[string]any{"size_leaf_vector": "3"})), "its leaves have 3 values: want one for each of 1 outputs"},
 		"a flag of 2":        {firstTree(t, at("default_left", 0, 2)), "want 0, 1, true or false"},
 		"no base score":      {param("base_score", ""), `base_score is ""`},
 		"base score of 1":    {param("base_score", "[1E0]"), "want a probability strictly between 0 and 1"},
 		"base scores":        {param("base_score", "[1E-1,2E-1]"), "base_score has 2 values"},
 		"no features":        {param("num_feature", "0"), "num_feature is 0"},
 		"classes":            {param("num_class", "99999999"), "at most 65536 outputs"},
+		"absurd base score":  {param("base_score", "["+strings.Repeat("1E-1,", 70000)+"1]"), "base_score has"},
 		"word for a number":  {param("num_class", "many"), `num_class is "many"`},
 		"other booster": {edited(t, "partition.json", func(_, booster map[string]any) {
 			booster["name"] = "gbforest"
@@ -91,6 +92,24 @@ func TestLoadNamesWhatIsWrong(t *testing.T) {
 		"other objective": {edited(t, "partition.json", func(learner, _ map[string]any) {
 			learner["objective"].(map[string]any)["name"] = "my:objective"
 		}), `objective "my:objective" is not supported`},
+		"shared categories": {firstTree(t, func(tree map[string]any) {
+			for i := range tree["categories_segments"].([]any) {
+				tree["categories_segments"].([]any)[i] = 0
+				tree["categories_sizes"].([]any)[i] = len(tree["categories"].([]any))
+			}
+		}), "shares categories with other nodes"},
+		"rounds beyond": {edited(t, "partition.json", func(_, booster map[string]any) {
+			booster["model"].(map[string]any)["iteration_indptr"] = []int{0, 99}
+		}), "iteration_indptr 1 is 99"},
+		"rounds of other trees": {edited(t, "partition.json", func(_, booster map[string]any) {
+			booster["model"].(map[string]any)["iteration_indptr"] = []int{0, 1}
+		}), "iteration_indptr ends at 1 of 8 trees"},
+		"best round": {edited(t, "partition.json", func(learner, _ map[string]any) {
+			learner["attributes"] = map[string]any{"best_iteration": "last"}
+		}), `best_iteration is "last"`},
+		"best round beyond": {edited(t, "partition.json", func(learner, _ map[string]any) {
+			learner["attributes"] = map[string]any{"best_iteration": "8"}
+		}), "best_iteration is 8: want a round below 8"},
 		"tree info": {edited(t, "partition.json", func(_, booster map[string]any) {
 			booster["model"].(map[string]any)["tree_info"] = []int{1, 2}
 		}), "entries in tree_info"},

@@ -2,6 +2,7 @@ package gbdt
 
 import (
 	"fmt"
+	"math"
 	"slices"
 )
 
@@ -9,12 +10,13 @@ import (
 type link int
 
 const (
-	identity link = iota // the margin itself
-	logistic             // a probability
-	logLink              // e to the margin
-	hinge                // 0 or 1
-	softprob             // one probability per class
-	softmax              // the likeliest class
+	identity      link = iota // the margin itself
+	logistic                  // a probability
+	logLink                   // e to the margin
+	logLinkDouble             // the same, through float64
+	hinge                     // 0 or 1
+	softprob                  // one probability per class
+	softmax                   // the likeliest class
 )
 
 // linkOf is the link of an objective by XGBoost's name for it.
@@ -27,8 +29,10 @@ func linkOf(objective string) (link, error) {
 		return identity, nil
 	case "binary:hinge":
 		return hinge, nil
-	case "count:poisson", "reg:gamma", "reg:tweedie", "survival:cox", "survival:aft":
+	case "count:poisson", "reg:gamma", "reg:tweedie", "survival:cox":
 		return logLink, nil
+	case "survival:aft":
+		return logLinkDouble, nil
 	case "multi:softprob":
 		return softprob, nil
 	case "multi:softmax":
@@ -58,6 +62,8 @@ func (l link) one(v float32) float32 {
 		return sigmoid(v)
 	case logLink:
 		return expf(v)
+	case logLinkDouble:
+		return float32(math.Exp(float64(v)))
 	case hinge:
 		return step(v)
 	}
@@ -74,7 +80,7 @@ func (l link) margin(score float32) (float32, error) {
 		return 0, fmt.Errorf("base_score is %v: want a probability strictly between 0 and 1", score)
 	case l == logistic:
 		return -logf(1/score - 1), nil
-	case l == logLink:
+	case l == logLink, l == logLinkDouble:
 		return logf(score), nil
 	}
 	return score, nil

@@ -1,104 +1,6 @@
 package gbdt
 
-import (
-	"fmt"
-	"math"
-	"slices"
-)
-
-// node is an inner node or a leaf. Inner nodes: value is the threshold (for
-// categorical ones the bits of an index into forest.sets), and the children are
-// left and left+1. Leaves: value is the leaf's weight.
-type node struct {
-	value   float32
-	feature uint32 // with the flags below
-	left    int32
-}
-
-const (
-	leafFlag        = 1 << 31
-	defaultLeftFlag = 1 << 30
-	categoricalFlag = 1 << 29
-	featureMask     = 1<<29 - 1
-)
-
-type root struct{ node, group int32 }
-
-// forest is all trees of a model in one array.
-type forest struct {
-	nodes []node
-	roots []root
-	sets  []categorySet
-}
-
-// maxCategory: categories are below 2²⁴, where float32 stops counting by ones.
-const maxCategory = 1 << 24
-
-// categorySet is the categories that go right: as bits when they are small, in
-// order when they are not.
-type categorySet struct {
-	bits   []uint64
-	sorted []int32
-}
-
-const maxBits = 4096
-
-func newCategorySet(categories []int32) categorySet {
-	if len(categories) == 0 {
-		return categorySet{}
-	}
-	largest := slices.Max(categories)
-	if largest >= maxBits {
-		sorted := slices.Clone(categories)
-		slices.Sort(sorted)
-		return categorySet{sorted: sorted}
-	}
-	set := categorySet{bits: make([]uint64, largest/64+1)}
-	for _, category := range categories {
-		set.bits[category/64] |= 1 << (category % 64)
-	}
-	return set
-}
-
-// right says whether the category v, cut to a whole number, goes right. What
-// is no valid category goes left.
-func (s *categorySet) right(v float32) bool {
-	if !(v >= 0 && v < maxCategory) {
-		return false
-	}
-	category := int32(v)
-	if s.sorted != nil {
-		_, found := slices.BinarySearch(s.sorted, category)
-		return found
-	}
-	word := int(category / 64)
-	return word < len(s.bits) && s.bits[word]>>(category%64)&1 == 1
-}
-
-// leaf follows a row from a root to its leaf's value.
-func (f *forest) leaf(at int32, row []float32) float32 {
-	n := &f.nodes[at]
-	for n.feature&leafFlag == 0 {
-		v := row[n.feature&featureMask]
-		var right bool
-		switch {
-		case v != v:
-			right = n.feature&defaultLeftFlag == 0
-		case n.feature&categoricalFlag != 0:
-			right = f.set(n).right(v)
-		default:
-			right = !(v < n.value)
-		}
-		next := n.left
-		if right {
-			next++
-		}
-		n = &f.nodes[next]
-	}
-	return n.value
-}
-
-func (f *forest) set(n *node) *categorySet { return &f.sets[math.Float32bits(n.value)] }
+import "fmt"
 
 // Features is the length of a row.
 func (m *Model) Features() int { return m.features }
@@ -176,26 +78,18 @@ func (m *Model) checkLengths(n int, rows, out []float32, width int) {
 	}
 }
 
-// block is how many rows go through one tree before the next tree: few enough
-// to stay in the cache together with it.
-const block = 64
-
 func (m *Model) margins(n int, rows, out []float32) {
 	groups := len(m.base)
 	for i := range n {
 		copy(out[i*groups:], m.base)
 	}
-	if m.linear != nil {
+	switch {
+	case m.linear != nil:
 		m.addLinear(n, rows, out)
-		return
-	}
-	for begin := 0; begin < n; begin += block {
-		end := min(begin+block, n)
-		for _, r := range m.forest.roots {
-			for i := begin; i < end; i++ {
-				out[i*groups+int(r.group)] += m.forest.leaf(r.node, rows[i*m.features:][:m.features])
-			}
-		}
+	case n == 1:
+		m.forest.addOne(rows, out)
+	default:
+		m.forest.addBatch(n, m.features, rows, out)
 	}
 }
 

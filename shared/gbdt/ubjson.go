@@ -220,10 +220,10 @@ func (d *ubjson) elements(v reflect.Value, n int, marker byte, depth int) {
 		d.take(n * size(marker))
 		return
 	}
-	if floats, ok := slice[float32](v); ok && marker == 'd' {
-		*floats = make([]float32, n)
+	if list := floatsOf(v); list != nil && marker == 'd' {
+		*list = make(floats, n)
 		for i, raw := 0, d.take(4*n); i < n; i++ {
-			(*floats)[i] = math.Float32frombits(binary.BigEndian.Uint32(raw[4*i:]))
+			(*list)[i] = math.Float32frombits(binary.BigEndian.Uint32(raw[4*i:]))
 		}
 		return
 	}
@@ -236,12 +236,12 @@ func (d *ubjson) elements(v reflect.Value, n int, marker byte, depth int) {
 	}
 }
 
-func slice[T any](v reflect.Value) (*[]T, bool) {
+func floatsOf(v reflect.Value) *floats {
 	if !v.IsValid() || !v.CanAddr() {
-		return nil, false
+		return nil
 	}
-	target, ok := v.Addr().Interface().(*[]T)
-	return target, ok
+	target, _ := v.Addr().Interface().(*floats)
+	return target
 }
 
 func (d *ubjson) appendOne(v reflect.Value, marker byte, depth int) {

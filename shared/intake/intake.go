@@ -31,6 +31,7 @@ const (
 	CauseSchedule = "schedule"
 	CauseDrift    = "drift"
 	CauseManual   = "manual"
+	CauseRetrain  = contract.CauseRetrain
 )
 
 // StatusFailed is the contract.Outcome status of a run that broke; any other

@@ -94,9 +94,9 @@ func checkStart(model string, cause contract.Cause) error {
 		return fault.Wrap(fault.Invalid, "start a run", err)
 	}
 	switch cause.Kind {
-	case CauseSchedule, CauseDrift, CauseManual:
+	case CauseSchedule, CauseDrift, CauseManual, CauseRetrain:
 	default:
-		return fault.New(fault.Invalid, "start a run of "+model, "cause.kind %q: want schedule, drift or manual", cause.Kind)
+		return fault.New(fault.Invalid, "start a run of "+model, "cause.kind %q: want schedule, drift, manual or retrain", cause.Kind)
 	}
 	if cause.ID == "" {
 		return fault.New(fault.Invalid, "start a run of "+model, "cause.id is empty").

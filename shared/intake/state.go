@@ -95,10 +95,10 @@ func (s *State) start(cause contract.Cause, now time.Time) verdict {
 	s.Causes = s.Causes[max(0, len(s.Causes)-maxCauses):]
 	forced := cause.Kind != CauseSchedule
 	switch {
-	case s.Run != nil && s.Run.Closed.IsZero():
+	case s.Run != nil && s.Run.Closed.IsZero() && cause.Kind != CauseRetrain: // that run's plan would not say so
 		return verdict{changed: true, reason: "run " + s.Run.Name + " is collecting"}
 	case s.Run != nil && forced:
-		if s.Queued == nil {
+		if s.Queued == nil || cause.Kind == CauseRetrain {
 			s.Queued = &cause
 		}
 		return verdict{changed: true, reason: "run " + s.Run.Name + " is going on; another follows it"}

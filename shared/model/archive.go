@@ -69,6 +69,22 @@ func Unpack(archive []byte) (*Artifact, error) {
 	return fromFiles(files)
 }
 
+// Trees gives the trees of model.tar.gz as XGBoost saved them. The error is of
+// kind Invalid.
+func Trees(archive []byte) ([]byte, error) {
+	files, err := read(archive)
+	if err != nil {
+		return nil, fault.New(fault.Invalid, "read model.tar.gz", "%w", err)
+	}
+	if trees, ok := files[FileUBJSON]; ok {
+		return trees, nil
+	}
+	if trees, ok := files[FileJSON]; ok {
+		return trees, nil
+	}
+	return nil, fault.New(fault.Invalid, "read model.tar.gz", "it has neither %s nor %s", FileUBJSON, FileJSON)
+}
+
 // Extract writes the files of model.tar.gz into a folder, as SageMaker does at
 // /opt/ml/model, and checks them first. The error is of kind Invalid when the
 // archive is wrong, and Internal when the folder cannot be written.

@@ -159,7 +159,8 @@ func (c *checker) schema() {
 		}
 		share := float64(column.Rows) / float64(max(1, c.whole.Rows))
 		c.add(column.Name, "partial_column", share, 1, c.whole.Rows, true, // rows are told apart by their whole content
-			"column %q is in the objects of %d of %d rows only; upload every object with the same columns", column.Name, column.Rows, c.whole.Rows)
+			"column %q is in the objects of %d of %d rows only%s; upload every object with the same columns",
+			column.Name, column.Rows, c.whole.Rows, c.whole.without(column.Name))
 	}
 	if c.previous == nil {
 		return
@@ -167,7 +168,8 @@ func (c *checker) schema() {
 	for _, before := range c.previous.Columns {
 		now := c.whole.Column(before.Name)
 		if now == nil && c.needs(before.Name) {
-			c.add(before.Name, "missing_column", 0, 1, c.whole.Rows, true, "column %q, which the commit before has, is gone", before.Name)
+			c.add(before.Name, "missing_column", 0, 1, c.whole.Rows, true, "column %q, which the commit before has, is gone%s",
+				before.Name, c.whole.without(before.Name))
 		}
 	}
 }

@@ -39,7 +39,7 @@ func (p *Profile) Check() error {
 			return fmt.Errorf("column %q: %w", c.Name, err)
 		}
 	}
-	return nil
+	return checkHeaders(p.Headers)
 }
 
 func (c *Column) check() error {

@@ -37,6 +37,10 @@ type Profile struct {
 	Classes map[string]int64 `json:"classes"`
 	// OtherClasses counts the rows of a target with too many values to list.
 	OtherClasses int64 `json:"other_classes,omitempty"`
+	// Headers says which objects came with which columns, where all objects are
+	// known; the first is the first object's. Profiles from before it was kept
+	// have none.
+	Headers []Header `json:"headers,omitempty"`
 }
 
 // Column sums up one column.
@@ -104,6 +108,7 @@ func Of(t *table.Table, cfg *trainconfig.Config) Profile {
 	if target := p.Column(cfg.Data.Target); target != nil {
 		p.Classes, p.OtherClasses = target.values()
 	}
+	p.Name(t.Name)
 	return p
 }
 
@@ -185,7 +190,7 @@ func Merge(profiles ...Profile) (Profile, error) {
 		return Profile{}, fault.New(fault.Invalid, op, "there are none")
 	}
 	columns := map[string]*Column{}
-	out := Profile{Format: Format, Target: profiles[0].Target, Classes: map[string]int64{}}
+	out := Profile{Format: Format, Target: profiles[0].Target, Classes: map[string]int64{}, Headers: mergeHeaders(profiles)}
 	for _, p := range profiles {
 		if p.Format != Format || p.Target != out.Target {
 			return Profile{}, fault.New(fault.Invalid, op, "format %d and target %q do not go with format %d and target %q",

@@ -329,11 +329,7 @@ func (m *machine) bakeWith(r Record, from time.Time) {
 	m.BakeUntil = earlier(later(m.now, from).Add(time.Duration(m.Policy.Bake)), m.stepDeadline())
 	m.NextLook = time.Time{}
 	if m.sequential() {
-		if m.Trial != nil { // a new step's requests are counted anew
-			trial := *m.Trial
-			trial.Step, trial.Until = 0, time.Time{}
-			m.Trial = &trial
-		}
+		m.Trial = m.Trial.again(m.Policy, m.now)
 		m.NextLook = earlier(later(m.now, from).Add(m.Policy.lookEvery()), m.BakeUntil)
 	}
 	m.enter(Baking, r)

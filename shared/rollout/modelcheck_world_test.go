@@ -201,7 +201,7 @@ func (w *world) judged(bake rollout.State, m rollout.Measurements) {
 	if bake.Policy.Analysis.Mode == "sequential" && !bake.First() {
 		w.outcomes = append(w.outcomes, "tried")
 		from := bake.BakeFrom
-		if bake.Trial != nil && bake.Trial.Until.After(from) {
+		if bake.Trial != nil && !bake.Trial.Until.IsZero() {
 			from = bake.Trial.Until
 		}
 		if m.From.After(m.To) || !m.From.Equal(from) && !(from.After(m.To) && m.From.Equal(m.To)) {

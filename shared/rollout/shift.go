@@ -154,7 +154,7 @@ func (c *Controller) Analyze(ctx context.Context, step contract.RolloutStep) (co
 	if condition, detail := view.Compare("", s.Split(s.Weight)); condition == Different || condition == Broken {
 		return c.reply(ctx, step, s, Looked{Turn: s.Turn, Condition: condition, Detail: detail})
 	}
-	q := s.question(now)
+	q := s.Question(now)
 	m, err := c.Gauge.Measure(ctx, q)
 	if err != nil {
 		m = Measurements{From: q.From, To: now, Problem: err.Error()}
@@ -162,13 +162,13 @@ func (c *Controller) Analyze(ctx context.Context, step contract.RolloutStep) (co
 	return c.reply(ctx, step, s, Measured{Turn: s.Turn, Measurements: m})
 }
 
-// question asks for what the present bake is judged by: all of it, or what is
+// Question asks for what the present bake is judged by: all of it, or what is
 // new since the last look.
-func (s State) question(now time.Time) Question {
+func (s State) Question(now time.Time) Question {
 	q := Question{Model: s.Model, Candidate: s.Candidate.Slot, Champion: s.Champion.Slot, From: s.BakeFrom, To: now, Serving: s.Serving}
 	if s.sequential() {
 		q.Slow, q.Increment = time.Duration(s.Policy.LatencyP99), true
-		if s.Trial != nil && s.Trial.Until.After(q.From) {
+		if s.Trial != nil && !s.Trial.Until.IsZero() {
 			q.From = s.Trial.Until
 		}
 		q.From = earlier(q.From, now) // a step's deadline may come before its warm-up ends

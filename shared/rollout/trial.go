@@ -17,11 +17,16 @@ type Trial struct {
 	Slow   sequential.Rates `json:"slow"`   // slower than the latency limit
 	Wrong  sequential.Rates `json:"wrong"`  // by late labels
 
+	// Whether what a step must be able to notice is shown not to be there.
+	NoErrors sequential.Harmless `json:"no_errors,omitzero"`
+	NoSlow   sequential.Harmless `json:"no_slow,omitzero"`
+	NoWrong  sequential.Harmless `json:"no_wrong,omitzero"`
+
 	// While the candidate has all the traffic there is nobody to compare with.
 	ErrorsAlone sequential.Limit `json:"errors_alone"`
 	SlowAlone   sequential.Limit `json:"slow_alone"`
 
-	Step  int64     `json:"step"`           // the candidate's requests in the present step
+	Step  int64     `json:"step"`           // the candidate's requests that were looked at in the present step
 	Until time.Time `json:"until,omitzero"` // looked at up to here
 }
 
@@ -32,11 +37,18 @@ const tests = 5
 // p99.
 const slowShare = 0.01
 
+// guessWrong is the share of wrong answers to expect of a champion.
+const guessWrong = 0.1
+
 func newTrial(p Policy) Trial {
+	a := p.Analysis
 	return Trial{
-		Errors:      sequential.Rates{Margin: p.Analysis.Margin.ErrorRate},
-		Slow:        sequential.Rates{Margin: p.Analysis.Margin.SlowRate},
-		Wrong:       sequential.Rates{Margin: p.Analysis.Margin.Accuracy, Guess: 0.1},
+		NoErrors:    sequential.Harmless{Effect: a.Margin.ErrorRate + a.Effect.ErrorRate},
+		NoSlow:      sequential.Harmless{Effect: a.Margin.SlowRate + a.Effect.SlowRate},
+		NoWrong:     sequential.Harmless{Effect: a.Margin.Accuracy + a.Effect.Accuracy, Guess: guessWrong},
+		Errors:      sequential.Rates{Margin: a.Margin.ErrorRate},
+		Slow:        sequential.Rates{Margin: a.Margin.SlowRate},
+		Wrong:       sequential.Rates{Margin: a.Margin.Accuracy, Guess: guessWrong},
 		ErrorsAlone: sequential.Limit{Max: p.ErrorRate},
 		SlowAlone:   sequential.Limit{Max: slowShare},
 	}
@@ -51,6 +63,24 @@ func (p Policy) lookEvery() time.Duration {
 	return max(10*time.Second, time.Duration(p.Bake)/5)
 }
 
+// again is the trial of the next bake: its requests are counted anew. What came
+// since the last look belongs to the tests still, whatever the weight was, unless
+// a warm-up is to be left out or it is too long ago to be surely there.
+func (t *Trial) again(p Policy, now time.Time) *Trial {
+	if t == nil {
+		return nil
+	}
+	next := *t
+	next.Step = 0
+	if p.WarmUp > 0 || now.Sub(t.Until) > tailKept {
+		next.Until = time.Time{}
+	}
+	return &next
+}
+
+// tailKept is how far back the first look at a bake may reach.
+const tailKept = 10 * time.Minute
+
 // add takes what a look measured. Labels come as totals of the whole rollout;
 // totals that shrink are not believed.
 func (t *Trial) add(m Measurements) error {
@@ -59,21 +89,30 @@ func (t *Trial) add(m Measurements) error {
 		champion = *m.Champion
 	}
 	errors := sequential.Pair{Candidate: candidate.errorCount(), Champion: champion.errorCount()}
-	if err := t.Errors.Look(errors); err != nil {
+	if err := look(&t.Errors, &t.NoErrors, errors); err != nil {
 		return fmt.Errorf("error rates: %w", err)
 	}
 	wrong := sequential.Pair{Candidate: candidate.wrongSince(t.Wrong.Seen.Candidate), Champion: champion.wrongSince(t.Wrong.Seen.Champion)}
-	if err := t.Wrong.Look(wrong); err != nil {
+	if err := look(&t.Wrong, &t.NoWrong, wrong); err != nil {
 		return fmt.Errorf("accuracies: %w", err)
 	}
 	if slow, known := slowCounts(candidate, champion); known {
-		if err := t.Slow.Look(slow); err != nil {
+		if err := look(&t.Slow, &t.NoSlow, slow); err != nil {
 			return fmt.Errorf("slow requests: %w", err)
 		}
 	}
 	t.Step += candidate.Requests
 	t.Until = m.To
 	return nil
+}
+
+// look shows new counts to a test and to its mirror. A trial that began before
+// there was one has no effect in it, and one that leaves no rates has no mirror.
+func look(r *sequential.Rates, none *sequential.Harmless, more sequential.Pair) error {
+	if err := r.Look(more); err != nil || none.Effect <= 0 || none.Effect >= 1 {
+		return err
+	}
+	return none.Look(more)
 }
 
 // addAlone takes a look at which the candidate has all the traffic.
@@ -120,17 +159,17 @@ func (t *Trial) judge(p Policy, weight float64) Judgement {
 		})
 	}
 	findings := []Finding{
-		t.against("error_rate_rise", t.Errors, a.Effect.ErrorRate, weight, p),
-		t.against("slow_rate_rise", t.Slow, a.Effect.SlowRate, weight, p),
+		t.against("error_rate_rise", t.Errors, t.NoErrors, a.Effect.ErrorRate, weight, p),
+		t.against("slow_rate_rise", t.Slow, t.NoSlow, a.Effect.SlowRate, weight, p),
 	}
 	if p.Accuracy > 0 {
-		findings = append(findings, t.against("accuracy_drop", t.Wrong, a.Effect.Accuracy, weight, p))
+		findings = append(findings, t.against("accuracy_drop", t.Wrong, t.NoWrong, a.Effect.Accuracy, weight, p))
 	}
 	return summarise(findings)
 }
 
 // against judges one comparison with the champion.
-func (t *Trial) against(measure string, r sequential.Rates, effect, weight float64, p Policy) Finding {
+func (t *Trial) against(measure string, r sequential.Rates, none sequential.Harmless, effect, weight float64, p Policy) Finding {
 	alpha := p.Analysis.Alpha / tests
 	f := Finding{Measure: measure, Limit: r.Margin, Seen: r.Seen.Candidate.All, P: r.Evidence.P()}
 	f.Floor = sampleFloor(r, effect, weight, alpha, p)
@@ -143,7 +182,7 @@ func (t *Trial) against(measure string, r sequential.Rates, effect, weight float
 		return f.say(Fail, "above")
 	case r.Seen.Champion.All == 0:
 		return f.insufficient("nothing was measured of the champion")
-	case f.Seen < f.Floor || t.Step < p.MinRequests:
+	case t.Step < p.MinRequests || f.Seen < p.MinRequests || f.Seen < f.Floor && !none.Evidence.Against(1-p.Analysis.Power):
 		return f.insufficient("%d of the %d requests that a rise of %v takes to be noticed, %d of %d in this step", f.Seen, f.Floor, effect, t.Step, p.MinRequests)
 	}
 	return f.say(Pass, "not shown to be above")
@@ -155,13 +194,21 @@ func sampleFloor(r sequential.Rates, effect, weight, alpha float64, p Policy) in
 	if seen := r.Seen.Champion; seen.All >= 100 {
 		champion = max((float64(seen.Bad)+0.5)/float64(seen.All+1), 1e-4)
 	}
-	d := sequential.Design{Champion: champion, Effect: effect, Margin: r.Margin, Share: weight / 100, Alpha: alpha, Power: p.Analysis.Power}
-	d.Effect = min(effect, (1-champion-r.Margin)/2)
+	d := p.design(champion, r.Margin, effect, weight, alpha)
 	floor, err := d.Floor()
 	if err != nil { // a champion that is nearly always wrong: no number of requests would do
 		return math.MaxInt64
 	}
 	return max(floor, p.MinRequests)
+}
+
+// design is what a test at a weight must be able to notice. An effect that no
+// rate has room for is cut to half of the room.
+func (p Policy) design(champion, margin, effect, weight, alpha float64) sequential.Design {
+	return sequential.Design{
+		Champion: champion, Margin: margin, Effect: min(effect, (1-champion-margin)/2),
+		Share: weight / 100, Alpha: alpha, Power: p.Analysis.Power,
+	}
 }
 
 // alone judges the candidate by the limits, once it has all the traffic.

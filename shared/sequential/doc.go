@@ -21,13 +21,16 @@
 //   - Rates: the candidate's rate against the champion's in the same time, with
 //     a non-inferiority margin. A latency quantile is a rate too: that of
 //     requests slower than its limit.
+//   - Harmless: the mirror of Rates, whether an effect that one wanted to notice
+//     is shown not to be there, so that a good candidate need not wait for the floor.
 //   - Paired: both versions answered the same requests.
 //   - Interval and MeanInterval: confidence sequences, to show.
 //
 // Several tests at once keep a bound together when their α add up to it: the
 // union bound, which holds however the metrics depend on each other.
 //
-// Sources: Howard, Ramdas, McAuliffe, Sekhon, "Time-uniform, nonparametric,
+// Sources: Wald, "Sequential tests of statistical hypotheses" (1945); Herbster,
+// Warmuth, "Tracking the best expert" (1998); Howard, Ramdas, McAuliffe, Sekhon, "Time-uniform, nonparametric,
 // nonasymptotic confidence sequences" (2021); Turner, Ly, Grünwald, "Generic
 // E-variables for exact sequential k-sample tests that allow for optional
 // stopping" (2024); Waudby-Smith, Ramdas, "Estimating means of bounded random

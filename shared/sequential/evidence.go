@@ -46,7 +46,7 @@ func (e Evidence) P() float64 { return math.Exp(-e.Most) }
 
 // oddsRatios are how much worse than allowed the alternatives are; a mixture
 // over them loses at most their number's logarithm against the best of them.
-var oddsRatios = [...]float64{1.3, 1.7, 2.5, 4, 8, 20, 80}
+var oddsRatios = [...]float64{1.1, 1.3, 1.7, 2.5, 4, 8, 20, 80}
 
 // alternatives is how many there are.
 const alternatives = len(oddsRatios)

@@ -62,7 +62,7 @@ func (d Design) needs(ratio float64) float64 {
 	if drift <= 0 {
 		return math.Inf(1)
 	}
-	threshold := math.Log(float64(alternatives) / d.Alpha)
+	threshold := math.Log(float64(components) / d.Alpha)
 	z := math.Sqrt2 * math.Erfinv(2*d.Power-1)
 	root := (z*math.Sqrt(variance) + math.Sqrt(z*z*variance+4*drift*threshold)) / (2 * drift)
 	return root * root

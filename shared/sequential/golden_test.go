@@ -20,6 +20,11 @@ type golden struct {
 		Looks         [][2][2]int64
 		Evidence      []float64
 	}
+	Harmless []struct {
+		Effect, Guess float64
+		Looks         [][2][2]int64
+		Evidence      []float64
+	}
 	Interval []struct {
 		Bad, All int64
 		Alpha    float64
@@ -59,6 +64,15 @@ func TestGolden(t *testing.T) {
 		for i, look := range c.Looks {
 			require.NoError(t, r.Look(Pair{Candidate: count(look[0]), Champion: count(look[1])}))
 			require.InDelta(t, c.Evidence[i], r.Evidence.Now, 1e-5, "margin %v, look %d", c.Margin, i) // the minimiser's tolerance
+		}
+	}
+	require.NotEmpty(t, g.Harmless)
+	for _, c := range g.Harmless {
+		h, err := NewHarmless(c.Effect, c.Guess)
+		require.NoError(t, err)
+		for i, look := range c.Looks {
+			require.NoError(t, h.Look(Pair{Candidate: count(look[0]), Champion: count(look[1])}))
+			require.InDelta(t, c.Evidence[i], h.Evidence.Now, 1e-5, "effect %v, look %d", c.Effect, i)
 		}
 	}
 	for _, c := range g.Interval {

@@ -15,6 +15,11 @@ func TestBadInput(t *testing.T) {
 	require.EqualError(t, err, "the margin is -0.1: want 0 to below 1")
 	_, err = NewRates(0, math.NaN())
 	require.ErrorContains(t, err, "the guess of the champion's rate is NaN")
+	_, err = NewHarmless(1, 0)
+	require.EqualError(t, err, "the effect is 1: want above 0 and below 1")
+	_, err = NewHarmless(0.1, 1)
+	require.EqualError(t, err, "the guess of the champion's rate is 1: want 0 to below 1")
+	require.EqualError(t, (&Harmless{Effect: 0.1}).Look(Pair{Candidate: Count{Bad: 2, All: 1}}), "the candidate's counts: 2 bad of 1: want 0 ≤ bad ≤ all")
 	_, err = NewPaired(2)
 	require.EqualError(t, err, "the margin is 2: want 0 to below 1")
 	require.EqualError(t, new(Rates).Look(Pair{Candidate: Count{Bad: 2, All: 1}}), "the candidate's counts: 2 bad of 1: want 0 ≤ bad ≤ all")
@@ -22,6 +27,8 @@ func TestBadInput(t *testing.T) {
 	require.ErrorContains(t, new(Paired).Look(Outcomes{Same: -1}), "want no negative count")
 	for _, d := range []Design{{}, {Champion: 0.5, Effect: 0.6, Share: 0.5, Alpha: 0.1, Power: 0.8}, {Champion: 0.1, Effect: 0.1, Share: 1, Alpha: 0.1, Power: 0.8}} {
 		_, err := d.Floor()
+		require.Error(t, err, "%+v", d)
+		_, err = d.Clears()
 		require.Error(t, err, "%+v", d)
 	}
 }
@@ -83,12 +90,14 @@ func FuzzLooks(f *testing.F) {
 		if err != nil {
 			return
 		}
-		p := &Paired{Margin: margin}
+		p, h := &Paired{Margin: margin}, &Harmless{Effect: max(margin, 1e-6)}
 		for range 3 {
 			look := Pair{Count{a, n}, Count{b, m}}
 			if err := r.Look(look); err != nil {
 				return
 			}
+			require.NoError(t, h.Look(look))
+			require.False(t, math.IsNaN(h.Evidence.Now), "%+v", h)
 			low, high := Difference(look, 0.01)
 			require.False(t, math.IsNaN(r.Evidence.Now) || math.IsNaN(low) || math.IsNaN(high), "%+v", r)
 			require.LessOrEqual(t, low, high)

@@ -98,6 +98,61 @@ func TestFalseAlarmsPaired(t *testing.T) {
 	}
 }
 
+// TestHarmlessLetsFewThrough: a candidate with the very effect is cleared no more
+// often than stated, whatever the looks; one like the champion is, and long before
+// the floor.
+func TestHarmlessLetsFewThrough(t *testing.T) {
+	const missed = 0.2
+	for _, p := range []float64{0.002, 0.1} {
+		for _, effect := range []float64{0.035, 0.2} {
+			random := rand.New(rand.NewPCG(uint64(p*1e6), uint64(effect*1e6)))
+			through, cleared := 0, 0
+			d := Design{Champion: p, Effect: effect, Share: 0.1, Alpha: 0.002, Power: 1 - missed}
+			clears, err := d.Clears()
+			require.NoError(t, err)
+			floor, err := d.Floor()
+			require.NoError(t, err)
+			require.Less(t, clears, floor)
+			for range games {
+				bad, good := &Harmless{Effect: effect}, &Harmless{Effect: effect}
+				for range 40 {
+					n := int64(random.IntN(100))
+					champion := draw(random, 9*n, p)
+					require.NoError(t, bad.Look(Pair{Candidate: draw(random, n, p+effect), Champion: champion}))
+					if good.Seen.Candidate.All < 2*clears+100 {
+						require.NoError(t, good.Look(Pair{Candidate: draw(random, n, p), Champion: champion}))
+					}
+				}
+				through += one(bad.Evidence.Against(missed))
+				cleared += one(good.Evidence.Against(missed))
+			}
+			within(t, through, games, missed, "let through")
+			require.Greater(t, float64(cleared)/games, 0.75, "champion %v, effect %v: cleared with %d requests", p, effect, 2*clears)
+		}
+	}
+}
+
+// TestRuinIsNotTheEnd: after a look that both versions suffered in alike, and a
+// bad guess, a test still notices.
+func TestRuinIsNotTheEnd(t *testing.T) {
+	random := rand.New(rand.NewPCG(5, 5))
+	look := func(candidate, champion float64) Pair {
+		return Pair{Candidate: draw(random, 1000, candidate), Champion: draw(random, 9000, champion)}
+	}
+	r := &Rates{Margin: 0.005}
+	require.NoError(t, r.Look(look(0.002, 0.002)))
+	require.NoError(t, r.Look(look(0.3, 0.3)))
+	for range 5 {
+		require.NoError(t, r.Look(look(0.002, 0.002)))
+	}
+	require.False(t, r.Evidence.Against(0.01))
+	looks := 0
+	for ; !r.Evidence.Against(0.01); looks++ {
+		require.Less(t, looks, 10, "%+v", r)
+		require.NoError(t, r.Look(look(0.1, 0.002)))
+	}
+}
+
 // TestFloorHasThePower: with as many requests as Floor says, the effect is
 // noticed about as often as wanted.
 func TestFloorHasThePower(t *testing.T) {

@@ -84,7 +84,7 @@ func (s *Server) invoke(w http.ResponseWriter, r *http.Request) {
 	b := s.batches.Get().(*batch)
 	defer s.batches.Put(b)
 	status := http.StatusOK
-	contentType, err := s.predict(b, w, r)
+	contentType, err := s.predictSafely(b, w, r)
 	if err != nil {
 		b.out, status, contentType = refusal(b.out, err)
 	}
@@ -106,6 +106,17 @@ func refusal(out []byte, err error) (body []byte, status int, contentType string
 	}
 	text, _ := json.Marshal(answer) // a map of strings always encodes
 	return append(append(out[:0], text...), '\n'), status, "application/json"
+}
+
+// predictSafely turns a bug into an answer: a request that makes the server
+// panic is a 500 that is counted, not a connection that just ends.
+func (s *Server) predictSafely(b *batch, w http.ResponseWriter, r *http.Request) (contentType string, err error) {
+	defer func() {
+		if problem := recover(); problem != nil {
+			err = fmt.Errorf("the server failed on this request: %v", problem)
+		}
+	}()
+	return s.predict(b, w, r)
 }
 
 // Unwrap gives the cause.

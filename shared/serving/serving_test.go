@@ -90,6 +90,21 @@ func TestWhatAClientSentWrong(t *testing.T) {
 	}
 }
 
+type panicking struct{}
+
+func (panicking) Read([]byte) (int, error) { panic("a bug") }
+
+func TestAPanicIsAnswered(t *testing.T) {
+	s := server(t)
+	r := httptest.NewRequest(http.MethodPost, "/invocations", panicking{})
+	r.Header.Set("Content-Type", "text/csv")
+	w := httptest.NewRecorder()
+	s.Handler().ServeHTTP(w, r)
+	require.Equal(t, http.StatusInternalServerError, w.Code)
+	require.Contains(t, w.Body.String(), "the server failed on this request: a bug")
+	require.Equal(t, http.StatusOK, post(t, s, "text/csv", "40,Male\n").Code, "it goes on")
+}
+
 func TestMethodsPingAndMetrics(t *testing.T) {
 	s := server(t)
 	get := func(path string) *httptest.ResponseRecorder {

@@ -2,7 +2,6 @@ package asl
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"math"
 	"time"
@@ -23,6 +22,9 @@ type activation struct {
 	retries   int
 	counts    []int64
 	retryAt   *time.Time
+	progress  *Progress // of the attempt
+	submitted int       // TaskSubmitted events of the attempt's call
+	failed    *Failure  // of the last attempt
 
 	token    string             // of a .waitForTaskToken task
 	cancel   context.CancelFunc // of a running task
@@ -31,6 +33,7 @@ type activation struct {
 	inner    bool               // a child failed, so the state itself ran
 	reported bool               // a …StateFailed event was written
 	leave    func(bool)         // of a running distributed Map: the state is left by force
+	mapRun   bool               // the attempt's map run has started a child execution
 }
 
 // outcome is what an attempt gave: the state's output and its variables.
@@ -54,10 +57,6 @@ func (b *branchRun) run(def *Branch, name string, in *payload) (*payload, *Failu
 	}
 }
 
-func (x *Execution) prepareMain(start string, in *payload) {
-	x.main.launch(func() (*payload, *Failure) { return x.main.run(x.spec.Machine.branch, start, in) })
-}
-
 // step enters a state, runs it and exits it.
 func (b *branchRun) step(s *State, in *payload) (string, *payload, *Failure) {
 	a := &activation{exec: b.x, branch: b, state: s, input: in, trigger: b.prev, enteredAt: b.x.now(), counts: make([]int64, len(s.retry))}
@@ -78,41 +77,32 @@ func (a *activation) enter() {
 	c := b.resume
 	b.resume = nil
 	if c != nil {
-		a.enteredAt, a.retries, a.retryAt = c.EnteredAt, c.Retries, c.RetryAt
+		a.enteredAt, a.retries, a.retryAt, a.progress, a.submitted = c.EnteredAt, c.Retries, c.RetryAt, c.Progress, c.Submitted
 		copy(a.counts, c.Counts)
 	}
 	if c != nil && c.EnteredID > 0 {
 		a.enteredID = c.EnteredID
 	} else {
-		a.save()
+		if a.unsettled() {
+			b.saveNow()
+		}
 		if a.state.mapping != nil && a.state.mapping.distributed {
 			a.input = newPayload(a.input.value) // as AWS: the text is normalised
 		}
 		text := a.input.json()
 		b.prev = b.track.add(b.prev, a.state.Type+"StateEntered", a.enteredAt, &Details{Name: a.state.Name, Input: &text, InputDetails: notTruncated})
 		a.enteredID = b.prev
+		b.touch(changed)
 	}
-	a.key = fmt.Sprintf("%s.%d", b.key, b.steps)
-	if b == b.track.root {
-		a.key = fmt.Sprint(a.enteredID)
-	}
+	a.key = a.keyIn(b.key)
 }
 
-// save writes a checkpoint for a state of an outermost branch.
-func (a *activation) save() {
-	b := a.branch
-	if b != b.track.root || b.track.save == nil {
-		return
+// keyIn names the activation within a branch of that key.
+func (a *activation) keyIn(branch string) string {
+	if a.branch == a.branch.track.root {
+		return fmt.Sprint(a.enteredID)
 	}
-	vars := newObject()
-	for k, v := range b.vars.own {
-		vars.Set(k, v)
-	}
-	b.track.save(Checkpoint{
-		State: a.state.Name, Input: a.input.json(), Variables: json.RawMessage(encode(vars)),
-		EnteredAt: a.enteredAt, EnteredID: a.enteredID, Retries: a.retries, Counts: a.counts, RetryAt: a.retryAt,
-		LastEvent: b.track.id, Previous: b.prev,
-	})
+	return fmt.Sprintf("%s.%d", branch, a.branch.steps)
 }
 
 func (a *activation) exit(o *outcome) {
@@ -141,10 +131,11 @@ func (a *activation) exit(o *outcome) {
 func (a *activation) attempts() (*outcome, *Failure) {
 	if a.retryAt != nil {
 		a.branch.sleep(*a.retryAt)
+		a.retryAt = nil
 	}
 	for {
 		o, f := a.attempt()
-		if f == nil {
+		if a.failed = f; f == nil {
 			return o, nil
 		}
 		a.evaluationFailed(f)
@@ -157,7 +148,7 @@ func (a *activation) attempts() (*outcome, *Failure) {
 }
 
 func (a *activation) attempt() (*outcome, *Failure) {
-	a.inner = false
+	a.inner, a.mapRun = false, false
 	a.children, a.finished = nil, nil
 	o, f := a.perform()
 	if f == nil && o.out.tooLarge() {
@@ -224,9 +215,12 @@ func (a *activation) retry(f *Failure) bool {
 		a.counts[i]++
 		a.retries++
 		at := a.exec.now().Add(time.Duration(delay * float64(time.Second)))
-		a.retryAt = &at
-		a.save()
+		a.retryAt, a.progress, a.submitted = &at, nil, 0
+		if a.branch.touch(changed); a.unsettled() {
+			a.branch.saveNow()
+		}
 		a.branch.sleep(at)
+		a.retryAt = nil
 		return true
 	}
 	return false

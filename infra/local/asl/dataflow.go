@@ -144,7 +144,10 @@ func (a *activation) fillAssign(s *scope, assign []member) ([]any, *Failure) {
 func (a *activation) contextObject() any {
 	t := a.branch.track
 	execution := objectOf("Id", t.arn, "Input", t.input, "StartTime", timestampText(t.start), "Name", t.name,
-		"RoleArn", t.role, "RedriveCount", num(0))
+		"RoleArn", t.role, "RedriveCount", num(int64(a.exec.spec.Redrives)))
+	if at := a.exec.spec.RedrivenAt; !at.IsZero() {
+		execution.Set("RedriveTime", timestampText(at))
+	}
 	o := objectOf("Execution", execution,
 		"StateMachine", objectOf("Id", t.machineARN, "Name", t.machineName))
 	state := objectOf("Name", a.state.Name, "EnteredTime", timestampText(a.enteredAt))

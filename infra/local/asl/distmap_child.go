@@ -70,23 +70,22 @@ func (d *distributed) resume(children []MapChild) *Failure {
 // launch runs a child execution from its start or its checkpoint.
 func (d *distributed) launch(c MapChild, input *payload) *Failure {
 	a := d.a
+	a.mapRun = true
 	child := a.child(c.Index, 0)
 	child.vars = &variables{} // a distributed Map does not see outer variables
 	child.track = d.track(c, input.value)
 	child.track.root = child
-	def, state := a.state.processor, a.state.processor.StartAt
+	def := a.state.processor
 	if p := c.Checkpoint; p != nil {
-		var err error
-		if input, err = child.restore(def, p); err != nil {
+		if err := child.restore(def, p); err != nil {
 			return a.runtime("the local stack cannot resume child execution %d: %s", c.Index, err)
 		}
-		state = p.State
 	} else {
 		text := input.json()
 		child.side("ExecutionStarted", &Details{Input: &text, InputDetails: notTruncated, RoleARN: child.track.role}, 0)
+		child.launch(func() (*payload, *Failure) { return child.run(def, def.StartAt, input) })
 	}
 	d.running++
-	child.launch(func() (*payload, *Failure) { return child.run(def, state, input) })
 	if a.state.mapping.express {
 		a.exec.after(a.exec.now().Add(maxExpress), func() { d.cut(c.Index, TimedOut, &Failure{Name: text(ErrTimeout)}) })
 	}

@@ -2,7 +2,6 @@ package asl
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"math/rand/v2"
 	"time"
@@ -79,27 +78,21 @@ type Spec struct {
 	Input       string // JSON
 	Start       time.Time
 
-	// Checkpoint resumes an execution that was interrupted. The history must
-	// then be cut after event Checkpoint.LastEvent.
+	// Redrives counts how often the execution was redriven, RedrivenAt says
+	// when it was last. TimeoutSeconds of the machine count from there.
+	Redrives   int
+	RedrivenAt time.Time
+
+	// Checkpoint, the merged whole, resumes an execution that was interrupted
+	// or is redriven. The history must then be cut after event
+	// Checkpoint.LastEvent.
 	Checkpoint *Checkpoint
 
 	Event func(Event)      // every event, in order
-	Save  func(Checkpoint) // at each entry of a state of the outermost branch, and before each retry's wait
-}
-
-// Checkpoint is where an execution resumes: it enters the state again, with
-// the input, variables and retry counts that it had.
-type Checkpoint struct {
-	State     string          `json:"state"`
-	Input     string          `json:"input"` // JSON, as the state got it
-	Variables json.RawMessage `json:"variables"`
-	EnteredAt time.Time       `json:"enteredAt"` // a Wait counts from here
-	EnteredID int64           `json:"enteredId"` // the StateEntered event, 0 when it is still to come
-	Retries   int             `json:"retries"`
-	Counts    []int64         `json:"counts,omitempty"`  // attempts used, for each retrier
-	RetryAt   *time.Time      `json:"retryAt,omitempty"` // when the next attempt is due
-	LastEvent int64           `json:"lastEvent"`         // the history up to here is settled
-	Previous  int64           `json:"previous"`          // what the next event follows
+	Save  func(Checkpoint) // whenever the execution has come to a halt, before its tasks are called
+	// Unsuccessful is called before the last event of an execution that does
+	// not succeed, with where a redrive takes up.
+	Unsuccessful func(Redrive)
 }
 
 // Prepare readies an execution. It fails when the input is not JSON or the
@@ -114,38 +107,12 @@ func (e *Engine) Prepare(s Spec) (*Execution, error) {
 		role: s.RoleARN, machineARN: s.MachineARN, machineName: s.MachineName}
 	x.main = &branchRun{x: x, track: x.track, vars: &variables{}}
 	x.track.root = x.main
-	first := &payload{value: input, text: s.Input}
-	start := s.Machine.branch.StartAt
 	if c := s.Checkpoint; c != nil {
-		if first, err = x.main.restore(s.Machine.branch, c); err != nil {
-			return nil, err
-		}
-		start = c.State
+		return x, x.main.restore(s.Machine.branch, c)
 	}
-	x.prepareMain(start, first)
+	first := &payload{value: input, text: s.Input}
+	x.main.launch(func() (*payload, *Failure) { return x.main.run(s.Machine.branch, s.Machine.branch.StartAt, first) })
 	return x, nil
-}
-
-// restore makes an outermost branch go on from a checkpoint; it gives the input
-// of the state that is entered.
-func (b *branchRun) restore(def *Branch, c *Checkpoint) (*payload, error) {
-	if def.States[c.State] == nil {
-		return nil, errors.New("the checkpoint names a state that the machine does not have: " + c.State)
-	}
-	input, err := decode([]byte(c.Input))
-	if err != nil {
-		return nil, err
-	}
-	vars, err := decode(c.Variables)
-	if err != nil {
-		return nil, err
-	}
-	if o, ok := vars.(object); ok && o.Len() > 0 {
-		b.vars.own = map[string]any{}
-		o.Range(func(k string, v any) bool { b.vars.own[k] = v; return true })
-	}
-	b.track.id, b.prev, b.resume = c.LastEvent, c.Previous, c
-	return &payload{value: input, text: c.Input}, nil
 }
 
 // Run runs the execution to its end. It must be called once. The error is
@@ -159,7 +126,11 @@ func (x *Execution) Run(ctx context.Context) (Result, error) {
 		x.main.side("ExecutionStarted", &Details{Input: &x.spec.Input, InputDetails: notTruncated, RoleARN: x.spec.RoleARN}, 0)
 	}
 	if limit := x.spec.Machine.TimeoutSeconds; limit > 0 {
-		x.after(x.spec.Start.Add(time.Duration(limit)*time.Second), func() { x.timedOut = true })
+		from := x.spec.Start
+		if x.spec.Redrives > 0 {
+			from = x.spec.RedrivenAt
+		}
+		x.after(from.Add(time.Duration(limit)*time.Second), func() { x.timedOut = true })
 	}
 	x.loop()
 	defer x.main.kill()
@@ -200,6 +171,9 @@ func (x *Execution) result() (Result, error) {
 }
 
 func (x *Execution) ended(b *branchRun, status Status, event string, f *Failure) Result {
+	if x.spec.Unsuccessful != nil {
+		x.spec.Unsuccessful(x.redrive())
+	}
 	b.emit(event, &Details{Error: f.Name, Cause: f.Cause})
 	return Result{Status: status, Error: f.Name, Cause: f.Cause}
 }

@@ -12,6 +12,8 @@ type track struct {
 	full func()           // ends a child execution that has too many events
 	root *branchRun       // the outermost branch
 
+	taken map[string]*taken // positions that were read and not taken up yet
+
 	arn, name, role         string
 	machineARN, machineName string
 	input                   any
@@ -41,10 +43,12 @@ func terminal(eventType string) bool {
 // emit appends an event that follows the branch's last one and becomes it.
 func (b *branchRun) emit(eventType string, d *Details) int64 {
 	b.prev = b.track.add(b.prev, eventType, b.x.now(), d)
+	b.touch(moved)
 	return b.prev
 }
 
 // side appends an event that the branch's next one does not follow.
 func (b *branchRun) side(eventType string, d *Details, previous int64) int64 {
+	b.touch(moved)
 	return b.track.add(previous, eventType, b.x.now(), d)
 }

@@ -18,6 +18,8 @@ type Execution struct {
 	main   *branchRun
 
 	ready  []*branchRun // to resume, in order
+	calls  []func()     // tasks to call once the checkpoint is written
+	dirty  []*branchRun // whose position changed since the last checkpoint
 	timers timerHeap
 	ticket int // orders timers of the same time
 
@@ -38,7 +40,8 @@ type Execution struct {
 // loop resumes branches until the outermost one ends or something ends it.
 // External happenings are collected only when no branch can run, and all of
 // them before any branch sees one: so things that happen at the same time are
-// recorded before they have consequences, as on AWS. Once the context has ended
+// recorded before they have consequences, as on AWS. Tasks are called then too,
+// once the checkpoint that knows of them is written. Once the context has ended
 // no branch runs any more: a task that failed because of it has not failed.
 func (x *Execution) loop() {
 	for !x.main.done && x.fault == "" && !x.full && x.aborted == nil && !x.timedOut && x.ctx.Err() == nil {
@@ -52,6 +55,8 @@ func (x *Execution) loop() {
 		if len(x.ready) > 0 || x.aborted != nil || x.timedOut {
 			continue
 		}
+		x.save()
+		x.callTasks()
 		if !x.wait() {
 			return
 		}
@@ -75,6 +80,13 @@ func (x *Execution) collect() {
 		t := heap.Pop(&x.timers).(*timer)
 		t.fire()
 	}
+}
+
+func (x *Execution) callTasks() {
+	for _, call := range x.calls {
+		call()
+	}
+	x.calls = x.calls[:0]
 }
 
 // wait blocks until something may have happened; false when the context ended.
@@ -143,12 +155,13 @@ type branchRun struct {
 	index  int
 	item   *mapItem
 	vars   *variables
-	resume *Checkpoint // where the outermost branch takes up again
-	key    string      // names the branch within the execution
+	resume *Position // where the branch takes up again
+	key    string    // names the branch within the execution
 	steps  int
 
 	prev   int64 // the last event of this branch
 	active *activation
+	dirty  int // how far its last saved position is out of date
 
 	next   func() (struct{}, bool)
 	stop   func()

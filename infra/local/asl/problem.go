@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"github.com/sluice-ml/sluice/infra/local/nearest"
 )
 
 // Codes of problems, as AWS reports them.
@@ -100,7 +102,7 @@ func (f *fields) done() {
 		case slices.Contains(notImplemented, k):
 			f.report(k, "The local stack does not implement the field %q", k)
 		default:
-			f.report(k, "Field is not supported")
+			f.report(k, "Field is not supported%s", nearest.Hint("field", k, f.used))
 		}
 	}
 }

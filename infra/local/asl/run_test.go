@@ -23,8 +23,9 @@ func (f taskFunc) Do(ctx context.Context, call asl.TaskCall) (json.RawMessage, *
 // ran is an execution that ended.
 type ran struct {
 	asl.Result
-	events []asl.Event
-	saved  []asl.Checkpoint
+	events  []asl.Event
+	saved   []asl.Checkpoint
+	redrive asl.Redrive
 }
 
 // types are the events' types in order.
@@ -44,8 +45,9 @@ func prepare(t *testing.T, definition, input string, tasks asl.Tasks, r *ran) *a
 	}
 	engine := asl.NewEngine(asl.Options{Tasks: tasks, Random: rand.NewPCG(1, 2), Region: "eu-west-1", Account: "111111111111"})
 	x, err := engine.Prepare(asl.Spec{Machine: machine, Input: input, Start: time.Now(), ARN: "arn:execution", Name: "run", MachineName: "m", MachineARN: "arn:m",
-		Event: func(e asl.Event) { r.events = append(r.events, e) },
-		Save:  func(c asl.Checkpoint) { r.saved = append(r.saved, c) }})
+		Event:        func(e asl.Event) { r.events = append(r.events, e) },
+		Save:         func(c asl.Checkpoint) { r.saved = append(r.saved, c) },
+		Unsuccessful: func(d asl.Redrive) { r.redrive = d }})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -441,72 +443,6 @@ func TestAbort(t *testing.T) {
 	if last := r.events[len(r.events)-1]; last.Type != "ExecutionAborted" || last.Previous != 0 {
 		t.Errorf("the last event is %+v", last)
 	}
-}
-
-// TestResume: an interrupted execution takes up at its checkpoint, and its
-// history is that of one that was never interrupted.
-func TestResume(t *testing.T) {
-	definition := jsonata(`"A":{"Type":"Pass","Assign":{"v":[1,{"k":null}]},"Output":{"o":1},"Next":"W"},"W":{"Type":"Wait","Seconds":3600,"Next":"T"},
-		"T":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke","Arguments":{"v":"{% $v %}"},"Retry":[{"ErrorEquals":["Again"],"IntervalSeconds":600,"MaxAttempts":2}],"End":true}`)
-	attempts := 0
-	tasks := func() asl.Tasks {
-		return taskFunc(func(_ context.Context, call asl.TaskCall) (json.RawMessage, *asl.TaskError) {
-			if attempts++; attempts < 3 {
-				return nil, &asl.TaskError{Name: "Again"}
-			}
-			return call.Arguments, nil
-		})
-	}
-	whole := run(t, definition, `{"i":1}`, tasks())
-	if whole.Output != `{"v":[1,{"k":null}]}` {
-		t.Fatalf("got %+v", whole.Result)
-	}
-	synctest.Test(t, func(t *testing.T) {
-		attempts = 0
-		var r ran
-		start := time.Now()
-		x := prepare(t, definition, `{"i":1}`, tasks(), &r)
-		for minute := 10; ; minute += 10 { // interrupted every 10 minutes
-			ctx, cancel := context.WithTimeout(t.Context(), time.Until(start.Add(time.Duration(minute)*time.Minute+time.Second)))
-			result, err := x.Run(ctx)
-			cancel()
-			if err == nil {
-				r.Result = result
-				break
-			}
-			checkpoint := r.saved[len(r.saved)-1]
-			text, _ := json.Marshal(checkpoint)
-			var read asl.Checkpoint
-			if err := json.Unmarshal(text, &read); err != nil {
-				t.Fatal(err)
-			}
-			r.events = r.events[:read.LastEvent]
-			x = resume(t, definition, tasks(), &r, &read, start)
-		}
-		if r.Output != whole.Output || r.types() != whole.types() {
-			t.Errorf("resumed: %s %s\nwhole: %s %s", r.Output, r.types(), whole.Output, whole.types())
-		}
-		for i := range r.events {
-			if got, want := r.events[i].Time.Sub(r.events[0].Time), whole.events[i].Time.Sub(whole.events[0].Time); got != want {
-				t.Errorf("event %d (%s) came after %s, want %s", i+1, r.events[i].Type, got, want)
-			}
-		}
-	})
-}
-
-func resume(t *testing.T, definition string, tasks asl.Tasks, r *ran, c *asl.Checkpoint, start time.Time) *asl.Execution {
-	t.Helper()
-	machine, err := asl.Parse([]byte(definition), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	x, err := asl.NewEngine(asl.Options{Tasks: tasks}).Prepare(asl.Spec{Machine: machine, Input: `{"i":1}`, Start: start, ARN: "arn:execution", Checkpoint: c,
-		Event: func(e asl.Event) { r.events = append(r.events, e) },
-		Save:  func(c asl.Checkpoint) { r.saved = append(r.saved, c) }})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return x
 }
 
 // TestErrors: every broken input fails the execution with its reason.

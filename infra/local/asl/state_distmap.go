@@ -50,7 +50,10 @@ func (a *activation) distributedMap(j *mapJob, count *int64, percent *float64) (
 	if f := d.open(); f != nil {
 		return nil, f
 	}
-	started := a.branch.emit("MapRunStarted", &Details{MapRunARN: d.arn})
+	if a.progress == nil {
+		a.begin(Progress{Started: a.branch.emit("MapRunStarted", &Details{MapRunARN: d.arn})})
+	}
+	started := a.progress.Started
 	output, f := d.work()
 	d.close()
 	if f != nil {

@@ -1,5 +1,7 @@
 package asl
 
+import "encoding/json"
+
 // defaultConcurrency is how many iterations run at once when MaxConcurrency
 // is 0: AWS gives inline maps 40.
 const defaultConcurrency = 40
@@ -14,6 +16,7 @@ type mapJob struct {
 	running   int
 	results   []any
 	ok        []bool
+	known     []bool // iterations that were taken up after a restart
 }
 
 func (a *activation) mapState() (*outcome, *Failure) {
@@ -23,7 +26,7 @@ func (a *activation) mapState() (*outcome, *Failure) {
 	}
 	var items []any
 	if a.state.mapping.reader == nil {
-		if items, f = a.items(effective); f != nil {
+		if items, f = a.itemsOnce(effective); f != nil {
 			return nil, f
 		}
 	}
@@ -33,7 +36,9 @@ func (a *activation) mapState() (*outcome, *Failure) {
 		return nil, f
 	}
 	j := &mapJob{a: a, effective: effective, items: items, limit: int(limit), results: make([]any, len(items)), ok: make([]bool, len(items))}
-	started := a.branch.emit("MapStateStarted", &Details{Length: whole(len(items))})
+	if a.progress == nil {
+		a.branch.emit("MapStateStarted", &Details{Length: whole(len(items))})
+	}
 	tolerated, f := s.count(a.state.mapping.toleratedCount, 0)
 	if f != nil {
 		return nil, f
@@ -45,7 +50,20 @@ func (a *activation) mapState() (*outcome, *Failure) {
 	if m := a.state.mapping; m.distributed {
 		return a.distributedMap(j, given(m.toleratedCount, tolerated), given(m.toleratedPercent, percent))
 	}
-	return j.inline(started)
+	return j.inline()
+}
+
+// itemsOnce gives the array to iterate over; the attempt keeps it.
+func (a *activation) itemsOnce(effective any) ([]any, *Failure) {
+	if a.progress == nil || a.state.mapping.distributed {
+		return a.items(effective)
+	}
+	v, err := decode(a.progress.Items)
+	items, ok := v.([]any)
+	if err != nil || !ok {
+		return nil, a.runtime("The checkpoint's items are not an array")
+	}
+	return items, nil
 }
 
 // given is nil for a field that the state does not have.
@@ -105,14 +123,16 @@ func (a *activation) iteration(child *branchRun) *Details {
 	return &Details{Name: a.state.Name, Index: whole(child.index)}
 }
 
-func (j *mapJob) inline(started int64) (*outcome, *Failure) {
+func (j *mapJob) inline() (*outcome, *Failure) {
 	if j.limit == 0 || j.limit > defaultConcurrency {
 		j.limit = defaultConcurrency
 	}
 	a := j.a
-	a.branch.prev = started
-	for j.next < len(j.items) && j.running < j.limit {
-		if f := j.start(started); f != nil {
+	if f := j.begin(); f != nil {
+		return nil, f
+	}
+	for from := a.branch.prev; j.more() && j.running < j.limit; {
+		if f := j.start(from); f != nil {
 			return nil, f
 		}
 	}
@@ -124,7 +144,7 @@ func (j *mapJob) inline(started int64) (*outcome, *Failure) {
 		}
 		a.branch.prev = a.branch.side("MapIterationSucceeded", a.iteration(child), child.prev)
 		j.results[child.index] = child.out.value
-		if j.next < len(j.items) {
+		if j.more() {
 			if f := j.start(child.prev); f != nil {
 				return nil, f
 			}
@@ -132,6 +152,45 @@ func (j *mapJob) inline(started int64) (*outcome, *Failure) {
 	}
 	a.branch.side("MapStateSucceeded", nil, a.branch.prev)
 	return a.finish(j.results, nil)
+}
+
+// begin notes that the iterations begin, or takes up those that had begun.
+func (j *mapJob) begin() *Failure {
+	a := j.a
+	if a.progress == nil {
+		p := Progress{Started: a.branch.prev}
+		if a.exec.spec.Save != nil || a.exec.spec.Unsuccessful != nil {
+			p.Items = json.RawMessage(encode(j.items))
+		}
+		a.begin(p)
+		return nil
+	}
+	j.known = make([]bool, len(j.items))
+	for i := range j.items {
+		if a.branch.track.taken[a.childKey(i)] == nil {
+			continue
+		}
+		child := a.child(i, a.progress.Started)
+		child.item = &mapItem{index: i, value: j.items[i], source: stateData}
+		if _, err := child.takeUp(a.state.processor); err != nil {
+			return a.runtime("%s", err)
+		}
+		j.known[i] = true
+		if child.done {
+			j.results[i] = child.out.value
+		} else {
+			j.running++
+		}
+	}
+	return nil
+}
+
+// more moves on to the next iteration that was not begun; false at the end.
+func (j *mapJob) more() bool {
+	for j.next < len(j.known) && j.known[j.next] {
+		j.next++
+	}
+	return j.next < len(j.items)
 }
 
 // start begins the next iteration; its first event follows from.

@@ -7,19 +7,19 @@ func (a *activation) parallel() (*outcome, *Failure) {
 	if f != nil {
 		return nil, f
 	}
-	started := a.branch.emit("ParallelStateStarted", nil)
-	in := newPayload(arguments)
-	for i, def := range a.state.branches {
-		child := a.child(i, started)
-		child.launch(func() (*payload, *Failure) { return child.run(def, def.StartAt, in) })
+	if a.progress == nil {
+		a.begin(Progress{Started: a.branch.emit("ParallelStateStarted", nil)})
 	}
-	for left := len(a.children); left > 0; {
+	left, f := a.branches(newPayload(arguments))
+	if f != nil {
+		return nil, f
+	}
+	for ; left > 0; left-- {
 		child := a.nextFinished()
 		if child.failed != nil {
 			return nil, a.branchFailed(child, false)
 		}
 		a.branch.prev = child.prev
-		left--
 	}
 	results := make([]any, len(a.children))
 	for i, child := range a.children {
@@ -29,14 +29,37 @@ func (a *activation) parallel() (*outcome, *Failure) {
 	return a.finish(results, nil)
 }
 
+// branches starts the branches, or takes them up where they were, and counts
+// those that run.
+func (a *activation) branches(in *payload) (running int, f *Failure) {
+	for i, def := range a.state.branches {
+		child := a.child(i, a.progress.Started)
+		known, err := child.takeUp(def)
+		if err != nil {
+			return 0, a.runtime("%s", err)
+		}
+		if !known {
+			child.launch(func() (*payload, *Failure) { return child.run(def, def.StartAt, in) })
+		}
+		if !child.done {
+			running++
+		}
+	}
+	return running, nil
+}
+
 // child makes a branch inside this state whose first event follows from.
 func (a *activation) child(index int, from int64) *branchRun {
 	child := &branchRun{
 		x: a.exec, track: a.branch.track, parent: a, index: index, prev: from,
-		vars: &variables{outer: a.branch.vars}, key: fmt.Sprintf("%s-%d/%d", a.key, a.retries, index),
+		vars: &variables{outer: a.branch.vars}, key: a.childKey(index),
 	}
 	a.children = append(a.children, child)
 	return child
+}
+
+func (a *activation) childKey(index int) string {
+	return fmt.Sprintf("%s/%d", attemptName(a.key, a.retries), index)
 }
 
 // nextFinished waits for a child to end.

@@ -94,18 +94,21 @@ func (a *activation) wait() (*outcome, *Failure) {
 	if f != nil {
 		return nil, f
 	}
-	until, f := a.deadline(effective)
-	if f != nil {
-		return nil, f
+	if a.progress == nil {
+		until, f := a.deadline(effective)
+		if f != nil {
+			return nil, f
+		}
+		if until.Sub(a.exec.now()) > maxWait*time.Second {
+			return nil, a.runtime("Wait state delay is too long.")
+		}
+		a.begin(Progress{Until: &until})
 	}
-	if until.Sub(a.exec.now()) > maxWait*time.Second {
-		return nil, a.runtime("Wait state delay is too long.")
-	}
-	a.branch.sleep(until)
+	a.branch.sleep(*a.progress.Until)
 	return a.finish(nil, effective)
 }
 
-// deadline counts from the entry of the state, also after a restart.
+// deadline counts from the entry of the state.
 func (a *activation) deadline(effective any) (time.Time, *Failure) {
 	s := a.newScope(effective)
 	if q := a.state.timestamp; q != nil {

@@ -48,33 +48,44 @@ func (a *activation) task() (*outcome, *Failure) {
 	if WaitsForToken(a.state.resource) {
 		a.token = a.taskToken()
 	}
-	effective, arguments, f := a.arguments()
-	if f != nil {
-		return nil, f
-	}
-	s := a.newScope(effective)
-	timeout, f := s.seconds(a.state.timeout)
-	if f != nil {
-		return nil, f
-	}
-	heartbeat, f := s.seconds(a.state.heartbeat)
-	if f != nil {
-		return nil, f
-	}
-	text := encode(arguments)
-	if len(text) > MaxPayload {
-		return nil, tooLarge(a.state.Name)
-	}
 	sv := serviceOf(a.state.resource)
-	a.scheduled(sv, text, timeout, heartbeat)
-	a.branch.wake()
-	a.branch.park() // siblings are scheduled before any of them starts
-	a.started(sv)
-	result, f := a.call(sv, text, timeout, heartbeat)
+	if a.progress == nil {
+		if f := a.schedule(sv); f != nil {
+			return nil, f
+		}
+	}
+	result, f := a.call(sv, a.progress.Call)
 	if f != nil {
 		return nil, f
 	}
 	return a.finish(result, nil)
+}
+
+// schedule evaluates what the task is called with and writes that it starts.
+func (a *activation) schedule(sv service) *Failure {
+	effective, arguments, f := a.arguments()
+	if f != nil {
+		return f
+	}
+	s := a.newScope(effective)
+	timeout, f := s.seconds(a.state.timeout)
+	if f != nil {
+		return f
+	}
+	heartbeat, f := s.seconds(a.state.heartbeat)
+	if f != nil {
+		return f
+	}
+	text := encode(arguments)
+	if len(text) > MaxPayload {
+		return tooLarge(a.state.Name)
+	}
+	a.scheduled(sv, text, timeout, heartbeat)
+	a.branch.wake()
+	a.branch.park() // siblings are scheduled before any of them starts
+	a.started(sv)
+	a.begin(Progress{Call: &Call{Arguments: text, Timeout: timeout, Heartbeat: heartbeat, Started: a.exec.now()}})
+	return nil
 }
 
 // taskToken names this attempt; it is the same after a restart.
@@ -83,7 +94,18 @@ func (a *activation) taskToken() string {
 	return base64.RawURLEncoding.EncodeToString(sum[:])
 }
 
-func (a *activation) attemptName() string { return fmt.Sprintf("%s-%d", a.key, a.retries) }
+// attemptName names the attempt for the world: a redrive makes another of it.
+func (a *activation) attemptName() string {
+	name := attemptName(a.key, a.retries)
+	if n := a.exec.spec.Redrives; n > 0 {
+		name = fmt.Sprintf("%s-redrive-%d", name, n)
+	}
+	return name
+}
+
+func attemptName(activation string, retries int) string {
+	return fmt.Sprintf("%s-%d", activation, retries)
+}
 
 // seconds evaluates an optional timeout; 0 is none.
 func (s *scope) seconds(q *quantity) (int64, *Failure) {
@@ -122,8 +144,9 @@ func (a *activation) started(sv service) {
 }
 
 // call runs the task on its own goroutine and waits for its end, its timeout
-// or its missing heartbeat.
-func (a *activation) call(sv service, arguments string, timeout, heartbeat int64) (any, *Failure) {
+// or its missing heartbeat. A task that is called again after a restart keeps
+// its timeout, but has a whole HeartbeatSeconds to be heard of.
+func (a *activation) call(sv service, c *Call) (any, *Failure) {
 	x, b := a.exec, a.branch
 	ctx, cancel := context.WithCancel(x.ctx)
 	defer cancel()
@@ -132,18 +155,24 @@ func (a *activation) call(sv service, arguments string, timeout, heartbeat int64
 	tell := func(change func()) { x.post(func() { change(); b.wake() }) }
 	call := TaskCall{
 		Execution: b.track.arn, State: a.state.Name, Resource: a.state.resource,
-		Arguments: json.RawMessage(arguments), Token: a.token, Attempt: a.attemptName(),
+		Arguments: json.RawMessage(c.Arguments), Token: a.token, Attempt: a.attemptName(),
 		Submitted: func(out json.RawMessage) { tell(func() { run.submitted = append(run.submitted, string(out)) }) },
 		Heartbeat: func() { tell(func() { run.beats = true }) },
 	}
-	go func() {
+	do := func() {
 		out, err := x.engine.Tasks.Do(ctx, call)
 		tell(func() { run.done, run.out, run.err = true, out, err })
-	}()
-	if timeout > 0 {
-		x.after(x.now().Add(time.Duration(timeout)*time.Second), func() { run.late = true; b.wake() })
 	}
-	beat := run.watchHeartbeats(b, heartbeat)
+	x.calls = append(x.calls, func() {
+		if ctx.Err() == nil {
+			go do()
+		}
+	})
+	if c.Timeout > 0 {
+		x.after(c.Started.Add(time.Duration(c.Timeout)*time.Second), func() { run.late = true; b.wake() })
+	}
+	beat := run.watchHeartbeats(b, c.Heartbeat)
+	known := a.submitted // written before a restart
 	for {
 		b.park()
 		if run.beats {
@@ -151,6 +180,11 @@ func (a *activation) call(sv service, arguments string, timeout, heartbeat int64
 			beat()
 		}
 		for _, out := range run.submitted {
+			if known > 0 {
+				known--
+				continue
+			}
+			a.submitted++
 			b.emit("TaskSubmitted", &Details{ResourceType: sv.kind, Resource: sv.resource, Output: &out, OutputDetails: notTruncated})
 		}
 		run.submitted = nil

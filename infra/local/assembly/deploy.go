@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/sluice-ml/sluice/infra/local/nearest"
 )
 
 // Deployment is what became of a template.
@@ -86,7 +88,7 @@ func supported(t *Template, ids []string, creators map[string]Creator) error {
 			continue
 		}
 		line := fmt.Sprintf("  %s: %s", id, kind)
-		if near := nearest(kind, slices.Sorted(maps.Keys(creators))); near != "" {
+		if near := nearest.Name(kind, nearest.Keys(creators)); near != "" {
 			line += " (the nearest supported type is " + near + ")"
 		}
 		missing = append(missing, line)

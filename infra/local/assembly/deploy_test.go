@@ -174,7 +174,7 @@ func TestEveryUnsupportedTypeIsReportedBeforeAnythingIsMade(t *testing.T) {
 		"Fn":{"Type":"AWS::Lambda::Functions"},
 		"Table":{"Type":"AWS::DynamoDB::Table"}}}`)
 	require.ErrorContains(t, err, "Fn: AWS::Lambda::Functions (the nearest supported type is AWS::Lambda::Function)")
-	require.ErrorContains(t, err, "Table: AWS::DynamoDB::Table")
+	require.ErrorContains(t, err, "Table: AWS::DynamoDB::Table (the nearest supported type is AWS::")
 	require.Empty(t, r.order)
 }
 
@@ -185,6 +185,7 @@ func TestTemplatesThatAreRefused(t *testing.T) {
 		`{"Transform":"AWS::Serverless-2016-10-31","Resources":{"A":{"Type":"AWS::Test::Thing"}}}`:                                                                `"Transform"`,
 		`{"Resources":{"A":{"Properties":{}}}}`:                                                                                                                   "A has no Type",
 		`{"Resources":{"A":{"Type":"AWS::Test::Thing","UpdatePolicy":{}}}}`:                                                                                       `resource A: json: unknown field "UpdatePolicy"`,
+		`{"Resources":{"A":{"Type":"AWS::Test::Thing","Conditions":"x"}}}`:                                                                                        `unknown field "Conditions"; the nearest member here is Condition`,
 		`{"Resources":{"A":{"Type":"AWS::Test::Thing","DependsOn":7}}}`:                                                                                           "DependsOn is 7",
 		`{"Resources":{"A":{"Type":"AWS::Test::Thing","DependsOn":"Z"}}}`:                                                                                         `"Z", which the template does not declare`,
 		`{"Resources":{"A":{"Type":"AWS::Test::Thing","Condition":"Z"}}}`:                                                                                         `no condition "Z"`,
@@ -222,4 +223,10 @@ func FuzzDeploy(f *testing.F) {
 			t.Fatalf("created twice: %v", r.order)
 		}
 	})
+}
+
+func TestAnUnknownPropertyIsRefusedWithTheNearest(t *testing.T) {
+	r := Resource{LogicalID: "Q", Type: "AWS::SQS::Queue", Properties: json.RawMessage(`{"QueueNames":"x"}`)}
+	var into struct{ QueueName string }
+	require.EqualError(t, r.Decode(&into), `resource Q (AWS::SQS::Queue): the local stack cannot honour its properties: json: unknown field "QueueNames"; the nearest member here is QueueName`)
 }

@@ -88,36 +88,3 @@ func (r *resolver) references(id string) ([]string, error) {
 	}
 	return slices.Sorted(maps.Keys(found)), nil
 }
-
-// nearest gives the candidate with the smallest edit distance to name, or ""
-// when none is near: a slip of a few letters, not another service.
-func nearest(name string, candidates []string) string {
-	best, distance := "", len(name)/6+1
-	for _, candidate := range candidates {
-		if d := editDistance(name, candidate); d < distance {
-			best, distance = candidate, d
-		}
-	}
-	return best
-}
-
-// editDistance is Levenshtein's.
-func editDistance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, diagonal+1)
-		}
-	}
-	return row[len(b)]
-}

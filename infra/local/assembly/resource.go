@@ -5,6 +5,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+
+	"github.com/sluice-ml/sluice/infra/local/nearest"
 )
 
 // Resource is one resource of the template with every intrinsic resolved.
@@ -30,7 +32,7 @@ type Creator func(ctx context.Context, r Resource) (Created, error)
 func (r Resource) Decode(into any) error {
 	decoder := json.NewDecoder(bytes.NewReader(r.Properties))
 	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(into); err != nil {
+	if err := nearest.Member(decoder.Decode(into), into); err != nil {
 		return fmt.Errorf("resource %s (%s): the local stack cannot honour its properties: %w", r.LogicalID, r.Type, err)
 	}
 	return nil

@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+
+	"github.com/sluice-ml/sluice/infra/local/nearest"
 )
 
 // Template is one stack's template, parsed but not resolved.
@@ -101,7 +103,7 @@ func decode(raw []byte, into any) error {
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.DisallowUnknownFields()
 	decoder.UseNumber()
-	return decoder.Decode(into)
+	return nearest.Member(decoder.Decode(into), into)
 }
 
 // Types lists the resource types the template declares, in order.

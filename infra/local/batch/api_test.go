@@ -95,10 +95,8 @@ func TestWhatTheAPIRefuses(t *testing.T) {
 	failure := &types.ClientException{}
 	_, err := c.TerminateJob(ctx, &sdk.TerminateJobInput{JobId: aws.String("none"), Reason: aws.String("r")})
 	require.ErrorAs(t, err, &failure)
-	_, err = c.SubmitJob(ctx, &sdk.SubmitJobInput{JobName: aws.String("j"), JobQueue: aws.String("training"), JobDefinition: aws.String("train"), ArrayProperties: &types.ArrayProperties{Size: aws.Int32(2)}})
-	require.ErrorContains(t, err, "arrayProperties")
-	_, err = c.DescribeJobQueues(ctx, &sdk.DescribeJobQueuesInput{})
-	require.ErrorContains(t, err, "does not serve POST /v1/describejobqueues")
+	_, err = c.DescribeSchedulingPolicies(ctx, &sdk.DescribeSchedulingPoliciesInput{Arns: []string{"a"}})
+	require.ErrorContains(t, err, "does not serve POST /v1/describeschedulingpolicies")
 
 	base := map[string]string{"jobName": `"j"`, "jobQueue": `"training"`, "jobDefinition": `"train"`}
 	for _, r := range []struct{ member, value, want string }{
@@ -108,7 +106,12 @@ func TestWhatTheAPIRefuses(t *testing.T) {
 		{"jobDefinition", `"train:7"`, "JobDefinition not found: train:7"},
 		{"jobDefinition", `"train:x"`, "JobDefinition not found: train:x"},
 		{"dependsOn", `[{"jobId":"none"}]`, `no job "none"`},
-		{"dependsOn", `[{"type":"SEQUENTIAL"}]`, "array jobs"},
+		{"dependsOn", `[{"type":"SEQUENTIAL"}]`, "must be an array job"},
+		{"dependsOn", `[{"jobId":"none","type":"N_TO_N"}]`, "array jobs of the same size"},
+		{"dependsOn", `[{"jobId":"none","type":"ALL"}]`, `"ALL"`},
+		{"arrayProperties", `{"size":1}`, "size 1: want 2 to 10000"},
+		{"arrayProperties", `{"size":10001}`, "size 10001"},
+		{"nodeProperties", `{}`, `unknown field "nodeProperties"`},
 		{"containerOverrides", `{"command":["Ref::seed"]}`, "Ref::seed has no value"},
 		{"containerOverrides", `{"environment":[{"name":"AWS_BATCH_JOB_ID","value":"x"}]}`, "Batch's own"},
 		{"containerOverrides", `{"environment":[{"name":"a=b","value":"x"}]}`, `"a=b"`},

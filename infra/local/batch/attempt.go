@@ -19,7 +19,7 @@ type kind int
 const (
 	terminated  kind = iota + 1 // by TerminateJob: the job fails
 	reclaimed                   // with its host: the retry strategy decides
-	stackClosed                 // the next stack finds it lost with its host
+	stackClosed                 // the next stack runs the attempt again
 )
 
 type request struct {
@@ -53,7 +53,8 @@ func (s *Service) attempt(j *job, c *control, e *environment) {
 	defer s.mutex.Unlock()
 	j.control = nil
 	if closed {
-		return // as a kill would leave it
+		s.interrupted(j)
+		return
 	}
 	s.conclude(j, how, final)
 	s.schedule()
@@ -64,6 +65,9 @@ func (s *Service) attempt(j *job, c *control, e *environment) {
 func (s *Service) execute(j *job, c *control, e *environment) (how end, final, closed bool) {
 	s.mutex.Lock()
 	detail, number := j.Detail.clone(), j.attempt()
+	if parent, ok := parentOf(detail.JobID); ok {
+		detail.ArrayProperties = &ArrayDetail{Index: detail.ArrayProperties.Index, Size: s.jobs[parent].Detail.ArrayProperties.Size}
+	}
 	s.mutex.Unlock()
 	work := filepath.Join(s.workDir(), detail.JobID+"-"+strconv.Itoa(number))
 	defer os.RemoveAll(work)
@@ -123,6 +127,10 @@ func (s *Service) variables(imageEnv []string, d JobDetail, number int, e *envir
 	}
 	set["AWS_BATCH_JOB_ID"] = d.JobID
 	set["AWS_BATCH_JOB_ATTEMPT"] = strconv.Itoa(number)
+	if a := d.ArrayProperties; a != nil {
+		set["AWS_BATCH_JOB_ARRAY_INDEX"] = strconv.Itoa(*a.Index)
+		set["AWS_BATCH_JOB_ARRAY_SIZE"] = strconv.Itoa(a.Size)
+	}
 	set["AWS_BATCH_JQ_NAME"] = shortName(d.JobQueue)
 	set["AWS_BATCH_CE_NAME"] = e.name
 	list := make([]string, 0, len(set))
@@ -171,8 +179,7 @@ func exited(p *process.Process, exceeded <-chan struct{}) end {
 // halt stops the program because somebody asked.
 func (s *Service) halt(j *job, p *process.Process, r request) (how end, final, closed bool) {
 	if r.kind == stackClosed {
-		_ = p.Kill()
-		<-p.Done()
+		p.Stop(s.options.CloseGrace)
 		return end{}, false, true
 	}
 	p.Stop(s.options.StopGrace)
@@ -183,6 +190,19 @@ func (s *Service) halt(j *job, p *process.Process, r request) (how end, final, c
 	}
 	code := p.ExitCode()
 	return end{statusReason: r.reason, exitCode: &code}, true, false
+}
+
+// stopped is the reason of a job that waits for the next start of the stack.
+const stopped = "The local stack was stopped while the job ran; its next start runs the attempt again"
+
+// interrupted puts a job back to where it was before its attempt. Callers hold
+// the mutex. A job that cannot be kept stays RUNNING on disk, as after a kill.
+func (s *Service) interrupted(j *job) {
+	j.Used = append(j.Used, s.use(j, j.attempt(), s.options.Now().UnixMilli()))
+	s.count(j, Runnable)
+	j.Detail.Status, j.Detail.StatusReason, j.Detail.StartedAt = Runnable, stopped, 0
+	j.Environment, j.Instance = "", ""
+	_ = s.keep(j)
 }
 
 // conclude records how an attempt ended and moves its job on. Callers hold the

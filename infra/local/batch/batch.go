@@ -16,11 +16,12 @@
 //
 // Jobs are files. When the stack was killed, Recover treats an attempt that was
 // running as lost with its host, as a Spot reclaim is, and the retry strategy
-// decides. Compare JobDetail with what AWS's DescribeJobs gives.
+// decides; when it was stopped in order, the attempt is run again under its
+// number. Compare JobDetail with what AWS's DescribeJobs gives.
 //
 // What differs from AWS: an attempt runs as the stack's user, in a folder of its
 // own that is removed afterwards; the image's base and libraries are this
-// machine's. Array and multi-node jobs, Fargate tasks' network settings, volumes
+// machine's. Multi-node jobs, Fargate tasks' network settings, volumes
 // and secrets are refused by name.
 package batch
 
@@ -73,6 +74,7 @@ type Options struct {
 	Now            func() time.Time
 	Timer          Timer         // of attempts' timeouts
 	StopGrace      time.Duration // between SIGTERM and SIGKILL; 0 is 30 seconds
+	CloseGrace     time.Duration // the same when the stack goes down; 0 is 5 seconds
 	MemoryInterval time.Duration // between two looks at an attempt's memory; 0 is 100 milliseconds
 }
 
@@ -88,6 +90,9 @@ func (o *Options) setDefaults() {
 	}
 	if o.StopGrace == 0 {
 		o.StopGrace = 30 * time.Second
+	}
+	if o.CloseGrace == 0 {
+		o.CloseGrace = 5 * time.Second
 	}
 	if o.MemoryInterval == 0 {
 		o.MemoryInterval = 100 * time.Millisecond
@@ -163,6 +168,11 @@ func (s *Service) load() error {
 		return fmt.Errorf("read the jobs: %w", err)
 	}
 	sortJobs(s.order)
+	for _, j := range s.order {
+		if parent, ok := parentOf(j.Detail.JobID); ok && (s.jobs[parent] == nil || !s.jobs[parent].parent()) {
+			return fmt.Errorf("read the jobs: job %s has no array job; delete its file in %s", j.Detail.JobID, filepath.Join(s.options.Dir, "jobs"))
+		}
+	}
 	return nil
 }
 
@@ -204,9 +214,12 @@ func replace(file string, v any) error {
 	return os.Rename(file+".new", file)
 }
 
-// Close kills every attempt. Their jobs stay RUNNING on disk: for the next
-// stack they are lost with their host.
-func (s *Service) Close() error {
+// Interrupt stops every attempt for a stack that goes down in order: SIGTERM,
+// then SIGKILL after Options.CloseGrace. Their jobs are RUNNABLE again with the
+// attempt's number, which the next stack's Recover runs again: a stop of the
+// local stack is no fault of a job's and costs it no attempt. No job starts any
+// more.
+func (s *Service) Interrupt() {
 	s.mutex.Lock()
 	s.closed = true
 	var all []*job
@@ -220,6 +233,11 @@ func (s *Service) Close() error {
 		j.control.ask(request{kind: stackClosed})
 	}
 	s.attempts.Wait()
+}
+
+// Close interrupts what runs and hands on the events that wait.
+func (s *Service) Close() error {
+	s.Interrupt()
 	s.events.close()
 	return nil
 }

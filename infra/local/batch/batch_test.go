@@ -524,6 +524,40 @@ func TestJobsSurviveAKill(t *testing.T) {
 	require.Equal(t, batch.Succeeded, w.wait(t, jobs[1].JobID).Status)
 }
 
+// TestAStopCostsNoAttempt: a stack that goes down in order asks its jobs to stop
+// and runs the same attempt again at its next start, though one is all they have.
+func TestAStopCostsNoAttempt(t *testing.T) {
+	dir := t.TempDir()
+	w := open(t, dir)
+	w.standard(t, `,"RetryStrategy":{"Attempts":1}`)
+	id := w.submit(t, "j", "again "+dir+"/there "+dir+"/go", "")
+	exists(t, dir+"/there")
+	w.running(t, id)
+	first, err := w.Describe(id)
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	require.Equal(t, "asked to stop", w.printed(t, first))
+	d, err := w.Describe(id)
+	require.NoError(t, err)
+	require.Equal(t, batch.Runnable, d.Status)
+	require.Contains(t, d.StatusReason, "local stack was stopped")
+	require.Empty(t, d.Attempts)
+	_, err = w.Submit(context.Background(), batch.SubmitInput{JobName: "late", JobQueue: "training", JobDefinition: "train"})
+	require.ErrorContains(t, err, "stopping")
+
+	touch(t, dir+"/go")
+	again := open(t, dir)
+	again.standard(t, `,"RetryStrategy":{"Attempts":1}`)
+	require.Equal(t, batch.Runnable, again.status(t, id), "nothing runs before Recover")
+	again.Recover()
+	d = again.wait(t, id)
+	require.Equal(t, batch.Succeeded, d.Status)
+	require.Len(t, d.Attempts, 1)
+	require.Equal(t, "attempt 1", again.printed(t, d))
+	require.NotEqual(t, first.Container.LogStreamName, d.Container.LogStreamName)
+	require.Len(t, again.Usage(), 2, "both runs of the attempt took time")
+}
+
 func gone(pid int) bool {
 	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/stat")
 	return err != nil || strings.Contains(string(text), ") Z ")
@@ -536,7 +570,7 @@ func TestATerminationSurvivesAStop(t *testing.T) {
 	id := w.submit(t, "j", "until "+dir+"/there "+dir+"/never", "")
 	w.running(t, id)
 	require.NoError(t, w.Close())
-	require.Equal(t, batch.Running, w.status(t, id))
+	require.Equal(t, batch.Runnable, w.status(t, id))
 	again := open(t, dir)
 	again.standard(t, `,"RetryStrategy":{"Attempts":2}`)
 	require.NoError(t, again.Terminate(id, "enough"))

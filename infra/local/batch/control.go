@@ -2,6 +2,7 @@ package batch
 
 import (
 	"context"
+	"slices"
 )
 
 func (s *Service) find(id string) (*job, error) {
@@ -20,7 +21,7 @@ func (s *Service) Describe(id string) (JobDetail, error) {
 	if err != nil {
 		return JobDetail{}, err
 	}
-	return j.Detail.clone(), nil
+	return s.describe(j), nil
 }
 
 // Wait waits until a job has ended, in success or not, and describes it. The
@@ -33,7 +34,7 @@ func (s *Service) Wait(ctx context.Context, id string) (JobDetail, error) {
 		if err != nil {
 			return JobDetail{}, err
 		}
-		return j.Detail.clone(), nil
+		return s.describe(j), nil
 	}
 	if j.ended == nil {
 		j.ended = make(chan struct{})
@@ -50,12 +51,15 @@ func (s *Service) Wait(ctx context.Context, id string) (JobDetail, error) {
 
 // Terminate ends a job wherever it is: an attempt under way gets SIGTERM and,
 // after the grace, SIGKILL. The job fails with the reason, without another
-// attempt. A job that has ended stays as it is.
+// attempt; an array job with all its children. A job that has ended stays as it
+// is.
 func (s *Service) Terminate(id, reason string) error {
 	return s.end(id, reason, true)
 }
 
-// Cancel ends a job that is not STARTING or RUNNING yet; one that is goes on.
+// Cancel ends a job that is not STARTING or RUNNING yet; one that is goes on. A
+// job that waits for others ends once they have ended, as on AWS; an array job,
+// once the children that run have.
 func (s *Service) Cancel(id, reason string) error {
 	return s.end(id, reason, false)
 }
@@ -70,6 +74,32 @@ func (s *Service) end(id, reason string, running bool) error {
 	if reason == "" {
 		return clientError("reason is missing")
 	}
+	if j.parent() && !j.Detail.Status.Ended() {
+		err = s.endArray(j, reason, running)
+	} else {
+		err = s.endOne(j, reason, running)
+	}
+	s.schedule()
+	return err
+}
+
+// endArray ends the children of an array job; the parent follows them.
+func (s *Service) endArray(parent *job, reason string, running bool) error {
+	parent.Detail.IsTerminated, parent.Detail.IsCancelled = running, !running
+	parent.EndReason, parent.kept = reason, false
+	if err := s.keep(parent); err != nil {
+		return err
+	}
+	// The last first: none must fail for the end of the one that it waits for.
+	for _, child := range slices.Backward(s.children(parent)) {
+		if err := s.endOne(child, reason, running); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *Service) endOne(j *job, reason string, running bool) error {
 	if j.Detail.Status.Ended() || (j.control != nil && !running) {
 		return nil
 	}
@@ -78,10 +108,19 @@ func (s *Service) end(id, reason string, running bool) error {
 		j.control.ask(request{terminated, reason})
 		return s.keep(j) // should the stack be killed now, the next one must not try again
 	}
+	if j.Detail.Status == Pending && !running {
+		j.EndReason = reason
+		if err := s.keep(j); err != nil {
+			return err
+		}
+		if !j.kept {
+			s.settle(j)
+		}
+		return nil
+	}
 	j.kept = false
 	j.Detail.StatusReason = reason
 	s.finish(j, Failed)
-	s.schedule()
 	return nil
 }
 
@@ -94,6 +133,9 @@ func (s *Service) Reclaim(id string) error {
 	j, err := s.find(id)
 	if err != nil {
 		return err
+	}
+	if j.parent() {
+		return clientError("Job %s is an array job: name one of its children, e.g. %s", id, childID(id, 0))
 	}
 	if j.control == nil {
 		return clientError("Job %s is %s: only a job that is STARTING or RUNNING has a host to lose", id, j.Detail.Status)
@@ -108,7 +150,7 @@ func (s *Service) Jobs() []JobDetail {
 	defer s.mutex.Unlock()
 	out := make([]JobDetail, 0, len(s.order))
 	for _, j := range s.order {
-		out = append(out, j.Detail.clone())
+		out = append(out, s.describe(j))
 	}
 	return out
 }

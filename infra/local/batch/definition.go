@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -81,6 +82,9 @@ type definition struct {
 	ARN        string
 	Revision   int
 	Properties definitionProperties
+	Registered bool              `json:",omitempty"` // by the API, not by the template
+	Inactive   bool              `json:",omitempty"` // deregistered
+	Tags       map[string]string // set by the API; nil: as in Properties
 }
 
 // fargate says whether the definition runs on Fargate.
@@ -113,23 +117,38 @@ func (s *Service) createDefinition(_ context.Context, r assembly.Resource) (asse
 	return assembly.Created{Ref: d.ARN, Attributes: map[string]any{"JobDefinitionArn": d.ARN}}, nil
 }
 
-// register keeps a definition; one that equals the latest revision is that
-// revision, so that a restart makes no new one.
+// register keeps a definition of the template; one that equals what the template
+// said before is that revision, so that a restart makes no new one.
 func (s *Service) register(p definitionProperties) (definition, error) {
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
+	for _, d := range slices.Backward(s.definitions[p.JobDefinitionName]) {
+		if d.Registered {
+			continue
+		}
+		if same(d.Properties, p) {
+			return d, nil
+		}
+		break
+	}
+	return s.revise(p, false)
+}
+
+// revise makes a new revision. Callers hold the mutex.
+func (s *Service) revise(p definitionProperties, registered bool) (definition, error) {
 	revisions := s.definitions[p.JobDefinitionName]
-	if n := len(revisions); n > 0 && same(revisions[n-1].Properties, p) {
-		return revisions[n-1], nil
-	}
-	d := definition{Revision: len(revisions) + 1, Properties: p}
+	d := definition{Revision: len(revisions) + 1, Properties: p, Registered: registered}
 	d.ARN = s.arn("job-definition/" + p.JobDefinitionName + ":" + strconv.Itoa(d.Revision))
-	revisions = append(revisions, d)
-	if err := replace(filepath.Join(s.options.Dir, "definitions", p.JobDefinitionName+fileSuffix), revisions); err != nil {
-		return definition{}, fmt.Errorf("keep job definition %s: %w", p.JobDefinitionName, err)
+	return d, s.keepDefinitions(p.JobDefinitionName, append(slices.Clip(revisions), d))
+}
+
+// keepDefinitions keeps a name's revisions. Callers hold the mutex.
+func (s *Service) keepDefinitions(name string, revisions []definition) error {
+	if err := replace(filepath.Join(s.options.Dir, "definitions", name+fileSuffix), revisions); err != nil {
+		return fmt.Errorf("keep job definition %s: %w", name, err)
 	}
-	s.definitions[p.JobDefinitionName] = revisions
-	return d, nil
+	s.definitions[name] = revisions
+	return nil
 }
 
 // same compares what would be kept: nil and empty are alike once written.
@@ -139,17 +158,28 @@ func same(a, b definitionProperties) bool {
 	return errX == nil && errY == nil && bytes.Equal(x, y)
 }
 
-// findDefinition takes a name (the latest revision), name:revision or an ARN.
-// Callers hold the mutex.
+// findDefinition takes a name (the latest active revision), name:revision or an
+// ARN; a revision that was deregistered is none. Callers hold the mutex.
 func (s *Service) findDefinition(named string) (definition, error) {
+	d, err := s.anyDefinition(named)
+	if err == nil && d.Inactive {
+		return definition{}, clientError("JobDefinition %s is INACTIVE: it was deregistered", named)
+	}
+	return d, err
+}
+
+// anyDefinition is findDefinition that finds inactive revisions, too.
+func (s *Service) anyDefinition(named string) (definition, error) {
 	name := strings.TrimPrefix(named, s.arn("job-definition/"))
 	name, digits, hasRevision := strings.Cut(name, ":")
 	revisions := s.definitions[name]
-	if len(revisions) == 0 {
-		return definition{}, clientError("JobDefinition not found: %s", named)
-	}
 	if !hasRevision {
-		return revisions[len(revisions)-1], nil
+		for _, d := range slices.Backward(revisions) {
+			if !d.Inactive {
+				return d, nil
+			}
+		}
+		return definition{}, clientError("JobDefinition not found: %s", named)
 	}
 	n, err := strconv.Atoi(digits)
 	if err != nil || n < 1 || n > len(revisions) {

@@ -18,6 +18,8 @@ type environment struct {
 	kind          string // EC2, SPOT, FARGATE, FARGATE_SPOT
 	maxVCPUs      float64
 	instanceTypes []string
+	declared      environmentProperties
+	change        change
 }
 
 func (e *environment) fargate() bool { return strings.HasPrefix(e.kind, "FARGATE") }
@@ -38,6 +40,8 @@ type queue struct {
 	enabled      bool
 	priority     int      // higher first
 	environments []string // ARNs, in order
+	declared     queueProperties
+	change       change
 }
 
 // environmentProperties are the properties of AWS::Batch::ComputeEnvironment
@@ -75,10 +79,13 @@ type queueProperties struct {
 	Priority                int
 	State                   string
 	Tags                    map[string]string
-	ComputeEnvironmentOrder []struct {
-		ComputeEnvironment string
-		Order              int
-	}
+	ComputeEnvironmentOrder []orderEntry
+}
+
+// orderEntry is a compute environment of a queue: lower orders first.
+type orderEntry struct {
+	ComputeEnvironment string `json:"computeEnvironment"` // name or ARN
+	Order              int    `json:"order"`
 }
 
 // Creators makes the service's resources of the template.
@@ -112,6 +119,9 @@ func (s *Service) createEnvironment(_ context.Context, r assembly.Resource) (ass
 	e.arn = s.arn("compute-environment/" + e.name)
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
+	if e.change, err = s.changed("environments", e.name, r.Properties); err != nil {
+		return assembly.Created{}, err
+	}
 	s.environments[e.arn] = e
 	s.schedule()
 	return assembly.Created{Ref: e.arn, Attributes: map[string]any{"ComputeEnvironmentArn": e.arn}}, nil
@@ -137,7 +147,7 @@ func (p environmentProperties) environment(name string) (*environment, error) {
 	if c.MaxvCpus < 0 {
 		return nil, clientError("ComputeResources.MaxvCpus %g: want 0 or more", c.MaxvCpus)
 	}
-	return &environment{name: name, enabled: on, kind: kind, maxVCPUs: c.MaxvCpus, instanceTypes: c.InstanceTypes}, nil
+	return &environment{name: name, enabled: on, kind: kind, maxVCPUs: c.MaxvCpus, instanceTypes: c.InstanceTypes, declared: p}, nil
 }
 
 func (s *Service) createQueue(_ context.Context, r assembly.Resource) (assembly.Created, error) {
@@ -149,6 +159,12 @@ func (s *Service) createQueue(_ context.Context, r assembly.Resource) (assembly.
 	defer s.mutex.Unlock()
 	q, err := s.queue(p, cmp.Or(p.JobQueueName, r.LogicalID))
 	if err != nil {
+		return assembly.Created{}, fmt.Errorf("resource %s: %w", r.LogicalID, err)
+	}
+	if q.change, err = s.changed("queues", q.name, r.Properties); err != nil {
+		return assembly.Created{}, err
+	}
+	if err := s.applyChange(q); err != nil {
 		return assembly.Created{}, fmt.Errorf("resource %s: %w", r.LogicalID, err)
 	}
 	s.queues[q.arn] = q
@@ -164,27 +180,38 @@ func (s *Service) queue(p queueProperties, name string) (*queue, error) {
 		return nil, err
 	case !resourceName.MatchString(name):
 		return nil, clientError("JobQueueName %q: want 1 to 128 letters, digits, '-' and '_'", name)
-	case len(p.ComputeEnvironmentOrder) < 1 || len(p.ComputeEnvironmentOrder) > 3:
-		return nil, clientError("ComputeEnvironmentOrder has %d entries: want 1 to 3", len(p.ComputeEnvironmentOrder))
 	}
-	slices.SortStableFunc(p.ComputeEnvironmentOrder, func(a, b struct {
-		ComputeEnvironment string
-		Order              int
-	}) int {
-		return cmp.Compare(a.Order, b.Order)
-	})
-	q := &queue{arn: s.arn("job-queue/" + name), name: name, enabled: on, priority: p.Priority}
-	for _, entry := range p.ComputeEnvironmentOrder {
-		arn := entry.ComputeEnvironment
-		if !strings.HasPrefix(arn, "arn:") {
-			arn = s.arn("compute-environment/" + arn)
-		}
-		if s.environments[arn] == nil {
+	q := &queue{arn: s.arn("job-queue/" + name), name: name, enabled: on, priority: p.Priority, declared: p}
+	q.environments, err = s.inOrder(p.ComputeEnvironmentOrder)
+	return q, err
+}
+
+// inOrder gives the ARNs of a queue's compute environments. Callers hold the
+// mutex.
+func (s *Service) inOrder(entries []orderEntry) ([]string, error) {
+	if len(entries) < 1 || len(entries) > 3 {
+		return nil, clientError("ComputeEnvironmentOrder has %d entries: want 1 to 3", len(entries))
+	}
+	entries = slices.Clone(entries)
+	slices.SortStableFunc(entries, func(a, b orderEntry) int { return cmp.Compare(a.Order, b.Order) })
+	var arns []string
+	for _, entry := range entries {
+		e := s.findEnvironment(entry.ComputeEnvironment)
+		if e == nil {
 			return nil, clientError("ComputeEnvironmentOrder: there is no compute environment %s", entry.ComputeEnvironment)
 		}
-		q.environments = append(q.environments, arn)
+		arns = append(arns, e.arn)
 	}
-	return q, nil
+	return arns, nil
+}
+
+// findEnvironment takes a name or an ARN; nil when there is none. Callers hold
+// the mutex.
+func (s *Service) findEnvironment(named string) *environment {
+	if !strings.HasPrefix(named, "arn:") {
+		named = s.arn("compute-environment/" + named)
+	}
+	return s.environments[named]
 }
 
 // findQueue takes a name or an ARN. Callers hold the mutex.

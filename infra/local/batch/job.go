@@ -54,12 +54,13 @@ type JobDetail struct {
 	SchedulingPriority   int               `json:"schedulingPriority,omitempty"`
 	IsCancelled          bool              `json:"isCancelled"`
 	IsTerminated         bool              `json:"isTerminated"`
+	ArrayProperties      *ArrayDetail      `json:"arrayProperties,omitempty"`
 }
 
 // Dependency is a job that must have succeeded first.
 type Dependency struct {
-	JobID string `json:"jobId"`
-	Type  string `json:"type,omitempty"` // of array jobs, which are refused
+	JobID string `json:"jobId,omitempty"` // none for SEQUENTIAL
+	Type  string `json:"type,omitempty"`  // between array jobs: N_TO_N or SEQUENTIAL
 }
 
 // ContainerDetail is what a job runs, and how its last attempt went.
@@ -113,11 +114,13 @@ type job struct {
 	Fargate     bool
 	Environment string `json:",omitempty"` // ARN of the compute environment of the attempt under way
 	Instance    string `json:",omitempty"` // that it runs on, "i-…"
+	EndReason   string `json:",omitempty"` // of a cancel or termination that has to wait
 	Used        []Use
 
-	kept    bool          // by an earlier stack, and not taken up yet
-	control *control      // of the attempt under way
-	ended   chan struct{} // made by the first who waits
+	counts  map[Status]int // of an array job's children; nil until they are counted
+	kept    bool           // by an earlier stack, and not taken up yet
+	control *control       // of the attempt under way
+	ended   chan struct{}  // made by the first who waits
 }
 
 func decodeJob(text []byte) (*job, error) {
@@ -142,6 +145,7 @@ func (j *job) attempt() int { return len(j.Detail.Attempts) + 1 }
 // the mutex. A job that cannot be kept goes on: its file is then one state
 // behind, as after a kill.
 func (s *Service) move(j *job, status Status) {
+	s.count(j, status)
 	j.Detail.Status = status
 	if status.Ended() {
 		j.Detail.StoppedAt = s.options.Now().UnixMilli()
@@ -151,12 +155,23 @@ func (s *Service) move(j *job, status Status) {
 		j.Detail.StatusReason = err.Error()
 	}
 	if status != Submitted {
-		s.events.put(j.Detail)
+		s.events.put(s.describe(j))
 	}
 	if status.Ended() && j.ended != nil {
 		close(j.ended)
 		j.ended = nil
 	}
+}
+
+// count tells a child's parent of the child's next state.
+func (s *Service) count(j *job, status Status) {
+	id, ok := parentOf(j.Detail.JobID)
+	if !ok || s.jobs[id] == nil || s.jobs[id].counts == nil {
+		return
+	}
+	counts := s.jobs[id].counts
+	counts[j.Detail.Status]--
+	counts[status]++
 }
 
 func (s *Service) keep(j *job) error {
@@ -203,7 +218,7 @@ func (d JobDetail) TaskResult() (json.RawMessage, error) {
 	return json.Marshal(pascal(v))
 }
 
-var namedByUsers = []string{"parameters", "tags", "options"}
+var namedByUsers = []string{"parameters", "tags", "options", "statusSummary"}
 
 func pascal(v any) any {
 	switch v := v.(type) {

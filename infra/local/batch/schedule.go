@@ -10,8 +10,21 @@ import (
 // misconfigured is AWS's reason of a job that no compute environment can take.
 const misconfigured = "MISCONFIGURATION:JOB_RESOURCE_REQUIREMENT - no compute environment of the queue, and of the host the local stack was given, can ever hold the job"
 
-// admit moves a new job on to PENDING or RUNNABLE. Callers hold the mutex.
+// dependentFailed is AWS's reason of a job whose dependency failed.
+const dependentFailed = "Dependent Job failed"
+
+// admit moves a new job on to PENDING or RUNNABLE; an array job with all its
+// children. Callers hold the mutex.
 func (s *Service) admit(j *job) {
+	if j.parent() {
+		s.move(j, Pending)
+		for _, child := range s.children(j) {
+			if child.Detail.Status == Submitted {
+				s.admit(child)
+			}
+		}
+		return
+	}
 	if len(j.Detail.DependsOn) > 0 {
 		s.move(j, Pending)
 		s.settle(j)
@@ -20,31 +33,48 @@ func (s *Service) admit(j *job) {
 	s.move(j, Runnable)
 }
 
-// settle moves a PENDING job on once its dependencies have ended.
+// settle moves a PENDING job on once its dependencies have ended: one that was
+// cancelled meanwhile, to its end.
 func (s *Service) settle(j *job) {
+	if j.parent() {
+		return // it follows its children
+	}
+	failed, waiting := false, false
 	for _, d := range j.Detail.DependsOn {
 		other := s.jobs[d.JobID]
-		switch {
-		case other == nil || other.Detail.Status == Failed:
-			j.Detail.StatusReason = "Dependent Job failed"
-			s.finish(j, Failed)
-			return
-		case other.Detail.Status != Succeeded:
-			return
-		}
+		failed = failed || other == nil || other.Detail.Status == Failed
+		waiting = waiting || (other != nil && !other.Detail.Status.Ended())
 	}
-	s.move(j, Runnable)
+	switch {
+	case j.Detail.IsCancelled && !waiting:
+		j.Detail.StatusReason = j.EndReason
+		s.finish(j, Failed)
+	case failed && !j.Detail.IsCancelled:
+		j.Detail.StatusReason = dependentFailed
+		s.finish(j, Failed)
+	case !waiting:
+		s.move(j, Runnable)
+	}
 }
 
-// finish ends a job, and settles those that wait for it. Callers hold the mutex.
+// finish ends a job, settles those that wait for it, and counts a child for its
+// parent. Callers hold the mutex.
 func (s *Service) finish(j *job, status Status) {
 	s.move(j, status)
 	for _, other := range s.order {
-		waits := slices.ContainsFunc(other.Detail.DependsOn, func(d Dependency) bool { return d.JobID == j.Detail.JobID })
-		if other.Detail.Status == Pending && waits && !other.kept {
+		if other.Detail.Status == Pending && !other.kept && other.waitsFor(j.Detail.JobID) {
 			s.settle(other)
 		}
 	}
+	if id, ok := parentOf(j.Detail.JobID); ok {
+		if parent := s.jobs[id]; parent != nil && !parent.kept {
+			s.tally(parent)
+		}
+	}
+}
+
+func (j *job) waitsFor(id string) bool {
+	return slices.ContainsFunc(j.Detail.DependsOn, func(d Dependency) bool { return d.JobID == id })
 }
 
 // schedule starts every job that there is room for: queues by priority, jobs in
@@ -164,10 +194,25 @@ func (s *Service) Recover() {
 		case Submitted:
 			s.admit(j)
 		case Pending:
-			s.settle(j)
+			s.resume(j)
 		}
 	}
 	s.schedule()
+}
+
+// resume takes up a job that was PENDING: it settles, and an array job's children
+// that were not kept are made.
+func (s *Service) resume(j *job) {
+	if !j.parent() {
+		s.settle(j)
+		return
+	}
+	for _, child := range s.children(j) {
+		if child.Detail.Status == Submitted {
+			s.admit(child)
+		}
+	}
+	s.tally(j)
 }
 
 func hostLost(instance string) string { return "Host EC2 (instance " + instance + ") terminated." }

@@ -19,6 +19,7 @@ type SubmitInput struct {
 	Parameters                 map[string]string `json:"parameters"`
 	ContainerOverrides         Overrides         `json:"containerOverrides"`
 	DependsOn                  []Dependency      `json:"dependsOn"`
+	ArrayProperties            *ArrayProperties  `json:"arrayProperties"`
 	RetryStrategy              *RetryStrategy    `json:"retryStrategy"`
 	Timeout                    *Timeout          `json:"timeout"`
 	Tags                       map[string]string `json:"tags"`
@@ -97,7 +98,10 @@ func (s *Service) prepare(in SubmitInput) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := s.checkDependencies(in.DependsOn); err != nil {
+	if err := in.ArrayProperties.check(); err != nil {
+		return nil, err
+	}
+	if err := s.checkDependencies(in); err != nil {
 		return nil, err
 	}
 	detail, n, err := describe(d, in)
@@ -107,6 +111,7 @@ func (s *Service) prepare(in SubmitInput) (*job, error) {
 	detail.JobID = wire.RequestID()
 	detail.JobArn = s.arn("job/" + detail.JobID)
 	detail.JobQueue = q.arn
+	detail.ArrayProperties = in.ArrayProperties.detail()
 	detail.CreatedAt = s.options.Now().UnixMilli()
 	sequence := int64(1)
 	if len(s.order) > 0 {
@@ -115,16 +120,17 @@ func (s *Service) prepare(in SubmitInput) (*job, error) {
 	return &job{Detail: detail, Sequence: sequence, Needs: n, Fargate: d.fargate()}, nil
 }
 
-func (s *Service) checkDependencies(all []Dependency) error {
-	if len(all) > 20 {
-		return clientError("dependsOn has %d jobs: AWS allows 20", len(all))
+func (s *Service) checkDependencies(in SubmitInput) error {
+	if len(in.DependsOn) > 20 {
+		return clientError("dependsOn has %d jobs: AWS allows 20", len(in.DependsOn))
 	}
-	for _, d := range all {
-		if d.Type != "" {
-			return clientError("dependsOn type %q: the local stack runs no array jobs", d.Type)
-		}
-		if s.jobs[d.JobID] == nil {
-			return clientError("dependsOn: there is no job %q", d.JobID)
+	size := 0
+	if in.ArrayProperties != nil {
+		size = in.ArrayProperties.Size
+	}
+	for _, d := range in.DependsOn {
+		if err := s.checkDependency(d, size); err != nil {
+			return err
 		}
 	}
 	return nil

@@ -38,6 +38,7 @@ type MetricAlarm struct {
 type alarmRecord struct {
 	Alarm   MetricAlarm `json:"alarm"`
 	Updated time.Time   `json:"updated"`
+	Tags    tags        `json:"tags,omitempty"`
 	status
 
 	queries *queries // parsed from Alarm; nil until first used
@@ -134,6 +135,9 @@ func (a *MetricAlarm) checkQueries() (*queries, error) {
 	q, err := parseQueries(a.list())
 	if err != nil {
 		return nil, err
+	}
+	if len(q.finds) > 0 {
+		return nil, refused("alarm %s: an alarm cannot be on a SEARCH expression: name its metrics", a.AlarmName)
 	}
 	returned := 0
 	for _, one := range q.list {

@@ -1,6 +1,7 @@
 package cloudwatch
 
 import (
+	"bytes"
 	"context"
 	"slices"
 	"strings"
@@ -16,17 +17,20 @@ type tag struct {
 
 type putMetricAlarmInput struct {
 	MetricAlarm
-	Tags []tag `json:"Tags,omitempty"` // kept nowhere: nothing here reads tags
+	Tags []tag `json:"Tags,omitempty"` // of a new alarm
 }
 
 // putMetricAlarm makes an alarm, or overwrites its configuration and keeps its
 // state, as AWS does.
 func (s *Service) putMetricAlarm(_ context.Context, in *putMetricAlarmInput) (*empty, error) {
-	return &empty{}, s.PutAlarm(in.MetricAlarm)
+	return &empty{}, s.putAlarm(in.MetricAlarm, in.Tags)
 }
 
 // PutAlarm makes or changes an alarm, in-process.
-func (s *Service) PutAlarm(a MetricAlarm) error {
+func (s *Service) PutAlarm(a MetricAlarm) error { return s.putAlarm(a, nil) }
+
+// putAlarm is PutAlarm with the tags of a new alarm.
+func (s *Service) putAlarm(a MetricAlarm, tags []tag) error {
 	q, err := a.check()
 	if err != nil {
 		return err
@@ -39,9 +43,12 @@ func (s *Service) PutAlarm(a MetricAlarm) error {
 	now := s.config.Now()
 	record, ok := s.alarms[a.AlarmName]
 	if !ok {
-		record = &alarmRecord{status: newStatus(now)}
+		record = &alarmRecord{status: newStatus(now), Tags: tagsOf(tags)}
+		s.noteConfiguration(a.AlarmName, "created", now, a)
+	} else if !bytes.Equal(mustJSON(record.Alarm), mustJSON(a)) {
+		s.noteConfiguration(a.AlarmName, "updated", now, a)
 	}
-	s.alarms[a.AlarmName] = &alarmRecord{Alarm: a, Updated: now, status: record.status, queries: q}
+	s.alarms[a.AlarmName] = &alarmRecord{Alarm: a, Updated: now, Tags: record.Tags, status: record.status, queries: q}
 	return s.save()
 }
 
@@ -51,12 +58,15 @@ type putCompositeAlarmInput struct {
 }
 
 func (s *Service) putCompositeAlarm(_ context.Context, in *putCompositeAlarmInput) (*empty, error) {
-	return &empty{}, s.PutComposite(in.CompositeAlarm)
+	return &empty{}, s.putComposite(in.CompositeAlarm, in.Tags)
 }
 
 // PutComposite makes or changes a composite alarm. The alarms it watches must
 // exist.
-func (s *Service) PutComposite(c CompositeAlarm) error {
+func (s *Service) PutComposite(c CompositeAlarm) error { return s.putComposite(c, nil) }
+
+// putComposite is PutComposite with the tags of a new alarm.
+func (s *Service) putComposite(c CompositeAlarm, tags []tag) error {
 	rule, err := c.check()
 	if err != nil {
 		return err
@@ -73,10 +83,15 @@ func (s *Service) PutComposite(c CompositeAlarm) error {
 	}
 	now := s.config.Now()
 	record, ok := s.composites[c.AlarmName]
+	verb := "updated"
 	if !ok {
-		record = &compositeRecord{status: newStatus(now)}
+		record, verb = &compositeRecord{status: newStatus(now), Tags: tagsOf(tags)}, "created"
 	}
-	s.composites[c.AlarmName] = &compositeRecord{Alarm: c, Updated: now, status: record.status, rule: rule}
+	changed := !ok || !bytes.Equal(mustJSON(record.Alarm), mustJSON(c))
+	s.composites[c.AlarmName] = &compositeRecord{Alarm: c, Updated: now, Tags: record.Tags, status: record.status, rule: rule}
+	if changed {
+		s.noteConfiguration(c.AlarmName, verb, now, c)
+	}
 	return s.save()
 }
 
@@ -233,6 +248,11 @@ func (s *Service) deleteAlarms(_ context.Context, in *alarmNamesInput) (*empty, 
 		}
 	}
 	for _, name := range in.AlarmNames {
+		if a, ok := s.alarms[name]; ok {
+			s.noteConfiguration(name, "deleted", s.config.Now(), a.Alarm)
+		} else if c, ok := s.composites[name]; ok {
+			s.noteConfiguration(name, "deleted", s.config.Now(), c.Alarm)
+		}
 		delete(s.alarms, name)
 		delete(s.composites, name)
 	}

@@ -105,25 +105,17 @@ func (b *bucket) percentile(p float64) (value float64, ok bool) {
 	if b.blind || b.count == 0 {
 		return 0, false
 	}
-	values := join(slices.Clone(b.values))
-	rank, seen := p/100*b.count, 0.0
-	for _, w := range values {
-		seen += w.count
-		if seen >= rank-1e-9*b.count {
-			return w.value, true
-		}
-	}
-	return values[len(values)-1].value, true
+	return nearestRank(join(slices.Clone(b.values)), b.count, p), true
 }
 
-// statistic is a parsed Stat: one of the five, or a percentile.
+// statistic is a parsed Stat: one of the five, a percentile, or a trimmed one.
 type statistic struct {
 	name       string
 	percentile float64 // 0 when it is not one
+	trim       *trim   // nil when it is not one
 }
 
-// parseStatistic reads "Sum", "p99", "p99.9". Trimmed means and the rest of
-// CloudWatch's statistics are refused by name.
+// parseStatistic reads "Sum", "p99", "p99.9", "tm90", "PR(:300)", "IQM".
 func parseStatistic(text string) (statistic, error) {
 	if slices.Contains([]string{"SampleCount", "Sum", "Average", "Minimum", "Maximum"}, text) {
 		return statistic{name: text}, nil
@@ -134,7 +126,10 @@ func parseStatistic(text string) (statistic, error) {
 			return statistic{name: text, percentile: p}, nil
 		}
 	}
-	return statistic{}, refused("statistic %q: the local stack has SampleCount, Sum, Average, Minimum, Maximum and p0 to p100 such as p99.9", text)
+	if t := parseTrim(text); t != nil {
+		return statistic{name: text, trim: t}, nil
+	}
+	return statistic{}, refused("statistic %q: want SampleCount, Sum, Average, Minimum, Maximum, a percentile such as p99.9, a trimmed one such as tm90, TM(10%%:90%%), wm, tc, ts or PR(:300), or IQM", text)
 }
 
 // of is the statistic of a bucket; ok is false when there is no data point.
@@ -144,6 +139,9 @@ func (s statistic) of(b *bucket) (value float64, ok bool) {
 	}
 	if s.percentile > 0 {
 		return b.percentile(s.percentile)
+	}
+	if s.trim != nil {
+		return s.trim.of(b)
 	}
 	switch s.name {
 	case "SampleCount":

@@ -9,12 +9,14 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 
 	"github.com/fxamacker/cbor/v2"
 
+	"github.com/sluice-ml/sluice/infra/local/nearest"
 	"github.com/sluice-ml/sluice/infra/local/wire"
 )
 
@@ -58,14 +60,14 @@ func decodeCBOR(body []byte, into any) error {
 		return nil
 	}
 	if err := codecs().decode.Unmarshal(body, into); err != nil {
-		return refused("the local stack cannot honour this request: %v%s", err, unknownMembers(body, err))
+		return refused("the local stack cannot honour this request: %v%s", err, unknownMembers(body, into, err))
 	}
 	return nil
 }
 
 // unknownMembers adds the members' names, which the decoder's error gives as an
-// index only.
-func unknownMembers(body []byte, err error) string {
+// index only, and the nearest to the one that is wrong.
+func unknownMembers(body []byte, into any, err error) string {
 	if _, unknown := errors.AsType[*cbor.UnknownFieldError](err); !unknown {
 		return ""
 	}
@@ -77,7 +79,15 @@ func unknownMembers(body []byte, err error) string {
 	for name := range members {
 		names = append(names, name)
 	}
-	return "; one of, or a member of, " + strings.Join(names, ", ")
+	slices.Sort(names)
+	text := "; one of, or a member of, " + strings.Join(names, ", ")
+	known := nearest.Members(into)
+	for _, name := range names {
+		if !slices.Contains(known, name) {
+			return text + nearest.Hint("member", name, known)
+		}
+	}
+	return text
 }
 
 func op[In, Out any](f func(context.Context, *In) (*Out, error)) cborOperation {
@@ -113,7 +123,7 @@ func serveCBOR(r *http.Request, operations map[string]cborOperation) (any, error
 	_, name, found := strings.Cut(r.URL.Path, "/operation/")
 	operation, ok := operations[name]
 	if !found || !ok {
-		return nil, wire.Errorf("UnknownOperationException", "the local stack's CloudWatch does not serve operation %q", name)
+		return nil, wire.Errorf("UnknownOperationException", "the local stack's CloudWatch does not serve operation %q%s", name, nearest.Hint("operation", name, nearest.Keys(operations)))
 	}
 	body, err := readBody(r)
 	if err != nil {

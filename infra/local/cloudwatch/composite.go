@@ -24,6 +24,7 @@ type CompositeAlarm struct {
 type compositeRecord struct {
 	Alarm   CompositeAlarm `json:"alarm"`
 	Updated time.Time      `json:"updated"`
+	Tags    tags           `json:"tags,omitempty"`
 	status
 
 	rule *ruleNode // parsed from Alarm; nil until first used
@@ -275,6 +276,7 @@ func (s *Service) transitComposite(c *compositeRecord, to State, reason, data st
 	change := change{name: c.Alarm.AlarmName, arn: s.alarmARN(c.Alarm.AlarmName), before: before, after: c.status}
 	configuration := map[string]any{"alarmRule": c.Alarm.AlarmRule, "description": c.Alarm.AlarmDescription}
 	c.Pending = append(c.Pending, s.event(change, configuration))
+	s.noteState(change)
 	if !c.Alarm.actionsEnabled() {
 		return
 	}

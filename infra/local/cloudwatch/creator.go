@@ -23,7 +23,7 @@ func (s *Service) createAlarm(_ context.Context, r assembly.Resource) (assembly.
 	if p.AlarmName == "" {
 		p.AlarmName = r.LogicalID
 	}
-	if err := s.PutAlarm(p.MetricAlarm); err != nil {
+	if err := s.putAlarm(p.MetricAlarm, p.Tags); err != nil {
 		return assembly.Created{}, fmt.Errorf("resource %s: %w", r.LogicalID, err)
 	}
 	return s.created(p.AlarmName), nil
@@ -37,7 +37,7 @@ func (s *Service) createComposite(_ context.Context, r assembly.Resource) (assem
 	if p.AlarmName == "" {
 		p.AlarmName = r.LogicalID
 	}
-	if err := s.PutComposite(p.CompositeAlarm); err != nil {
+	if err := s.putComposite(p.CompositeAlarm, p.Tags); err != nil {
 		return assembly.Created{}, fmt.Errorf("resource %s: %w", r.LogicalID, err)
 	}
 	return s.created(p.AlarmName), nil

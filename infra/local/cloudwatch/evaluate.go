@@ -116,6 +116,7 @@ func (s *Service) transit(a *alarmRecord, to State, reason, data string, now tim
 	a.State, a.Reason, a.ReasonData, a.StateUpdated = to, reason, data, now
 	change := change{name: a.Alarm.AlarmName, arn: s.alarmARN(a.Alarm.AlarmName), before: before, after: a.status}
 	a.Pending = append(a.Pending, s.event(change, metricConfiguration(&a.Alarm)))
+	s.noteState(change)
 	if a.Alarm.actionsEnabled() {
 		for _, arn := range a.Alarm.actions(to) {
 			a.Pending = append(a.Pending, s.action(change, arn, metricConfiguration(&a.Alarm), a.snsMessage(s, change)))

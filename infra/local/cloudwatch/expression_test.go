@@ -80,7 +80,7 @@ func TestQuerySets(t *testing.T) {
 		"twice":      {[]MetricDataQuery{m, m}, "used twice"},
 		"bad id":     {[]MetricDataQuery{one("A", "1")}, `query Id "A"`},
 		"both":       {[]MetricDataQuery{{ID: "a", Expression: "1", MetricStat: m.MetricStat}}, "either MetricStat or Expression"},
-		"stat":       {[]MetricDataQuery{{ID: "a", MetricStat: &MetricStat{Metric: m.MetricStat.Metric, Period: 60, Stat: "tm90"}}}, `statistic "tm90"`},
+		"stat":       {[]MetricDataQuery{{ID: "a", MetricStat: &MetricStat{Metric: m.MetricStat.Metric, Period: 60, Stat: "tm100.5.1"}}}, `statistic "tm100.5.1"`},
 		"period":     {[]MetricDataQuery{{ID: "a", MetricStat: &MetricStat{Metric: m.MetricStat.Metric, Period: 15, Stat: "Sum"}}}, "period 15"},
 	} {
 		_, err := parseQueries(c.list)

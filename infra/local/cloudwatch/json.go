@@ -11,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluice-ml/sluice/infra/local/nearest"
 	"github.com/sluice-ml/sluice/infra/local/wire"
 )
 
@@ -36,7 +37,7 @@ func answerJSON(r *http.Request, operations map[string]cborOperation) (any, erro
 	name := target[strings.LastIndexByte(target, '.')+1:]
 	operation, ok := operations[name]
 	if !ok {
-		return nil, wire.Errorf("UnknownOperationException", "the local stack's CloudWatch does not serve operation %q", name)
+		return nil, wire.Errorf("UnknownOperationException", "the local stack's CloudWatch does not serve operation %q%s", name, nearest.Hint("operation", name, nearest.Keys(operations)))
 	}
 	body, err := readBody(r)
 	if err != nil {

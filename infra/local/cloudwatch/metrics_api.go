@@ -145,16 +145,27 @@ func (s *Service) getMetricData(_ context.Context, in *getMetricDataInput) (*get
 		if !one.returned() {
 			continue
 		}
-		r, err := s.metricData(q, one, in)
+		found, err := s.metricResults(q, one, in)
 		if err != nil {
 			return nil, err
 		}
-		if total += len(r.Values); total > limit {
-			return nil, refused("the answer has more than %d data points: the local stack does not page; ask for less", limit)
+		for _, r := range found {
+			if total += len(r.Values); total > limit {
+				return nil, refused("the answer has more than %d data points: the local stack does not page; ask for less", limit)
+			}
 		}
-		out.MetricDataResults = append(out.MetricDataResults, r)
+		out.MetricDataResults = append(out.MetricDataResults, found...)
 	}
 	return out, nil
+}
+
+// metricResults gives the time series of a query: one, or those that it finds.
+func (s *Service) metricResults(q *queries, one MetricDataQuery, in *getMetricDataInput) ([]metricDataResult, error) {
+	if search := q.finds[one.ID]; search != nil {
+		return search.results(s.store, one, in)
+	}
+	r, err := s.metricData(q, one, in)
+	return []metricDataResult{r}, err
 }
 
 func (s *Service) metricData(q *queries, one MetricDataQuery, in *getMetricDataInput) (metricDataResult, error) {

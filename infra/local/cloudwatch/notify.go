@@ -198,7 +198,7 @@ func (s *Service) deliver(ctx context.Context) error {
 			if err != nil {
 				fmt.Fprintf(s.config.Log, "alarm %s: %s %s (attempt %d of %d): %v\n", one.name, n.Kind, n.ARN, n.Attempts+1, maxAttempts, err)
 			}
-			if err := s.settle(one.name, err == nil); err != nil {
+			if err := s.settle(one.name, err); err != nil {
 				return err
 			}
 			if err != nil {
@@ -244,7 +244,7 @@ func (s *Service) send(ctx context.Context, n notification) error {
 
 // settle takes the first pending notification off the alarm when it was
 // delivered, or when it has failed too often.
-func (s *Service) settle(name string, delivered bool) error {
+func (s *Service) settle(name string, failed error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	st := s.status(name)
@@ -252,7 +252,8 @@ func (s *Service) settle(name string, delivered bool) error {
 		return nil // the alarm was deleted meanwhile
 	}
 	st.Pending[0].Attempts++
-	if delivered || st.Pending[0].Attempts >= maxAttempts {
+	if failed == nil || st.Pending[0].Attempts >= maxAttempts {
+		s.noteAction(name, st.Pending[0], failed)
 		st.Pending = append([]notification(nil), st.Pending[1:]...)
 	}
 	return s.save()

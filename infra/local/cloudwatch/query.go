@@ -36,11 +36,12 @@ type queries struct {
 	list  []MetricDataQuery
 	stats map[string]statistic // by id
 	nodes map[string]*node
-	order []string // ids so that every expression comes after what it uses
+	finds map[string]*search // searches, which stand alone
+	order []string           // ids so that every expression comes after what it uses
 }
 
 func parseQueries(list []MetricDataQuery) (*queries, error) {
-	q := &queries{list: list, stats: map[string]statistic{}, nodes: map[string]*node{}}
+	q := &queries{list: list, stats: map[string]statistic{}, nodes: map[string]*node{}, finds: map[string]*search{}}
 	for _, one := range list {
 		if err := q.add(one); err != nil {
 			return nil, err
@@ -58,6 +59,7 @@ func parseQueries(list []MetricDataQuery) (*queries, error) {
 func (q *queries) add(one MetricDataQuery) error {
 	_, isStat := q.stats[one.ID]
 	_, isNode := q.nodes[one.ID]
+	isNode = isNode || q.finds[one.ID] != nil
 	switch {
 	case !queryID.MatchString(one.ID):
 		return refused("query Id %q: want a lower-case letter, then letters, digits and _", one.ID)
@@ -65,6 +67,12 @@ func (q *queries) add(one MetricDataQuery) error {
 		return refused("query Id %q is used twice", one.ID)
 	case (one.MetricStat == nil) == (one.Expression == ""):
 		return wire.Errorf("InvalidParameterCombination", "query %s: give either MetricStat or Expression", one.ID)
+	case isSearch(one.Expression):
+		s, err := parseSearch(one.Expression, one.Period)
+		if err == nil {
+			q.finds[one.ID] = s
+		}
+		return err
 	case one.MetricStat == nil:
 		n, err := parseExpression(one.Expression)
 		q.nodes[one.ID] = n
@@ -98,8 +106,15 @@ func (q *queries) visit(id string, state map[string]int) error {
 		return nil
 	}
 	state[id] = 1
+	if q.finds[id] != nil {
+		state[id] = 2
+		return nil // it is not computed with others
+	}
 	if n, ok := q.nodes[id]; ok {
 		for _, used := range n.ids() {
+			if q.finds[used] != nil {
+				return refused("query %s: it computes with the search %s, which the local stack does not; give the metrics by name", id, used)
+			}
 			if q.stats[used].name == "" && q.nodes[used] == nil {
 				return refused("query %s: no query has the id %q", id, used)
 			}

@@ -52,8 +52,9 @@ type Config struct {
 
 // Service is a CloudWatch. It is safe for concurrent use.
 type Service struct {
-	config Config
-	store  *store
+	config  Config
+	store   *store
+	history *history
 
 	mu         sync.Mutex // guards alarms and composites
 	alarms     map[string]*alarmRecord
@@ -78,10 +79,14 @@ func Open(c Config) (*Service, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open cloudwatch: %w", err)
 	}
-	s := &Service{config: c, store: st, alarms: map[string]*alarmRecord{}, composites: map[string]*compositeRecord{}}
+	past, err := openHistory(filepath.Join(c.Dir, "history"), c.Now())
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open cloudwatch: %w", err), st.close())
+	}
+	s := &Service{config: c, store: st, history: past, alarms: map[string]*alarmRecord{}, composites: map[string]*compositeRecord{}}
 	var kept alarmFile
 	if _, err := durable.ReadJSON(s.alarmPath(), &kept); err != nil {
-		return nil, errors.Join(fmt.Errorf("open cloudwatch: %w", err), st.close())
+		return nil, errors.Join(fmt.Errorf("open cloudwatch: %w", err), s.Close())
 	}
 	for _, a := range kept.Metric {
 		s.alarms[a.Alarm.AlarmName] = a
@@ -93,22 +98,27 @@ func Open(c Config) (*Service, error) {
 }
 
 // Close stops writing metric data. The state on disk is complete without it.
-func (s *Service) Close() error { return s.store.close() }
+func (s *Service) Close() error { return errors.Join(s.store.close(), s.history.journal.Close()) }
 
 // Handler serves the API.
 func (s *Service) Handler() http.Handler {
 	return handler(map[string]cborOperation{
-		"PutMetricData":       op(s.putMetricData),
-		"GetMetricData":       op(s.getMetricData),
-		"GetMetricStatistics": op(s.getMetricStatistics),
-		"ListMetrics":         op(s.listMetrics),
-		"PutMetricAlarm":      op(s.putMetricAlarm),
-		"PutCompositeAlarm":   op(s.putCompositeAlarm),
-		"DescribeAlarms":      op(s.describeAlarms),
-		"DeleteAlarms":        op(s.deleteAlarms),
-		"SetAlarmState":       op(s.setAlarmState),
-		"EnableAlarmActions":  op(s.enableAlarmActions),
-		"DisableAlarmActions": op(s.disableAlarmActions),
+		"PutMetricData":           op(s.putMetricData),
+		"GetMetricData":           op(s.getMetricData),
+		"GetMetricStatistics":     op(s.getMetricStatistics),
+		"ListMetrics":             op(s.listMetrics),
+		"PutMetricAlarm":          op(s.putMetricAlarm),
+		"PutCompositeAlarm":       op(s.putCompositeAlarm),
+		"DescribeAlarms":          op(s.describeAlarms),
+		"DeleteAlarms":            op(s.deleteAlarms),
+		"SetAlarmState":           op(s.setAlarmState),
+		"EnableAlarmActions":      op(s.enableAlarmActions),
+		"DisableAlarmActions":     op(s.disableAlarmActions),
+		"DescribeAlarmHistory":    op(s.describeAlarmHistory),
+		"DescribeAlarmsForMetric": op(s.describeAlarmsForMetric),
+		"TagResource":             op(s.tagResource),
+		"UntagResource":           op(s.untagResource),
+		"ListTagsForResource":     op(s.listTags),
 	})
 }
 

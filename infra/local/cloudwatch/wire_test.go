@@ -117,8 +117,8 @@ func TestSDKErrors(t *testing.T) {
 		{MetricName: aws.String("M"), Value: aws.Float64(1), Timestamp: aws.Time(start.Add(3 * time.Hour))}}})
 	require.Equal(t, "InvalidParameterValue", code(t, err))
 
-	_, err = b.client.DescribeAlarmHistory(t.Context(), &cloudwatch.DescribeAlarmHistoryInput{})
-	require.ErrorContains(t, err, `does not serve operation "DescribeAlarmHistory"`)
+	_, err = b.client.ListDashboards(t.Context(), &cloudwatch.ListDashboardsInput{})
+	require.ErrorContains(t, err, `does not serve operation "ListDashboards"`)
 
 	_, err = b.client.GetMetricData(t.Context(), &cloudwatch.GetMetricDataInput{StartTime: aws.Time(start), EndTime: aws.Time(start.Add(time.Minute)),
 		LabelOptions: &types.LabelOptions{Timezone: aws.String("+0100")}, MetricDataQueries: []types.MetricDataQuery{stat("m1", "M", "Sum", 60)}})

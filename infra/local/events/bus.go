@@ -26,8 +26,16 @@ type Options struct {
 	Stack   string // names the rules that the template leaves unnamed
 	Targets delivery.Targets
 	Accepts func(targetARN string) error // refuses targets that cannot be delivered to; nil accepts all
+	Faults  Faults                       // nil: nothing goes wrong on request
 	Now     func() time.Time
 	Log     *slog.Logger
+}
+
+// Faults says which events go wrong on request.
+type Faults interface {
+	// Strike says how an event goes wrong: copies is how often it is delivered
+	// (1 where nothing is wrong), each after a wait.
+	Strike(detailType string) (copies int, wait time.Duration)
 }
 
 // Bus is the default event bus.
@@ -90,15 +98,29 @@ func (b *Bus) Publish(_ context.Context, e Event) error {
 	if err != nil {
 		return fmt.Errorf("publish event %s: %w", e.DetailType, err)
 	}
+	copies, wait := 1, time.Duration(0)
+	if b.o.Faults != nil {
+		copies, wait = b.o.Faults.Strike(e.DetailType)
+	}
 	for _, rule := range b.snapshot() {
 		if rule.State != enabled || rule.pattern == nil || !rule.pattern.Match(parsed) {
 			continue
 		}
-		if err := b.fire(rule.Rule, e.ID, raw); err != nil {
-			return err
+		for n := range copies {
+			if err := b.fireAfter(rule.Rule, copyID(e.ID, n), raw, wait); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
+}
+
+// copyID names a delivery's second copy; the event in it keeps its id.
+func copyID(id string, n int) string {
+	if n == 0 {
+		return id
+	}
+	return fmt.Sprintf("%s#%d", id, n+1)
 }
 
 func (b *Bus) complete(e *Event) {
@@ -138,6 +160,10 @@ func (b *Bus) snapshot() []compiled {
 // event's with the rule and target, so publishing the same event again repeats
 // the same deliveries.
 func (b *Bus) fire(rule Rule, eventID string, raw []byte) error {
+	return b.fireAfter(rule, eventID, raw, 0)
+}
+
+func (b *Bus) fireAfter(rule Rule, eventID string, raw []byte, wait time.Duration) error {
 	for _, target := range rule.Targets {
 		input, err := target.input(raw, b.ARN(rule.Name), rule.Name)
 		if err != nil {
@@ -149,7 +175,7 @@ func (b *Bus) fire(rule Rule, eventID string, raw []byte) error {
 		if d.RoleARN == "" {
 			d.RoleARN = rule.RoleARN
 		}
-		if err := b.queue.Enqueue(d); err != nil {
+		if err := b.queue.EnqueueAfter(d, wait); err != nil {
 			return err
 		}
 	}

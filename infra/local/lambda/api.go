@@ -6,26 +6,35 @@ import (
 	"encoding/base64"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 
+	"github.com/sluice-ml/sluice/infra/local/nearest"
 	"github.com/sluice-ml/sluice/infra/local/wire"
 )
 
 // Handler serves the Lambda API (REST-JSON).
 func (s *Service) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /2015-03-31/functions/{name}/invocations", s.serveInvoke)
-	mux.HandleFunc("GET /2015-03-31/functions/{name}", s.serveGet)
-	mux.HandleFunc("GET /2015-03-31/functions/{name}/configuration", s.serveConfiguration)
-	mux.HandleFunc("GET /2015-03-31/functions", s.serveList)
-	mux.HandleFunc("GET /2015-03-31/functions/{$}", s.serveList)
+	routes := map[string]http.HandlerFunc{
+		"POST /2015-03-31/functions/{name}/invocations":  s.serveInvoke,
+		"GET /2015-03-31/functions/{name}":               s.serveGet,
+		"GET /2015-03-31/functions/{name}/configuration": s.serveConfiguration,
+		"GET /2015-03-31/functions":                      s.serveList,
+		"GET /2015-03-31/functions/{$}":                  s.serveList,
+	}
+	maps.Copy(routes, s.management())
+	for route, serve := range routes {
+		mux.HandleFunc(route, serve)
+	}
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		asked := r.Method + " " + r.URL.Path
 		writeError(w, r, &wire.Error{Code: "UnknownOperationException", Status: 404,
-			Message: "the local stack's Lambda does not serve " + r.Method + " " + r.URL.Path})
+			Message: "the local stack's Lambda does not serve " + asked + nearest.Hint("request", asked, nearest.Keys(routes))})
 	})
 	return mux
 }
@@ -200,12 +209,15 @@ func (s *Service) serveGet(w http.ResponseWriter, r *http.Request) {
 		writeError(w, r, err)
 		return
 	}
+	s.mutex.Lock()
+	reserved := s.functions[c.name].reserved
+	s.mutex.Unlock()
 	out := map[string]any{"Configuration": d, "Code": map[string]string{"RepositoryType": "S3", "Location": "file://" + c.dir}}
 	if len(c.tags) > 0 {
 		out["Tags"] = c.tags
 	}
-	if c.reserved != nil {
-		out["Concurrency"] = map[string]int{"ReservedConcurrentExecutions": *c.reserved}
+	if reserved != nil {
+		out["Concurrency"] = map[string]int{"ReservedConcurrentExecutions": *reserved}
 	}
 	wire.WriteJSON(w, r, http.StatusOK, out)
 }

@@ -143,7 +143,7 @@ func TestFunctionsThatAreRefused(t *testing.T) {
 		`"Architectures":["` + other + `"]`:              "Architectures [" + other + "]: this machine is " + mine,
 		`"Runtime":"python3.13"`:                         `Runtime "python3.13"`,
 		`"PackageType":"Image"`:                          `PackageType "Image"`,
-		`"VpcConfig":{}`:                                 `unknown field "VpcConfig"`,
+		`"VpcConfig":{"Ipv6":true}`:                      `unknown field "Ipv6"`,
 		`"Layers":[]`:                                    `unknown field "Layers"`,
 		`"MemorySize":64`:                                "MemorySize 64: want 128 to 10240",
 		`"Timeout":901`:                                  "Timeout 901",

@@ -194,13 +194,13 @@ func TestADestinationThatIsAFunction(t *testing.T) {
 // TestEventsSurviveAKill kills a stack with SIGKILL while it handles an event:
 // its function goes with it, and the next stack handles the event again.
 func TestEventsSurviveAKill(t *testing.T) {
-	dir := t.TempDir()
 	if text := os.Getenv("LAMBDA_TEST_VICTIM"); text != "" {
 		w := open(t, text)
 		w.function(t, "")
 		w.async(t, fmt.Sprintf(`{"Do":"until","File":%q,"Text":%q}`, text+"/go", text+"/there"))
-		select {} // until it is killed
+		select {} // until it is killed; it must have no temporary folder of its own, which would stay
 	}
+	dir := t.TempDir()
 	victim := exec.Command(os.Args[0], "-test.run=^TestEventsSurviveAKill$")
 	victim.Env = append(os.Environ(), "LAMBDA_TEST_VICTIM="+dir, "LAMBDA_TEST_BINARIES="+binaries)
 	require.NoError(t, victim.Start())

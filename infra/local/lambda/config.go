@@ -38,6 +38,7 @@ type properties struct {
 	Tags                         []struct{ Key, Value string }
 	Description                  string
 	EphemeralStorage             struct{ Size int }
+	VpcConfig                    struct{ SubnetIds, SecurityGroupIds []string } // every function is in this machine's network
 }
 
 type loggingConfig struct {

@@ -23,20 +23,20 @@ func (s *Service) createFunction(_ context.Context, r assembly.Resource) (assemb
 	if err != nil {
 		return assembly.Created{}, err
 	}
-	s.put(c)
+	s.put(c, c.reserved)
 	return assembly.Created{Ref: c.name, Attributes: map[string]any{"Arn": c.arn}}, nil
 }
 
 // put makes a function, or gives it a new configuration: sandboxes of the old
 // one end when they are idle.
-func (s *Service) put(c *config) {
+func (s *Service) put(c *config, reserved *int) {
 	s.mutex.Lock()
 	f, ok := s.functions[c.name]
 	if !ok {
 		f = &function{service: s, permissions: map[string]permission{}, invoke: invokeConfig{retries: 2, maxAge: maxEventAge}}
 		s.functions[c.name] = f
 	}
-	f.config = c
+	f.config, f.reserved = c, reserved
 	retired := f.idle
 	f.idle = nil
 	s.mutex.Unlock()
@@ -128,6 +128,18 @@ type invokeConfig struct {
 	retries              int
 	maxAge               time.Duration
 	onSuccess, onFailure string // ARNs
+	modified             int64  // seconds since 1970; 0: the function has AWS's defaults
+}
+
+// check refuses what AWS refuses.
+func (c invokeConfig) check() error {
+	switch age := int(c.maxAge / time.Second); {
+	case c.retries < 0 || c.retries > 2:
+		return fmt.Errorf("MaximumRetryAttempts %d: want 0 to 2", c.retries)
+	case age < 60 || age > 21600:
+		return fmt.Errorf("MaximumEventAgeInSeconds %d: want 60 to 21600", age)
+	}
+	return nil
 }
 
 type eventInvokeProperties struct {
@@ -145,14 +157,13 @@ func (s *Service) createEventInvokeConfig(_ context.Context, r assembly.Resource
 	if err := r.Decode(&p); err != nil {
 		return assembly.Created{}, err
 	}
-	retries, age := value(p.MaximumRetryAttempts, 2), value(p.MaximumEventAgeInSeconds, 21600)
-	switch {
-	case p.Qualifier != "$LATEST":
+	if p.Qualifier != "$LATEST" {
 		return assembly.Created{}, fmt.Errorf("resource %s: Qualifier %q: the local stack keeps $LATEST only", r.LogicalID, p.Qualifier)
-	case retries < 0 || retries > 2:
-		return assembly.Created{}, fmt.Errorf("resource %s: MaximumRetryAttempts %d: want 0 to 2", r.LogicalID, retries)
-	case age < 60 || age > 21600:
-		return assembly.Created{}, fmt.Errorf("resource %s: MaximumEventAgeInSeconds %d: want 60 to 21600", r.LogicalID, age)
+	}
+	c := invokeConfig{retries: value(p.MaximumRetryAttempts, 2), maxAge: time.Duration(value(p.MaximumEventAgeInSeconds, 21600)) * time.Second,
+		onSuccess: p.DestinationConfig.OnSuccess.Destination, onFailure: p.DestinationConfig.OnFailure.Destination, modified: s.options.Now().Unix()}
+	if err := c.check(); err != nil {
+		return assembly.Created{}, fmt.Errorf("resource %s: %w", r.LogicalID, err)
 	}
 	f, err := s.resolve(p.FunctionName)
 	if err != nil {
@@ -160,7 +171,6 @@ func (s *Service) createEventInvokeConfig(_ context.Context, r assembly.Resource
 	}
 	s.mutex.Lock()
 	defer s.mutex.Unlock()
-	f.invoke = invokeConfig{retries, time.Duration(age) * time.Second,
-		p.DestinationConfig.OnSuccess.Destination, p.DestinationConfig.OnFailure.Destination}
+	f.invoke = c
 	return assembly.Created{Ref: r.LogicalID, Attributes: map[string]any{}}, nil
 }

@@ -53,6 +53,7 @@ func (r Result) Failure() (errorType, message string) {
 type function struct {
 	service     *Service
 	config      *config
+	reserved    *int // concurrency that is the function's own
 	invoke      invokeConfig
 	permissions map[string]permission
 	idle        []*sandbox
@@ -128,7 +129,10 @@ func (s *Service) admit(f *function) (c *config, release func(), err error) {
 	}
 	c = f.config
 	switch {
-	case c.reserved != nil && f.running >= *c.reserved:
+	case s.options.struck(c.name, "throttle"):
+		s.usage.throttled(c.name)
+		return nil, nil, &Throttled{"CallerRateLimitExceeded"}
+	case f.reserved != nil && f.running >= *f.reserved:
 		s.usage.throttled(c.name)
 		return nil, nil, &Throttled{"ReservedFunctionConcurrentInvocationLimitExceeded"}
 	case s.running >= s.options.Concurrency:
@@ -164,6 +168,9 @@ func (s *Service) run(f *function, c *config, r Request) Result {
 	call := &call{
 		options: &s.options, config: c, request: r, tail: &tail{}, log: s.logger(c), id: cmp.Or(r.id, wire.RequestID()),
 		started: func(b *sandbox) { s.occupy(f, b) }, failed: func(b *sandbox) { s.forget(f, b) },
+	}
+	if failure, struck := s.options.failure(c, call.id); struck {
+		return failure
 	}
 	b := s.take(f, c)
 	out, b := call.perform(b)

@@ -19,8 +19,8 @@
 //
 // What differs from AWS: an idle process is not frozen; LAMBDA_TASK_ROOT is the
 // real folder of the code; /tmp is this machine's, and EphemeralStorage is not
-// enforced; the memory limit counts the resident memory of the bootstrap
-// process itself; roles are recorded and not assumed.
+// enforced; the memory limit counts the resident memory of the bootstrap and the
+// processes that it started; roles are recorded and not assumed.
 package lambda
 
 import (
@@ -68,6 +68,7 @@ type Options struct {
 	Logs                   *logs.Service
 	Metrics                Metrics      // nil: embedded metrics are only logged
 	Destinations           Destinations // nil: only functions can be destinations
+	Faults                 Faults       // nil: nothing goes wrong on request
 	Now                    func() time.Time
 	Timer                  Timer           // of init and invocation limits
 	RetryDelays            []time.Duration // before asynchronous attempts 2, 3…; nil is 1 and 2 minutes

@@ -56,6 +56,10 @@ const runtimePath = "/2018-06-01/runtime/"
 
 func (a *runtimeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path, ok := strings.CutPrefix(r.URL.Path, runtimePath)
+	if extension(r.URL.Path) {
+		refuse(w, http.StatusNotFound, "ExtensionsNotServed", "the local stack serves no Lambda extensions (Extensions, Logs and Telemetry API): "+r.URL.Path+"; do the work in the function itself")
+		return
+	}
 	if !ok {
 		refuse(w, http.StatusNotFound, "InvalidPath", "the local stack's Runtime API does not serve "+r.URL.Path)
 		return
@@ -73,6 +77,16 @@ func (a *runtimeAPI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	default:
 		refuse(w, http.StatusNotFound, "InvalidPath", "the local stack's Runtime API does not serve "+r.Method+" "+r.URL.Path)
 	}
+}
+
+// extension tells the paths of the APIs that extensions use.
+func extension(path string) bool {
+	for _, prefix := range []string{"/2020-01-01/extension/", "/2020-08-15/logs", "/2022-07-01/telemetry"} {
+		if strings.HasPrefix(path, prefix) {
+			return true
+		}
+	}
+	return false
 }
 
 func refuse(w http.ResponseWriter, status int, errorType, message string) {

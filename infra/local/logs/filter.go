@@ -7,17 +7,26 @@ import (
 
 // Filter is a filter pattern over unstructured text: terms that must all occur
 // (`ERROR "timed out"`), terms of which one must (`?ERROR ?WARN`) and terms
-// that must not (`-DEBUG`). The empty filter matches everything.
+// that must not (`-DEBUG`). The empty filter matches everything. A pattern in
+// braces looks at the properties of JSON messages instead.
 // https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
 type Filter struct {
 	all, any, none []string
+	json           *jsonNode // nil: the terms above
 }
 
-// ParseFilter reads a filter pattern; JSON and space-delimited patterns, and
-// regular expressions, are refused by name.
+// ParseFilter reads a filter pattern; space-delimited patterns and regular
+// expressions are refused by name.
 func ParseFilter(pattern string) (Filter, error) {
 	var f Filter
 	rest := strings.TrimSpace(pattern)
+	if strings.HasPrefix(rest, "{") && strings.HasSuffix(rest, "}") {
+		n, err := parseJSONFilter(rest[1 : len(rest)-1])
+		if err != nil {
+			return Filter{}, fmt.Errorf("filter pattern %q: %w", pattern, err)
+		}
+		return Filter{json: n}, nil
+	}
 	for rest != "" {
 		var err error
 		if rest, err = f.term(rest); err != nil {
@@ -50,7 +59,7 @@ func (f *Filter) term(text string) (rest string, err error) {
 		}
 		word, rest = text[:end], text[end:]
 		if strings.ContainsAny(word, `{}[]%"`) {
-			return "", fmt.Errorf("the local stack matches plain terms; quote %q, or leave out JSON, space-delimited and regular-expression patterns", word)
+			return "", fmt.Errorf("the local stack matches plain terms and JSON patterns; quote %q, or leave out space-delimited and regular-expression patterns", word)
 		}
 	}
 	if word == "" {
@@ -62,6 +71,9 @@ func (f *Filter) term(text string) (rest string, err error) {
 
 // Match says whether a message passes; case matters.
 func (f Filter) Match(message string) bool {
+	if f.json != nil {
+		return f.json.matches(message)
+	}
 	for _, term := range f.none {
 		if strings.Contains(message, term) {
 			return false

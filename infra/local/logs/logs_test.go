@@ -125,7 +125,7 @@ func TestErrorsOfTheAPI(t *testing.T) {
 		{"GetLogEvents", `{"logGroupName":"none","logStreamName":"x"}`, "ResourceNotFoundException", "none"},
 		{"GetLogEvents", `{"logGroupName":"g","logStreamName":"x"}`, "ResourceNotFoundException", "log stream"},
 		{"GetLogEvents", `{"logGroupName":"g","logStreamName":"x","unmask":true}`, "ValidationException", "unmask"},
-		{"FilterLogEvents", `{"logGroupName":"g","filterPattern":"{ $.a = 1 }"}`, "InvalidParameterException", "JSON"},
+		{"FilterLogEvents", `{"logGroupName":"g","filterPattern":"[a, b]"}`, "InvalidParameterException", "space-delimited"},
 		{"CreateLogGroup", `{"logGroupName":"g"}`, "ResourceAlreadyExistsException", "g"},
 		{"CreateLogGroup", `{"logGroupName":"a:b"}`, "InvalidParameterException", "a:b"},
 		{"PutLogEvents", `{"logGroupName":"g","logStreamName":"x","logEvents":[]}`, "ResourceNotFoundException", "x"},
@@ -211,7 +211,58 @@ func TestFilterPatterns(t *testing.T) {
 	}
 }
 
+func TestJSONFilterPatterns(t *testing.T) {
+	const message = `{"level":"error","ms":251.5,"ok":true,"no":false,"user":null,"tags":["slow path","b"],"deep":{"a b":{"c":"x"},"n":-2},"text":"3"}`
+	for pattern, want := range map[string]bool{
+		`{ $.level = "error" }`:                               true,
+		`{$.level="error"}`:                                   true,
+		`{ $.level = error }`:                                 true,
+		`{ $.level = "err*" && $.ms > 250 }`:                  true,
+		`{ $.level = "*ro*" && $.ms > 251.5 }`:                false,
+		`{ $.ms >= 2.515e2 }`:                                 true,
+		`{ $.ms < 250 || $.level != "info" }`:                 true,
+		`{ $.level = "x" || ($.ms = 251.5 && $.ok IS TRUE) }`: true,
+		`{ $.no IS FALSE }`:                                   true,
+		`{ $.ok IS FALSE }`:                                   false,
+		`{ $.user IS NULL }`:                                  true,
+		`{ $.level IS NULL }`:                                 false,
+		`{ $.missing NOT EXISTS }`:                            true,
+		`{ $.user EXISTS }`:                                   true,
+		`{ $.missing = "x" }`:                                 false,
+		`{ $.missing != "x" }`:                                false,
+		`{ $.tags[0] = "slow*" }`:                             true,
+		`{ $.tags[7] = "slow*" }`:                             false,
+		`{ $.deep['a b'].c = "x" && $.deep["a b"].c = x }`:    true,
+		`{ $.deep.n = -2 }`:                                   true,
+		`{ $.text = 3 }`:                                      false,
+		`{ $.text = "3" }`:                                    true,
+		`{ $.level.x = "y" }`:                                 false,
+	} {
+		f, err := logs.ParseFilter(pattern)
+		require.NoError(t, err, pattern)
+		require.Equal(t, want, f.Match(message), pattern)
+		require.False(t, f.Match("no JSON"), pattern)
+	}
+	for pattern, want := range map[string]string{
+		`{}`:                  "want a property",
+		`{ level = "x" }`:     "want a property",
+		`{ $.a }`:             "ends too early",
+		`{ $.a = }`:           "a value is missing",
+		`{ $.a > "x" }`:       "compares numbers",
+		`{ $.a = %x% }`:       "regular expressions",
+		`{ ($.a = 1 }`:        `want ")"`,
+		`{ $.a = 1 $.b = 2 }`: `unexpected "$.b"`,
+		`{ $.a IS WHAT }`:     "NULL, TRUE or FALSE",
+		`{ $.a NOT THERE }`:   "want EXISTS",
+		`{ $.a ~ 1 }`:         `unexpected "~"`,
+	} {
+		_, err := logs.ParseFilter(pattern)
+		require.ErrorContains(t, err, want, pattern)
+	}
+}
+
 func FuzzParseFilter(f *testing.F) {
+	f.Add(`{ $.a = "x*" && ($.b[0] > 1 || $['c'] IS NULL) }`, `{"a":"xy","b":[2]}`)
 	f.Add(`ERROR "timed out" -debug ?a`, "x")
 	f.Fuzz(func(t *testing.T, pattern, message string) {
 		filter, err := logs.ParseFilter(pattern)

@@ -7,11 +7,13 @@ usage: AWS_ENDPOINT_URL=... client.py '{"outputs": ..., "model": FILE, "assets":
 
 import datetime
 import hashlib
+import http.server
 import io
 import json
 import os
 import re
 import sys
+import threading
 import time
 import urllib.request
 
@@ -122,10 +124,72 @@ def objects_many(s3, bucket):
     assert hashlib.sha256(got["Body"].read()).digest() == hashlib.sha256(body).digest() and got["ETag"].endswith('-2"'), got["ETag"]
     gone = s3.delete_objects(Bucket=bucket, Delete={"Objects": [{"Key": f"outside/list/{i}/x"} for i in range(5)]})
     assert len(gone["Deleted"]) == 5, gone
-    signer = client("s3", signature_version="s3v4")  # boto3 presigns for us-east-1 with Version 2 otherwise
-    url = signer.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "outside/list/copy"})
-    with urllib.request.urlopen(url) as answer:
-        assert answer.read() == b"x"
+    for signer in (s3, client("s3", signature_version="s3v4")):  # boto3 presigns for us-east-1 with Version 2 unless told
+        url = signer.generate_presigned_url("get_object", Params={"Bucket": bucket, "Key": "outside/list/copy"})
+        with urllib.request.urlopen(url) as answer:
+            assert answer.read() == b"x"
+        url = signer.generate_presigned_url("put_object", Params={"Bucket": bucket, "Key": "outside/put here", "ContentType": "text/csv"})
+        put = urllib.request.Request(url, data=b"p", method="PUT", headers={"Content-Type": "text/csv"})
+        with urllib.request.urlopen(put) as answer:
+            assert answer.status == 200
+
+
+def test_object_details(given):
+    """Storage classes, tags, attributes, conditional copies, lifecycle rules, object locks, odd keys."""
+    s3, bucket = client("s3"), given["outputs"]["StoreBucketOutput"]
+    odd = "details/\x01 +%é"
+    put = s3.put_object(Bucket=bucket, Key=odd, Body=b"1", StorageClass="STANDARD_IA", Tagging="team=ml")
+    assert s3.head_object(Bucket=bucket, Key=odd)["StorageClass"] == "STANDARD_IA"
+    for listing in (s3.list_objects, s3.list_objects_v2):
+        listed = listing(Bucket=bucket, Prefix="details/")["Contents"]
+        assert [(o["Key"], o["StorageClass"]) for o in listed] == [(odd, "STANDARD_IA")], listed
+    versions = s3.list_object_versions(Bucket=bucket, Prefix="details/")["Versions"]
+    assert [(v["Key"], v["StorageClass"]) for v in versions] == [(odd, "STANDARD_IA")], versions
+    assert s3.get_object_tagging(Bucket=bucket, Key=odd)["TagSet"] == [{"Key": "team", "Value": "ml"}]
+    s3.put_object_tagging(Bucket=bucket, Key=odd, Tagging={"TagSet": [{"Key": "team", "Value": "data"}]})
+    s3.delete_object_tagging(Bucket=bucket, Key=odd)
+    assert s3.get_object_tagging(Bucket=bucket, Key=odd)["TagSet"] == []
+    attributes = s3.get_object_attributes(Bucket=bucket, Key=odd, ObjectAttributes=["ETag", "ObjectSize", "StorageClass"])
+    assert (attributes["ObjectSize"], attributes["StorageClass"]) == (1, "STANDARD_IA"), attributes
+
+    source = {"Bucket": bucket, "Key": odd, "VersionId": put["VersionId"]}
+    s3.copy_object(Bucket=bucket, Key="details/cold", CopySource=source, CopySourceIfMatch=put["ETag"], StorageClass="GLACIER", IfNoneMatch="*")
+    fails("PreconditionFailed", s3.copy_object, Bucket=bucket, Key="details/x", CopySource=source, CopySourceIfNoneMatch=put["ETag"])
+    fails("PreconditionFailed", s3.copy_object, Bucket=bucket, Key="details/cold", CopySource=source, IfNoneMatch="*")
+    fails("InvalidObjectState", s3.get_object, Bucket=bucket, Key="details/cold")
+    fails("InvalidStorageClass", s3.put_object, Bucket=bucket, Key=odd, Body=b"", StorageClass="COLD")
+    assert "signature_version='s3v4'" in fails("InvalidRequest", client("s3", signature_version="s3").list_buckets)
+
+    before = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
+    rule = {"ID": "cool", "Status": "Enabled", "Filter": {"Prefix": "raw/"}, "Transitions": [{"Days": 30, "StorageClass": "STANDARD_IA"}]}
+    s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": before + [rule]})
+    assert s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"] == before + [rule]
+    s3.delete_bucket_lifecycle(Bucket=bucket)
+    fails("NoSuchLifecycleConfiguration", s3.get_bucket_lifecycle_configuration, Bucket=bucket)
+    s3.put_bucket_lifecycle_configuration(Bucket=bucket, LifecycleConfiguration={"Rules": before})
+
+    s3.create_bucket(Bucket="outside-vault", ObjectLockEnabledForBucket=True)
+    held = s3.put_object(Bucket="outside-vault", Key="k", Body=b"1", ObjectLockLegalHoldStatus="ON")
+    named = {"Bucket": "outside-vault", "Key": "k", "VersionId": held["VersionId"]}
+    assert s3.get_object_legal_hold(**named)["LegalHold"] == {"Status": "ON"}
+    fails("AccessDenied", s3.delete_object, **named, BypassGovernanceRetention=True)
+    s3.put_object_legal_hold(**named, LegalHold={"Status": "OFF"})
+    end = datetime.datetime.now(datetime.timezone.utc).replace(microsecond=0) + datetime.timedelta(days=1)
+    s3.put_object_retention(**named, Retention={"Mode": "GOVERNANCE", "RetainUntilDate": end})
+    retention = s3.get_object_retention(**named)["Retention"]
+    assert (retention["Mode"], retention["RetainUntilDate"]) == ("GOVERNANCE", end), retention
+    fails("AccessDenied", s3.delete_object, **named)
+    s3.put_object_lock_configuration(Bucket="outside-vault", ObjectLockConfiguration={"ObjectLockEnabled": "Enabled",
+        "Rule": {"DefaultRetention": {"Mode": "GOVERNANCE", "Days": 1}}})
+    assert s3.get_object_lock_configuration(Bucket="outside-vault")["ObjectLockConfiguration"]["Rule"]["DefaultRetention"]["Days"] == 1
+    s3.delete_object(**named, BypassGovernanceRetention=True)
+    upload = s3.create_multipart_upload(Bucket="outside-vault", Key="m", StorageClass="GLACIER_IR")
+    uploads = s3.list_multipart_uploads(Bucket="outside-vault")["Uploads"]
+    assert [(u["Key"], u["StorageClass"]) for u in uploads] == [("m", "GLACIER_IR")], uploads
+    s3.upload_part(Bucket="outside-vault", Key="m", UploadId=upload["UploadId"], PartNumber=1, Body=b"x")
+    assert s3.list_parts(Bucket="outside-vault", Key="m", UploadId=upload["UploadId"])["StorageClass"] == "GLACIER_IR"
+    s3.abort_multipart_upload(Bucket="outside-vault", Key="m", UploadId=upload["UploadId"])
+    s3.delete_bucket(Bucket="outside-vault")
 
 
 NAP = {
@@ -203,6 +267,52 @@ def template_executions(states, machine):
     arn = states.start_execution(stateMachineArn=machine, input='{"models": ["adult-income"]}')["executionArn"]
     ended = until("the monitor's end", lambda: over(states, arn))
     assert ended["status"] == "SUCCEEDED", ended
+
+
+def task(resource, arguments, **more):
+    return {"Type": "Task", "Resource": f"arn:aws:states:::{resource}", "Arguments": arguments, **more}
+
+
+def test_machines(given):
+    """Calls by aws-sdk, a redrive, and a machine's life."""
+    states, bucket = client("stepfunctions"), given["outputs"]["StoreBucketOutput"]
+    definition = {
+        "QueryLanguage": "JSONata",
+        "StartAt": "Both",
+        "States": {
+            "Both": {
+                "Type": "Parallel",
+                "End": True,
+                "Branches": [
+                    {"StartAt": "Lists", "States": {"Lists": task("aws-sdk:s3:listObjectsV2", {"Bucket": bucket, "MaxKeys": 1}, Output="{% $states.result.Name %}", End=True)}},
+                    {"StartAt": "Reads", "States": {"Reads": task("aws-sdk:s3:getObject", {"Bucket": bucket, "Key": "outside/redrive"}, Output="{% $states.result.Body %}", End=True)}},
+                ],
+            }
+        },
+    }
+    machine = states.create_state_machine(name="outside-calls", definition=json.dumps(definition), roleArn=f"arn:aws:iam::{ACCOUNT}:role/outside")["stateMachineArn"]
+    arn = states.start_execution(stateMachineArn=machine, name="redriven")["executionArn"]
+    failed = until("the failure", lambda: over(states, arn))
+    assert (failed["status"], failed["error"], failed["redriveStatus"], failed["redriveCount"]) == ("FAILED", "S3.NoSuchKeyException", "REDRIVABLE", 0), failed
+    client("s3").put_object(Bucket=bucket, Key="outside/redrive", Body=b"mended")
+    redriven = states.redrive_execution(executionArn=arn, clientToken="once")
+    assert states.redrive_execution(executionArn=arn, clientToken="once")["redriveDate"] == redriven["redriveDate"], redriven
+    ended = until("the end of the redrive", lambda: over(states, arn))
+    assert (ended["status"], json.loads(ended["output"]), ended["redriveCount"]) == ("SUCCEEDED", [bucket, "mended"], 1), ended
+    fails("ExecutionNotRedrivable", states.redrive_execution, executionArn=arn)
+    types = [e["type"] for e in states.get_execution_history(executionArn=arn)["events"]]
+    assert types.count("ExecutionRedriven") == 1 and types.count("TaskSucceeded") == 2, types
+
+    states.update_state_machine(stateMachineArn=machine, definition=json.dumps(definition | {"Comment": "second"}))
+    assert "Comment" in states.describe_state_machine(stateMachineArn=machine)["definition"]
+    assert json.loads(states.describe_state_machine_for_execution(executionArn=arn)["definition"]) == definition
+    states.tag_resource(resourceArn=machine, tags=[{"key": "a", "value": "1"}, {"key": "b", "value": "2"}])
+    states.untag_resource(resourceArn=machine, tagKeys=["a"])
+    assert states.list_tags_for_resource(resourceArn=machine)["tags"] == [{"key": "b", "value": "2"}]
+    states.delete_state_machine(stateMachineArn=machine)
+    fails("StateMachineDoesNotExist", states.start_execution, stateMachineArn=machine)
+    wrong = definition | {"States": {"Both": task("aws-sdk:s3:listObject", {}, End=True)}}
+    assert "listObjects" in fails("InvalidDefinition", states.create_state_machine, name="wrong", definition=json.dumps(wrong), roleArn="arn:role")
 
 
 def mapping(bucket, seconds):
@@ -306,7 +416,7 @@ def over(states, arn):
 def test_functions(_):
     functions = client("lambda")
     names = [f["FunctionName"] for p in functions.get_paginator("list_functions").paginate() for f in p["Functions"]]
-    assert len(names) == 18 and f"{PRODUCTION}-plan" in names, names
+    assert len(names) == 19 and f"{PRODUCTION}-plan" in names, names
     described = functions.get_function(FunctionName=f"{PRODUCTION}-plan")["Configuration"]
     assert described["Environment"]["Variables"]["SLUICE_ENVIRONMENT"] == "production", described
     functions.get_function_configuration(FunctionName=described["FunctionArn"])
@@ -315,6 +425,22 @@ def test_functions(_):
     assert answer["FunctionError"] == "Unhandled" and failed["errorMessage"] and answer["LogResult"], (answer, failed)
     assert functions.invoke(FunctionName=f"{PRODUCTION}-plan", Payload=b"{}", InvocationType="DryRun")["StatusCode"] == 204
     assert functions.invoke(FunctionName=f"{PRODUCTION}-monitor", Payload=b"{}", InvocationType="Event")["StatusCode"] == 202
+    name = f"{PRODUCTION}-monitor"
+    functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=0)
+    assert functions.get_function_concurrency(FunctionName=name)["ReservedConcurrentExecutions"] == 0
+    fails("TooManyRequestsException", functions.invoke, FunctionName=name, Payload=b"{}")
+    functions.delete_function_concurrency(FunctionName=name)
+    updated = functions.update_function_configuration(FunctionName=name, Description="outside")
+    assert updated["Description"] == "outside", updated
+    added = functions.add_permission(FunctionName=name, StatementId="outside", Action="lambda:InvokeFunction", Principal="events.amazonaws.com")
+    assert json.loads(added["Statement"])["Sid"] == "outside", added
+    policy = functions.get_policy(FunctionName=name)
+    functions.remove_permission(FunctionName=name, StatementId="outside", RevisionId=policy["RevisionId"])
+    functions.put_function_event_invoke_config(FunctionName=name, MaximumRetryAttempts=1)
+    functions.update_function_event_invoke_config(FunctionName=name, MaximumEventAgeInSeconds=60)
+    assert functions.get_function_event_invoke_config(FunctionName=name)["MaximumRetryAttempts"] == 1
+    assert functions.list_function_event_invoke_configs(FunctionName=name)["FunctionEventInvokeConfigs"]
+    functions.delete_function_event_invoke_config(FunctionName=name)
     fails("ResourceNotFoundException", functions.invoke, FunctionName="nobody", Payload=b"{}")
     fails("ResourceNotFoundException", functions.get_function, FunctionName="nobody")
     fails("InvalidRequestContentException", functions.invoke, FunctionName=f"{PRODUCTION}-plan", Payload=b"{")
@@ -345,6 +471,10 @@ def test_metrics(_):
     )
     results = {r["Id"]: r for r in got["MetricDataResults"]}
     assert results["s"]["Values"] == [9.0] and results["twice"]["Values"] == [18.0] and results["s"]["Timestamps"] == [minute], results
+    found = metrics.get_metric_data(MetricDataQueries=[{"Id": "f", "Expression": "SEARCH('{Outside,Model} MetricName=\"Seen\"', 'tm90', 60)"}], **window)
+    assert [(r["Label"], r["Values"]) for r in found["MetricDataResults"]] == [("outside Seen", [3.0])], found
+    extended = metrics.get_metric_statistics(**metric, Period=60, ExtendedStatistics=["p99", "TM(10%:90%)", "PR(:2)"], **window)["Datapoints"]
+    assert round(extended[0]["ExtendedStatistics"]["PR(:2)"], 3) == 66.667, extended
     points = metrics.get_metric_statistics(**metric, Period=60, Statistics=["Average", "Maximum", "SampleCount"], **window)["Datapoints"]
     assert [(p["Average"], p["Maximum"], p["SampleCount"], p["Timestamp"]) for p in points] == [(3.0, 6.0, 3.0, minute)], points
     listed = metrics.list_metrics(Namespace="Outside")["Metrics"]
@@ -367,6 +497,13 @@ def test_alarms(_):
     assert (alarm["StateValue"], alarm["StateReason"]) == ("ALARM", "by hand"), alarm
     metrics.put_composite_alarm(AlarmName="outside-any", AlarmRule='ALARM("outside")')
     until("the composite alarm", lambda: metrics.describe_alarms(AlarmNames=["outside-any"], AlarmTypes=["CompositeAlarm"], StateValue="ALARM")["CompositeAlarms"] or None)
+    metrics.tag_resource(ResourceARN=alarm["AlarmArn"], Tags=[{"Key": "a", "Value": "1"}, {"Key": "b", "Value": "2"}])
+    metrics.untag_resource(ResourceARN=alarm["AlarmArn"], TagKeys=["a"])
+    assert metrics.list_tags_for_resource(ResourceARN=alarm["AlarmArn"])["Tags"] == [{"Key": "b", "Value": "2"}]
+    named = metrics.describe_alarms_for_metric(Namespace="Outside", MetricName="Seen")["MetricAlarms"]
+    assert [a["AlarmName"] for a in named] == ["outside"], named
+    history = metrics.describe_alarm_history(AlarmName="outside", ScanBy="TimestampAscending")["AlarmHistoryItems"]
+    assert [h["HistoryItemType"] for h in history] == ["ConfigurationUpdate", "StateUpdate"], history
     metrics.disable_alarm_actions(AlarmNames=["outside"])
     assert metrics.describe_alarms(AlarmNames=["outside"])["MetricAlarms"][0]["ActionsEnabled"] is False
     metrics.enable_alarm_actions(AlarmNames=["outside"])
@@ -439,6 +576,90 @@ def server_image(assets):
     return f"{ACCOUNT}.dkr.ecr.{REGION}.amazonaws.com/{name}:{place['imageTag']}"
 
 
+def test_tasks(given):
+    """Our model server as a service of ECS: it fetches its model from S3, answers
+    its health check, is replaced by another deployment, and goes away."""
+    ecs, bucket = client("ecs"), given["outputs"]["StoreBucketOutput"]
+    with open(given["model"], "rb") as archive:
+        version = client("s3").put_object(Bucket=bucket, Key="outside/served.tar.gz", Body=archive.read())["VersionId"]
+    made = ecs.create_cluster(clusterName="outside", tags=[{"key": "a", "value": "b"}])["cluster"]
+    assert made["status"] == "ACTIVE" and made["clusterArn"] in ecs.list_clusters()["clusterArns"], made
+    definition = ecs.register_task_definition(**task_of(given["assets"], f"s3://{bucket}/outside/served.tar.gz?versionId={version}"))["taskDefinition"]
+    assert (definition["revision"], definition["cpu"], definition["compatibilities"]) == (1, "256", ["EC2", "FARGATE"]), definition
+    assert ecs.describe_task_definition(taskDefinition="outside")["taskDefinition"]["taskDefinitionArn"] == definition["taskDefinitionArn"]
+    assert ecs.list_task_definitions(familyPrefix="outside")["taskDefinitionArns"] == [definition["taskDefinitionArn"]]
+    assert "outside" in ecs.list_task_definition_families(status="ACTIVE")["families"]
+
+    where = {"cluster": "outside", "networkConfiguration": {"awsvpcConfiguration": {"subnets": ["subnet-1"]}}}
+    service = ecs.create_service(serviceName="web", taskDefinition="outside", desiredCount=1, launchType="FARGATE", **where)["service"]
+    assert service["deployments"][0]["rolloutState"] == "IN_PROGRESS", service
+    wait = {"cluster": "outside", "services": ["web"], "WaiterConfig": {"Delay": 1, "MaxAttempts": 60}}
+    ecs.get_waiter("services_stable").wait(**wait)
+    assert ecs.list_services(cluster="outside")["serviceArns"] == [service["serviceArn"]]
+    first = service_events(ecs, "has reached a steady state")
+    (arn,) = ecs.list_tasks(cluster="outside", serviceName="web")["taskArns"]
+    (task,) = ecs.describe_tasks(cluster="outside", tasks=[arn], include=["TAGS"])["tasks"]
+    assert (task["lastStatus"], task["startedBy"]) == ("RUNNING", first["deployments"][0]["id"]), task
+    stream = f"web/server/{arn.rsplit('/', 1)[1]}"
+    printed = client("logs").get_log_events(logGroupName="outside-tasks", logStreamName=stream, startFromHead=True)["events"]
+    assert "serving model" in printed[0]["message"], printed
+
+    ecs.update_service(cluster="outside", service="web", forceNewDeployment=True)
+    ecs.get_waiter("services_stable").wait(**wait)
+    assert service_events(ecs, "deployment completed", times=2)["deployments"][0]["id"] != first["deployments"][0]["id"]
+    alone = ecs.run_task(taskDefinition="outside", launchType="FARGATE", startedBy="outside", overrides={"containerOverrides": [{"name": "server", "command": ["wrong"]}]}, **where)["tasks"][0]["taskArn"]
+    ecs.get_waiter("tasks_stopped").wait(cluster="outside", tasks=[alone], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    (ended,) = ecs.describe_tasks(cluster="outside", tasks=[alone])["tasks"]
+    assert (ended["stopCode"], ended["containers"][0]["exitCode"]) == ("EssentialContainerExited", 1), ended
+    tasks_end(ecs, service["serviceArn"], where)
+
+
+def tasks_end(ecs, service, where):
+    ecs.tag_resource(resourceArn=service, tags=[{"key": "x", "value": "y"}])
+    ecs.untag_resource(resourceArn=service, tagKeys=["x"])
+    assert ecs.list_tags_for_resource(resourceArn=service)["tags"] == []
+    (arn,) = ecs.list_tasks(cluster="outside", serviceName="web")["taskArns"]
+    assert ecs.stop_task(cluster="outside", task=arn, reason="enough")["task"]["desiredStatus"] == "STOPPED"
+    fails("InvalidParameterException", ecs.delete_service, cluster="outside", service="web")
+    fails("InvalidParameterException", ecs.create_service, serviceName="web", taskDefinition="outside", desiredCount=1, **where)
+    refused = fails("InvalidParameterException", ecs.create_service, serviceName="blue", taskDefinition="outside", desiredCount=1, deploymentConfiguration={"strategy": "BLUE_GREEN"}, **where)
+    assert "ROLLING" in refused, refused
+    fails("ClusterContainsServicesException", ecs.delete_cluster, cluster="outside")
+    assert ecs.delete_service(cluster="outside", service="web", force=True)["service"]["status"] == "DRAINING"
+    ecs.get_waiter("services_inactive").wait(cluster="outside", services=["web"], WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    assert ecs.describe_services(cluster="outside", services=["nobody"])["failures"][0]["reason"] == "MISSING"
+    fails("ServiceNotFoundException", ecs.update_service, cluster="outside", service="nobody")
+    fails("ClientException", ecs.run_task, taskDefinition="nobody", **where)
+    assert ecs.deregister_task_definition(taskDefinition="outside:1")["taskDefinition"]["status"] == "INACTIVE"
+    assert ecs.delete_cluster(cluster="outside")["cluster"]["status"] == "INACTIVE"
+    assert ecs.describe_clusters(clusters=["outside", "nobody"])["failures"], "nobody is missing"
+    fails("ClusterNotFoundException", ecs.list_tasks, cluster="nobody")
+
+
+def service_events(ecs, text, times=1):
+    """The service, once its log of events holds the text so many times."""
+
+    def told():
+        (service,) = ecs.describe_services(cluster="outside", services=["web"])["services"]
+        return service if sum(text in e["message"] for e in service["events"]) == times else None
+
+    return until(f"{times} x {text!r}", told)
+
+
+def task_of(assets, model):
+    """The model server as a task definition."""
+    options = {"awslogs-group": "outside-tasks", "awslogs-region": REGION, "awslogs-stream-prefix": "web", "awslogs-create-group": "true"}
+    server = {
+        "name": "server", "image": server_image(assets), "command": ["serve"], "portMappings": [{"containerPort": 8080}],
+        "environment": [{"name": "SLUICE_MODEL", "value": model}], "logConfiguration": {"logDriver": "awslogs", "options": options},
+        "healthCheck": {"command": ["CMD-SHELL", 'python3 -c "import urllib.request as u; u.urlopen(\'http://127.0.0.1:${PORT:-8080}/ping\')"'], "interval": 5},
+    }
+    return {
+        "family": "outside", "cpu": "256", "memory": "512", "networkMode": "awsvpc", "requiresCompatibilities": ["FARGATE"],
+        "executionRoleArn": f"arn:aws:iam::{ACCOUNT}:role/outside", "containerDefinitions": [server],
+    }
+
+
 def test_registry(given):
     sagemaker = client("sagemaker")
     sagemaker.create_model_package_group(ModelPackageGroupName="outside", ModelPackageGroupDescription="x")
@@ -476,6 +697,7 @@ def test_jobs(_):
     logged = client("logs").get_log_events(logGroupName="/sluice/production/jobs", logStreamName=stream, startFromHead=True)["events"]
     assert any("SLUICE_PLAN" in e["message"] for e in logged), logged
     assert batch.describe_jobs(jobs=["nobody"])["jobs"] == []
+    job_arrays_and_resources(batch, queue, definition)
     batch.terminate_job(jobId=job, reason="over")
     batch.cancel_job(jobId=job, reason="over")
     fails("ClientException", batch.submit_job, jobName="outside", jobQueue="nobody", jobDefinition=definition)
@@ -483,11 +705,42 @@ def test_jobs(_):
     fails("ClientException", batch.list_jobs, jobQueue="nobody")
 
 
+def job_arrays_and_resources(batch, queue, definition):
+    array = batch.submit_job(jobName="outside-array", jobQueue=queue, jobDefinition=definition, arrayProperties={"size": 2},
+                             dependsOn=[{"type": "SEQUENTIAL"}], tags={"a": "1"})
+
+    def ended():
+        (detail,) = batch.describe_jobs(jobs=[array["jobId"]])["jobs"]
+        return detail if detail["status"] in ("SUCCEEDED", "FAILED") else None
+
+    detail = until("the end of the array job", ended)
+    assert detail["statusReason"] == "Array Child Job failed" and detail["arrayProperties"]["statusSummary"]["FAILED"] == 2, detail
+    children = batch.list_jobs(arrayJobId=array["jobId"], jobStatus="FAILED")["jobSummaryList"]
+    assert [c["arrayProperties"]["index"] for c in children] == [0, 1], children
+    newest = batch.list_jobs(jobQueue=queue, filters=[{"name": "AFTER_CREATED_AT", "values": ["0"]}])["jobSummaryList"]
+    assert [j["jobName"] for j in newest] == ["outside-array", "outside"], newest
+
+    (described,) = batch.describe_job_queues(jobQueues=[queue])["jobQueues"]
+    assert (described["state"], described["status"]) == ("ENABLED", "VALID"), described
+    environments = batch.describe_compute_environments(computeEnvironments=[described["computeEnvironmentOrder"][0]["computeEnvironment"]])
+    assert environments["computeEnvironments"][0]["status"] == "VALID", environments
+    batch.update_job_queue(jobQueue=queue, priority=described["priority"], state="ENABLED")
+    revision = batch.register_job_definition(jobDefinitionName="outside", type="container", containerProperties={"image": "none",
+        "resourceRequirements": [{"type": "VCPU", "value": "1"}, {"type": "MEMORY", "value": "64"}]}, tags={"b": "2"})
+    batch.deregister_job_definition(jobDefinition=revision["jobDefinitionArn"])
+    (inactive,) = batch.describe_job_definitions(jobDefinitionName="outside")["jobDefinitions"]
+    assert (inactive["status"], inactive["revision"]) == ("INACTIVE", 1), inactive
+    batch.tag_resource(resourceArn=array["jobArn"], tags={"c": "3"})
+    batch.untag_resource(resourceArn=array["jobArn"], tagKeys=["a"])
+    assert batch.list_tags_for_resource(resourceArn=array["jobArn"])["tags"] == {"c": "3"}
+    fails("ClientException", batch.submit_job, jobName="outside", jobQueue=queue, jobDefinition=definition, arrayProperties={"size": 1})
+
+
 def test_bus(given):
     """An event that a rule matches reaches a queue, by way of the rule."""
     events, queue = client("events"), dead_letters()
     names = {r["Name"] for r in events.list_rules(NamePrefix=PRODUCTION)["Rules"]}
-    assert names == {f"{PRODUCTION}-{n}" for n in ("uploads", "labels", "alarm-fired", "execution-failed")}, names
+    assert names == {f"{PRODUCTION}-{n}" for n in ("uploads", "labels", "alarm-fired", "execution-failed", "run-ended")}, names
     pattern = json.dumps({"source": ["outside"], "detail": {"n": [{"numeric": [">", 1]}]}})
     events.put_rule(Name="outside", EventPattern=pattern)
     put = events.put_targets(Rule="outside", Targets=[{"Id": "q", "Arn": queue["arn"], "InputPath": "$.detail"}])
@@ -548,6 +801,14 @@ def test_topic(given):
     sns.subscribe(TopicArn=raw, Protocol="sqs", Endpoint=queue["arn"], Attributes={"RawMessageDelivery": "true"})
     sns.publish(TopicArn=raw, Message="plain")
     assert receive(queue, 1)[0]["Body"] == "plain"
+    plain = sns.list_subscriptions_by_topic(TopicArn=raw)["Subscriptions"][0]["SubscriptionArn"]
+    sns.set_subscription_attributes(SubscriptionArn=plain, AttributeName="FilterPolicy", AttributeValue='{"n": [{"numeric": [">", 2]}]}')
+    assert sns.get_subscription_attributes(SubscriptionArn=plain)["Attributes"]["FilterPolicyScope"] == "MessageAttributes"
+    for n in (1, 3):
+        sns.publish(TopicArn=raw, Message=f"n is {n}", MessageAttributes={"n": {"DataType": "Number", "StringValue": str(n)}})
+    assert receive(queue, 1)[0]["Body"] == "n is 3"
+    sns.unsubscribe(SubscriptionArn=plain)
+    fails("NotFound", sns.get_subscription_attributes, SubscriptionArn=plain)
     fails("NotFound", sns.publish, TopicArn=topic + "-not", Message="x")
     fails("InvalidParameter", sns.publish, TopicArn=topic, Message="")
 
@@ -559,6 +820,15 @@ def test_queue(_):
     assert sent["MD5OfMessageBody"] == hashlib.md5(b"outside").hexdigest(), sent
     (got,) = receive(queue, 1)
     assert got["MessageAttributes"]["k"]["StringValue"] == "v" and got["Attributes"]["ApproximateReceiveCount"] == "1", got
+    batch = sqs.send_message_batch(QueueUrl=url, Entries=[{"Id": "a", "MessageBody": "1"}, {"Id": "b", "MessageBody": "2", "DelaySeconds": 900}])
+    assert [e["Id"] for e in batch["Successful"]] == ["a", "b"], batch
+    (seen,) = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=60)["Messages"]
+    handle = seen["ReceiptHandle"]
+    sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=handle, VisibilityTimeout=120)
+    changed = sqs.change_message_visibility_batch(QueueUrl=url, Entries=[{"Id": "x", "ReceiptHandle": handle, "VisibilityTimeout": 60}, {"Id": "y", "ReceiptHandle": "nobody", "VisibilityTimeout": 1}])
+    assert ([e["Id"] for e in changed["Successful"]], changed["Failed"][0]["Code"]) == (["x"], "ReceiptHandleIsInvalid"), changed
+    assert len(sqs.delete_message_batch(QueueUrl=url, Entries=[{"Id": "x", "ReceiptHandle": handle}])["Successful"]) == 1
+    fails("AWS.SimpleQueueService.EmptyBatchRequest", sqs.send_message_batch, QueueUrl=url, Entries=[])
     sqs.purge_queue(QueueUrl=url)
     fails("AWS.SimpleQueueService.NonExistentQueue", sqs.get_queue_url, QueueName="nobody")
     fails("ReceiptHandleIsInvalid", sqs.delete_message, QueueUrl=url, ReceiptHandle="nobody")
@@ -598,8 +868,10 @@ def test_logs(_):
     logs.create_log_stream(logGroupName="outside", logStreamName="s")
     now = int(time.time() * 1000)
     logs.put_log_events(logGroupName="outside", logStreamName="s", logEvents=[{"timestamp": now, "message": '{"level": "error", "n": 3}'}, {"timestamp": now + 1, "message": "other"}])
-    refused = fails("InvalidParameterException", logs.filter_log_events, logGroupName="outside", filterPattern='{ $.level = "error" }')
+    refused = fails("InvalidParameterException", logs.filter_log_events, logGroupName="outside", filterPattern="[first, second]")
     assert "plain terms" in refused, refused
+    found = logs.filter_log_events(logGroupName="outside", filterPattern='{ $.level = "err*" && $.n >= 3 }')["events"]
+    assert [e["message"] for e in found] == ['{"level": "error", "n": 3}'], found
     found = logs.filter_log_events(logGroupName="outside", filterPattern='"error"')["events"]
     assert [e["message"] for e in found] == ['{"level": "error", "n": 3}'], found
     assert len(logs.get_log_events(logGroupName="outside", logStreamName="s", startFromHead=True)["events"]) == 2
@@ -611,7 +883,7 @@ def test_schedules(given):
     scheduler = client("scheduler")
     got = scheduler.get_schedule(Name=f"{PRODUCTION}-monitor")
     assert got["ScheduleExpression"] == "rate(15 minutes)" and got["State"] == "ENABLED", got
-    assert {s["Name"] for s in scheduler.list_schedules()["Schedules"]} == {f"{PRODUCTION}-monitor", f"{PRODUCTION}-daily-adult-income"}
+    assert {s["Name"] for s in scheduler.list_schedules()["Schedules"]} == {f"{PRODUCTION}-monitor", f"{PRODUCTION}-track", f"{PRODUCTION}-daily-adult-income"}
     queue = dead_letters()
     target = {"Arn": queue["arn"], "RoleArn": f"arn:aws:iam::{ACCOUNT}:role/outside", "Input": '"fired"'}
     past = (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=2)).strftime("at(%Y-%m-%dT%H:%M:%S)")
@@ -621,8 +893,142 @@ def test_schedules(given):
     assert scheduler.get_schedule(Name="outside")["ScheduleExpressionTimezone"] == "Europe/Berlin"
     fails("ConflictException", scheduler.create_schedule, Name="outside", ScheduleExpression=past, FlexibleTimeWindow={"Mode": "OFF"}, Target=target)
     fails("ValidationException", scheduler.create_schedule, Name="wrong", ScheduleExpression="cron(* * * * *)", FlexibleTimeWindow={"Mode": "OFF"}, Target=target)
+    group = scheduler.create_schedule_group(Name="outside", Tags=[{"Key": "a", "Value": "1"}])["ScheduleGroupArn"]
+    scheduler.tag_resource(ResourceArn=group, Tags=[{"Key": "b", "Value": "2"}])
+    scheduler.untag_resource(ResourceArn=group, TagKeys=["a"])
+    assert scheduler.list_tags_for_resource(ResourceArn=group)["Tags"] == [{"Key": "b", "Value": "2"}]
+    window = {"Mode": "FLEXIBLE", "MaximumWindowInMinutes": 15}
+    scheduler.create_schedule(Name="outside", GroupName="outside", ScheduleExpression="rate(1 day)", FlexibleTimeWindow=window, Target=target)
+    assert scheduler.get_schedule(Name="outside", GroupName="outside")["FlexibleTimeWindow"] == window
+    assert [s["Name"] for s in scheduler.list_schedules(GroupName="outside")["Schedules"]] == ["outside"]
+    assert scheduler.get_schedule_group(Name="outside")["State"] == "ACTIVE"
+    assert {g["Name"] for g in scheduler.list_schedule_groups()["ScheduleGroups"]} == {"default", "outside"}
+    scheduler.delete_schedule_group(Name="outside")
+    fails("ResourceNotFoundException", scheduler.get_schedule, Name="outside", GroupName="outside")
     scheduler.delete_schedule(Name="outside")
     fails("ResourceNotFoundException", scheduler.get_schedule, Name="outside")
+
+
+class Target(http.server.BaseHTTPRequestHandler):
+    """A target that is healthy and answers with its group's name."""
+
+    def do_GET(self):
+        body = self.server.name.encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+def target(name):
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Target)
+    server.name = name
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return {"Id": "127.0.0.1", "Port": server.server_address[1]}
+
+
+def test_balancing(_):
+    """Two groups behind a listener, by weight, and every error of AWS's."""
+    elb = client("elbv2")
+    subnets = [r["ref"] for r in resources("AWS::EC2::Subnet").values()]
+    vpc = resources("AWS::EC2::VPC")["TrainingVpc"]["ref"]
+    group = resources("AWS::EC2::SecurityGroup")["TrainingSecurityGroup"]["ref"]
+    made = elb.create_load_balancer(Name="outside", Subnets=subnets, SecurityGroups=[group], Scheme="internal")["LoadBalancers"][0]
+    balancer = made["LoadBalancerArn"]
+    elb.get_waiter("load_balancer_available").wait(LoadBalancerArns=[balancer], WaiterConfig={"Delay": 1, "MaxAttempts": 5})
+    assert elb.describe_load_balancers(Names=["outside"])["LoadBalancers"][0]["VpcId"] == vpc
+    elb.modify_load_balancer_attributes(LoadBalancerArn=balancer, Attributes=[{"Key": "idle_timeout.timeout_seconds", "Value": "30"}])
+    attributes = {a["Key"]: a["Value"] for a in elb.describe_load_balancer_attributes(LoadBalancerArn=balancer)["Attributes"]}
+    assert attributes["idle_timeout.timeout_seconds"] == "30" and attributes["routing.http.desync_mitigation_mode"] == "defensive", attributes
+    arns = {}
+    for name in ("blue", "green"):
+        check = {"HealthCheckIntervalSeconds": 5, "HealthCheckTimeoutSeconds": 2, "HealthCheckPath": "/ping"}
+        created = elb.create_target_group(Name=name, Protocol="HTTP", Port=8080, TargetType="ip", VpcId=vpc, **check)
+        arns[name] = created["TargetGroups"][0]["TargetGroupArn"]
+        elb.register_targets(TargetGroupArn=arns[name], Targets=[target(name)])
+        assert health(elb, arns[name]) == ["unused Target.NotInUse"]
+    elb.modify_target_group(TargetGroupArn=arns["blue"], Matcher={"HttpCode": "200-299"})
+    elb.modify_target_group_attributes(TargetGroupArn=arns["blue"], Attributes=[{"Key": "deregistration_delay.timeout_seconds", "Value": "1"}])
+    assert elb.describe_target_group_attributes(TargetGroupArn=arns["blue"])["Attributes"]
+    assert elb.describe_target_groups(Names=["blue"])["TargetGroups"][0]["Matcher"] == {"HttpCode": "200-299"}
+
+    listener = elb.create_listener(LoadBalancerArn=balancer, Protocol="HTTP", Port=80, DefaultActions=forward(arns, 100, 0))["Listeners"][0]["ListenerArn"]
+    for arn in arns.values():
+        elb.get_waiter("target_in_service").wait(TargetGroupArn=arn, WaiterConfig={"Delay": 1, "MaxAttempts": 30})
+    balancing_traffic(elb, balancer, listener, arns)
+    balancing_refusals(elb, balancer, listener, arns)
+    balancing_end(elb, balancer, listener, arns)
+
+
+def health(elb, arn):
+    found = [t["TargetHealth"] for t in elb.describe_target_health(TargetGroupArn=arn)["TargetHealthDescriptions"]]
+    return [f"{h['State']} {h.get('Reason', '')}".strip() for h in found]
+
+
+def forward(arns, blue, green):
+    groups = [{"TargetGroupArn": arns["blue"], "Weight": blue}, {"TargetGroupArn": arns["green"], "Weight": green}]
+    return [{"Type": "forward", "ForwardConfig": {"TargetGroups": groups}}]
+
+
+def balancing_traffic(elb, balancer, listener, arns):
+    (address,) = [a for a in admin("resources")["listeners"] if a["listener"] == listener]
+    name = elb.describe_load_balancers(LoadBalancerArns=[balancer])["LoadBalancers"][0]["DNSName"]
+    assert address["dns_name"] == name and name.endswith(".elb.localhost"), (address, name)
+
+    def ask(path="/", base=address["url"]):
+        with urllib.request.urlopen(urllib.request.Request(base + path, headers={"Host": name})) as answer:
+            return answer.read().decode()
+
+    assert {ask() for _ in range(20)} == {"blue"}
+    assert ask(base=os.environ["AWS_ENDPOINT_URL"]) == "blue", "by the Host header, at the stack's own port"
+    condition = [{"Field": "path-pattern", "PathPatternConfig": {"Values": ["/v2/*"]}}]
+    rule = elb.create_rule(ListenerArn=listener, Priority=10, Conditions=condition, Actions=forward(arns, 0, 1))["Rules"][0]["RuleArn"]
+    until("the rule", lambda: ask("/v2/x") == "green" or None)
+    assert ask() == "blue"
+    elb.modify_rule(RuleArn=rule, Actions=forward(arns, 1, 0))
+    read = elb.describe_rules(RuleArns=[rule])["Rules"][0]["Actions"][0]["ForwardConfig"]["TargetGroups"]
+    assert [g["Weight"] for g in read] == [1, 0], read
+    until("the rule's change", lambda: ask("/v2/x") == "blue" or None)
+    elb.modify_listener(ListenerArn=listener, DefaultActions=forward(arns, 0, 7))
+    until("the listener's change", lambda: ask() == "green" or None)
+    elb.set_rule_priorities(RulePriorities=[{"RuleArn": rule, "Priority": 11}])
+    assert [r["Priority"] for r in elb.describe_rules(ListenerArn=listener)["Rules"]] == ["11", "default"]
+    dimension = {"Name": "LoadBalancer", "Value": balancer.split("loadbalancer/")[1]}
+    window = {"StartTime": datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(minutes=5), "EndTime": datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(minutes=5)}
+    counted = lambda: client("cloudwatch").get_metric_statistics(Namespace="AWS/ApplicationELB", MetricName="RequestCount", Dimensions=[dimension], Period=60, Statistics=["Sum"], **window)["Datapoints"]
+    until("the requests' count", lambda: sum(d["Sum"] for d in counted()) >= 24 or None)
+
+
+def balancing_refusals(elb, balancer, listener, arns):
+    condition = [{"Field": "path-pattern", "Values": ["/x"]}]
+    fails("PriorityInUse", elb.create_rule, ListenerArn=listener, Priority=11, Conditions=condition, Actions=forward(arns, 1, 1))
+    fails("TargetGroupNotFound", elb.create_rule, ListenerArn=listener, Priority=1, Conditions=condition, Actions=forward({"blue": "x", "green": "y"}, 1, 1))
+    fails("DuplicateListener", elb.create_listener, LoadBalancerArn=balancer, Protocol="HTTP", Port=80, DefaultActions=forward(arns, 1, 1))
+    fails("ResourceInUse", elb.delete_target_group, TargetGroupArn=arns["blue"])
+    fails("RuleNotFound", elb.delete_rule, RuleArn=listener)
+    fails("InvalidConfigurationRequest", elb.modify_target_group_attributes, TargetGroupArn=arns["blue"], Attributes=[{"Key": "slow_start.duration_seconds", "Value": "30"}])
+    message = fails("ValidationError", elb.create_listener, LoadBalancerArn=balancer, Protocol="HTTPS", Port=443, DefaultActions=forward(arns, 1, 1))
+    assert "HTTPS" in message, message
+
+
+def balancing_end(elb, balancer, listener, arns):
+    elb.add_tags(ResourceArns=[balancer], Tags=[{"Key": "team", "Value": "outside"}])
+    assert elb.describe_tags(ResourceArns=[balancer])["TagDescriptions"][0]["Tags"] == [{"Key": "team", "Value": "outside"}]
+    elb.remove_tags(ResourceArns=[balancer], TagKeys=["team"])
+    (blue,) = elb.describe_target_health(TargetGroupArn=arns["blue"])["TargetHealthDescriptions"]
+    elb.deregister_targets(TargetGroupArn=arns["blue"], Targets=[blue["Target"]])
+    elb.get_waiter("target_deregistered").wait(TargetGroupArn=arns["blue"], Targets=[blue["Target"]], WaiterConfig={"Delay": 1, "MaxAttempts": 10})
+    assert [x["Port"] for x in elb.describe_listeners(LoadBalancerArn=balancer)["Listeners"]] == [80]
+    rules = elb.describe_rules(ListenerArn=listener)["Rules"]
+    elb.delete_rule(RuleArn=rules[0]["RuleArn"])
+    elb.delete_listener(ListenerArn=listener)
+    for arn in arns.values():
+        elb.delete_target_group(TargetGroupArn=arn)
+    elb.delete_load_balancer(LoadBalancerArn=balancer)
+    elb.get_waiter("load_balancers_deleted").wait(LoadBalancerArns=[balancer], WaiterConfig={"Delay": 1, "MaxAttempts": 5})
 
 
 def test_unknown(_):
@@ -630,7 +1036,7 @@ def test_unknown(_):
     message = fails("NotImplemented", client("dynamodb").list_tables)
     assert '"dynamodb"' in message, message
     message = fails("UnknownOperationException", client("stepfunctions").list_activities)
-    assert '"ListActivities"' in message, message
+    assert '"ListActivities"' in message and "; the nearest operation here is" in message, message
 
 
 def documented(readme):

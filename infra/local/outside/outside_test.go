@@ -54,9 +54,14 @@ func assembly(t testing.TB) string {
 // script runs a Python script of this folder and reports what it printed.
 func script(t *testing.T, environment []string, name string, args ...string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	interpret(t, python(t), environment, name, args...)
+}
+
+func interpret(t *testing.T, python string, environment []string, name string, args ...string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
-	c := exec.CommandContext(ctx, python(t), append([]string{name}, args...)...)
+	c := exec.CommandContext(ctx, python, append([]string{name}, args...)...)
 	// Nothing of the caller's AWS configuration reaches the script.
 	c.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + t.TempDir(), "PYTHONDONTWRITEBYTECODE=1", "AWS_EC2_METADATA_DISABLED=true"}, environment...)
 	var out, problems bytes.Buffer

@@ -15,8 +15,8 @@ type Memory struct {
 	Peak int64 // since the child started
 }
 
-// Memory reads the child's own resident memory; what its children use is not
-// counted. An error means the child has ended.
+// Memory reads the child's own resident memory; see Tree for what its
+// descendants use. An error means the child has ended.
 func (p *Process) Memory() (Memory, error) {
 	status, err := os.ReadFile("/proc/" + strconv.Itoa(p.PID()) + "/status")
 	if err != nil {
@@ -30,7 +30,56 @@ func (p *Process) Memory() (Memory, error) {
 	return m, nil
 }
 
-// PeakSeen is the highest Peak that Memory has read, in bytes; it stays when the
+// Tree reads the resident memory of the child and all its descendants, in bytes.
+// Pages that they share are counted for each, and a descendant whose parent has
+// ended is not found any more. An error means the child has ended.
+func (p *Process) Tree() (int64, error) {
+	m, err := p.Memory()
+	if err != nil {
+		return 0, err
+	}
+	total := m.RSS
+	pending, seen := []int{p.PID()}, map[int]bool{p.PID(): true}
+	for len(pending) > 0 {
+		pid := pending[len(pending)-1]
+		pending = pending[:len(pending)-1]
+		for _, child := range childrenOf(pid) {
+			if seen[child] {
+				continue
+			}
+			seen[child] = true
+			pending = append(pending, child)
+			if status, err := os.ReadFile("/proc/" + strconv.Itoa(child) + "/status"); err == nil {
+				total += kilobytes(status, "\nVmRSS:")
+			}
+		}
+	}
+	p.peak.Store(max(p.peak.Load(), total))
+	return total, nil
+}
+
+// childrenOf gives the processes that a process has started, from any thread.
+func childrenOf(pid int) []int {
+	threads, err := os.ReadDir("/proc/" + strconv.Itoa(pid) + "/task")
+	if err != nil {
+		return nil // it has ended
+	}
+	var children []int
+	for _, thread := range threads {
+		list, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/task/" + thread.Name() + "/children")
+		if err != nil {
+			continue
+		}
+		for _, text := range bytes.Fields(list) {
+			if child, err := strconv.Atoi(string(text)); err == nil {
+				children = append(children, child)
+			}
+		}
+	}
+	return children
+}
+
+// PeakSeen is the highest that Memory and Tree have read, in bytes; it stays when the
 // child has ended. (The kernel's own figure for an ended child, ru_maxrss, is of
 // no use: it starts from the memory of the process that forked.)
 func (p *Process) PeakSeen() int64 { return p.peak.Load() }
@@ -52,10 +101,10 @@ func kilobytes(status []byte, label string) int64 {
 	return n * 1024
 }
 
-// LimitMemory kills the child's group when its resident memory passes limit
-// bytes, looking every interval, until stop is closed or the child ends. The
-// returned channel is closed when it had to kill. A burst that comes and goes
-// between two looks shows in Memory's Peak.
+// LimitMemory kills the child's group when the resident memory of the child and
+// its descendants passes limit bytes, looking every interval, until stop is closed or the child ends. The
+// returned channel is closed when it had to kill. A burst of the child itself that
+// comes and goes between two looks shows in Memory's Peak.
 func (p *Process) LimitMemory(limit int64, interval time.Duration, stop <-chan struct{}) <-chan struct{} {
 	exceeded := make(chan struct{})
 	go func() {
@@ -69,7 +118,7 @@ func (p *Process) LimitMemory(limit int64, interval time.Duration, stop <-chan s
 				return
 			case <-ticker.C:
 			}
-			if m, err := p.Memory(); err == nil && m.RSS > limit {
+			if used, err := p.Tree(); err == nil && used > limit {
 				close(exceeded)
 				_ = p.Kill()
 				return

@@ -75,6 +75,18 @@ func TestMemoryLimitKills(t *testing.T) {
 	require.Error(t, err)
 }
 
+// What a grandchild uses counts for the child.
+func TestMemoryOfDescendantsCounts(t *testing.T) {
+	p, _ := sh(t, "/bin/sh -c '/bin/sh -c \"x=0123456789abcdef; while :; do x=\\$x\\$x; done\"; :'; :")
+	exceeded := p.LimitMemory(64<<20, time.Millisecond, nil)
+	<-p.Done()
+	<-exceeded
+	require.Equal(t, 137, p.ExitCode())
+	require.Greater(t, p.PeakSeen(), int64(64<<20))
+	_, err := p.Tree()
+	require.Error(t, err)
+}
+
 func TestStartNamesTheProgram(t *testing.T) {
 	_, err := process.Start(process.Spec{Path: "/no/such/program"})
 	require.ErrorContains(t, err, "/no/such/program")

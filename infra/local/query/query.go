@@ -1,5 +1,5 @@
 // Package query speaks the AWS Query protocol: a form with an Action in, XML
-// out. SNS and STS use it.
+// out. SNS, STS and Elastic Load Balancing use it.
 // https://smithy.io/2.0/aws/protocols/aws-query-protocol.html
 //
 // Requests are read strictly: a parameter that an operation does not read is
@@ -18,6 +18,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/sluice-ml/sluice/infra/local/nearest"
 	"github.com/sluice-ml/sluice/infra/local/wire"
 )
 
@@ -81,6 +82,12 @@ func (p *Params) names() []string {
 	return out
 }
 
+// known are the parameters that were asked for.
+func (p *Params) known() []string {
+	names := nearest.Keys(p.read)
+	return slices.DeleteFunc(names, func(name string) bool { return name == "Action" || name == "Version" })
+}
+
 func (p *Params) unread() []string {
 	return slices.DeleteFunc(p.names(), func(name string) bool { return p.read[name] })
 }
@@ -94,7 +101,8 @@ func Op[In, Out any](read func(*Params) In, act func(context.Context, In) (*Out,
 	return func(ctx context.Context, p *Params) (any, error) {
 		in := read(p)
 		if unknown := p.unread(); len(unknown) > 0 {
-			return nil, wire.Errorf("InvalidParameter", "Invalid parameter: the local stack does not support %s", strings.Join(unknown, ", "))
+			return nil, wire.Errorf("InvalidParameter", "Invalid parameter: the local stack does not support %s%s", strings.Join(unknown, ", "),
+				nearest.Hint("parameter", unknown[0], p.known()))
 		}
 		out, err := act(ctx, in)
 		if err != nil || out == nil {
@@ -128,7 +136,7 @@ func serve(service string, r *http.Request, operations map[string]Operation) (st
 	name := values.Get("Action")
 	operation, ok := operations[name]
 	if !ok {
-		return "", nil, wire.Errorf("InvalidAction", "the local stack's %s does not serve action %q", service, name)
+		return "", nil, wire.Errorf("InvalidAction", "the local stack's %s does not serve action %q%s", service, name, nearest.Hint("action", name, nearest.Keys(operations)))
 	}
 	out, err := operation(r.Context(), NewParams(values))
 	return name, out, err

@@ -1,6 +1,7 @@
 package s3
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -14,10 +15,11 @@ import (
 	"github.com/sluice-ml/sluice/infra/local/assembly"
 )
 
-// Bucket is what the template declared of a bucket and the store does not keep.
+// Bucket is what the store does not keep of a bucket: what the template declared,
+// and the lifecycle rules as they are now.
 type Bucket struct {
 	EventBridge bool            `json:"event_bridge"`
-	Lifecycle   []LifecycleRule `json:"lifecycle,omitempty"`
+	Rules       []LifecycleRule `json:"rules,omitempty"`
 	Declared    json.RawMessage `json:"declared"`
 }
 
@@ -44,8 +46,18 @@ type properties struct {
 		EventBridgeConfiguration *struct{ EventBridgeEnabled *bool }
 	}
 	LifecycleConfiguration struct {
-		Rules                              []LifecycleRule
+		Rules                              []declaredRule
 		TransitionDefaultMinimumObjectSize string
+	}
+	ObjectLockEnabled       bool
+	ObjectLockConfiguration *struct {
+		ObjectLockEnabled string
+		Rule              *struct {
+			DefaultRetention struct {
+				Mode        string
+				Days, Years *int32
+			}
+		}
 	}
 	Tags []assembly.Tag
 }
@@ -72,10 +84,16 @@ func (s *Service) createBucket(ctx context.Context, r assembly.Resource) (assemb
 	if !bucketName.MatchString(name) {
 		return assembly.Created{}, fmt.Errorf("bucket name %q: want 3 to 63 small letters, digits, '.' and '-'", name)
 	}
-	if err := s.makeBucket(ctx, name, p.VersioningConfiguration.Status); err != nil {
+	if err := s.makeBucket(ctx, name, p); err != nil {
 		return assembly.Created{}, err
 	}
-	kept := Bucket{Lifecycle: p.LifecycleConfiguration.Rules, Declared: r.Properties}
+	if err := s.lockBucket(ctx, name, p); err != nil {
+		return assembly.Created{}, err
+	}
+	kept, err := s.declaredBucket(name, p, r.Properties)
+	if err != nil {
+		return assembly.Created{}, fmt.Errorf("bucket %s: %w", r.LogicalID, err)
+	}
 	if bridge := p.NotificationConfiguration.EventBridgeConfiguration; bridge != nil {
 		kept.EventBridge = bridge.EventBridgeEnabled == nil || *bridge.EventBridgeEnabled
 	}
@@ -90,10 +108,46 @@ func (s *Service) createBucket(ctx context.Context, r assembly.Resource) (assemb
 	}}, nil
 }
 
+// declaredBucket is what the template says of a bucket. Lifecycle rules that the
+// API changed since stay as they are while the template says the same as before,
+// as after a deployment on AWS that leaves the bucket alone.
+func (s *Service) declaredBucket(name string, p properties, declared json.RawMessage) (Bucket, error) {
+	kept := Bucket{Declared: declared}
+	rules, err := lifecycleOf(p.LifecycleConfiguration.Rules)
+	if err != nil {
+		return kept, err
+	}
+	if rules != nil {
+		kept.Rules = rules.Rules
+	}
+	if before, ok := s.buckets.Get(name); ok && bytes.Equal(before.Declared, declared) {
+		kept.Rules = before.Rules
+	}
+	return kept, nil
+}
+
+// lockBucket sets the object lock that the template declares.
+func (s *Service) lockBucket(ctx context.Context, name string, p properties) error {
+	declared := p.ObjectLockConfiguration
+	if declared == nil || declared.Rule == nil {
+		return nil
+	}
+	retention := declared.Rule.DefaultRetention
+	_, err := s.Client().PutObjectLockConfiguration(ctx, &sdk.PutObjectLockConfigurationInput{Bucket: &name,
+		ObjectLockConfiguration: &types.ObjectLockConfiguration{ObjectLockEnabled: types.ObjectLockEnabledEnabled,
+			Rule: &types.ObjectLockRule{DefaultRetention: &types.DefaultRetention{Mode: types.ObjectLockRetentionMode(retention.Mode),
+				Days: retention.Days, Years: retention.Years}}}})
+	if err != nil {
+		return fmt.Errorf("set the object lock of bucket %s: %w", name, err)
+	}
+	return nil
+}
+
 // makeBucket creates the bucket if it is not there and sets its versioning.
-func (s *Service) makeBucket(ctx context.Context, name, versioning string) error {
-	client := s.Client()
-	_, err := client.CreateBucket(ctx, &sdk.CreateBucketInput{Bucket: &name})
+func (s *Service) makeBucket(ctx context.Context, name string, p properties) error {
+	client, versioning := s.Client(), p.VersioningConfiguration.Status
+	lock := p.ObjectLockEnabled || p.ObjectLockConfiguration != nil
+	_, err := client.CreateBucket(ctx, &sdk.CreateBucketInput{Bucket: &name, ObjectLockEnabledForBucket: &lock})
 	if _, ours := errors.AsType[*types.BucketAlreadyOwnedByYou](err); err != nil && !ours {
 		return fmt.Errorf("create bucket %s: %w", name, err)
 	}

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/oklog/ulid/v2"
+	"github.com/versity/versitygw/backend/meta"
 	"github.com/versity/versitygw/backend/posix"
 
 	"github.com/sluice-ml/sluice/infra/local/events"
@@ -29,7 +30,11 @@ type notifying struct {
 	o        Options
 	left     map[string]intent // of the process before; for recover
 
+	attributes meta.MetadataStorer // the store's, for what it keeps and does not tell
+	versions   string              // the folder of versions that are not the latest
+
 	keys        keyLocks
+	listings    listings
 	mu          sync.Mutex
 	unpublished map[string]intent // written, but the bus refused the event
 }
@@ -53,14 +58,15 @@ const (
 	reasonDelete    = "DeleteObject"
 )
 
-func newNotifying(store *posix.Posix, intents *journal.Journal[intent], notifies func(string) bool, o Options) *notifying {
-	return &notifying{Posix: store, intents: intents, notifies: notifies, o: o,
+func newNotifying(store files, intents *journal.Journal[intent], notifies func(string) bool, o Options) *notifying {
+	return &notifying{Posix: store.Posix, attributes: store.attributes, versions: store.versions, intents: intents, notifies: notifies, o: o,
 		left: intents.All(), unpublished: map[string]intent{},
 		keys: keyLocks{locks: map[string]*keyLock{}}}
 }
 
 // begin journals an intent; "" when nobody wants to know.
 func (n *notifying) begin(i intent) (string, error) {
+	n.listings.wrote(i.Bucket)
 	if !n.notifies(i.Bucket) {
 		return "", nil
 	}
@@ -71,6 +77,7 @@ func (n *notifying) begin(i intent) (string, error) {
 
 // end publishes what a write did, or forgets a write that failed.
 func (n *notifying) end(ctx context.Context, id string, i intent, written []change, err error) {
+	n.listings.wrote(i.Bucket)
 	if id == "" {
 		return
 	}

@@ -154,12 +154,12 @@ func TestBucketsSurviveAndAreMadeOnce(t *testing.T) {
 func TestBucketPropertiesThatAreRefused(t *testing.T) {
 	r := newRig(t)
 	for properties, want := range map[string]string{
-		`{"CorsConfiguration":{}}`:                                                     `"CorsConfiguration"`,
-		`{"LoggingConfiguration":{}}`:                                                  `"LoggingConfiguration"`,
-		`{"NotificationConfiguration":{"LambdaConfigurations":[]}}`:                    `"LambdaConfigurations"`,
-		`{"BucketName":"Has Capitals"}`:                                                "small letters",
-		`{"BucketName":"fine-name","VersioningConfiguration":{"Status":"Sometimes"}}`:  "versioning",
-		`{"LifecycleConfiguration":{"Rules":[{"Status":"Enabled","Transitions":[]}]}}`: `"Transitions"`,
+		`{"CorsConfiguration":{}}`:                                                    `"CorsConfiguration"`,
+		`{"LoggingConfiguration":{}}`:                                                 `"LoggingConfiguration"`,
+		`{"NotificationConfiguration":{"LambdaConfigurations":[]}}`:                   `"LambdaConfigurations"`,
+		`{"BucketName":"Has Capitals"}`:                                               "small letters",
+		`{"BucketName":"fine-name","VersioningConfiguration":{"Status":"Sometimes"}}`: "versioning",
+		`{"LifecycleConfiguration":{"Rules":[{"Status":"Enabled","Transition":{"StorageClass":"STANDARD_IA","TransitionInDays":3}}]}}`: "greater than or equal to 30",
 	} {
 		_, err := r.service.Creators()["AWS::S3::Bucket"](context.Background(),
 			assembly.Resource{LogicalID: "B", Type: "AWS::S3::Bucket", Properties: json.RawMessage(properties)})

@@ -33,16 +33,20 @@ func (s *Service) newProxy() http.Handler {
 		},
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		query := r.URL.Query()
-		switch {
-		case query.Has("lifecycle"):
-			s.lifecycle(w, r)
-		case r.Header.Get("X-Amz-Copy-Source") != "" && (r.Header.Get("If-Match") != "" || r.Header.Get("If-None-Match") != ""):
-			writeError(w, r, &wire.Error{Code: "NotImplemented", Status: http.StatusNotImplemented,
-				Message: "the local stack does not implement If-Match and If-None-Match on CopyObject; use PutObject"})
-		default:
-			proxy.ServeHTTP(&asWritten{ResponseWriter: w}, r)
+		if refused := s.refusal(r); refused != nil {
+			writeError(w, r, refused)
+			return
 		}
+		r, err := s.asVersion4(r)
+		if err != nil {
+			writeError(w, r, err)
+			return
+		}
+		if r.URL.Query().Has("lifecycle") {
+			s.lifecycle(w, r, proxy)
+			return
+		}
+		proxy.ServeHTTP(&asWritten{ResponseWriter: w}, r)
 	})
 }
 
@@ -75,7 +79,9 @@ func (b *buffers) Put(p []byte) { b.pool.Put(p) } //nolint:staticcheck // a slic
 
 // writeError answers in S3's error shape.
 func writeError(w http.ResponseWriter, r *http.Request, e *wire.Error) {
-	_, _ = io.Copy(io.Discard, r.Body)
+	if r.Body != nil { // it is nil where the client went away
+		_, _ = io.Copy(io.Discard, r.Body)
+	}
 	w.Header().Set("Content-Type", "application/xml")
 	w.WriteHeader(e.Status)
 	body, err := xml.Marshal(struct {
@@ -87,31 +93,4 @@ func writeError(w http.ResponseWriter, r *http.Request, e *wire.Error) {
 	if err == nil {
 		_, _ = w.Write(body)
 	}
-}
-
-// lifecycle answers GetBucketLifecycleConfiguration from what the template
-// declared. Changing it through the API is refused.
-func (s *Service) lifecycle(w http.ResponseWriter, r *http.Request) {
-	bucket := strings.Trim(r.URL.Path, "/")
-	if r.Method != http.MethodGet {
-		writeError(w, r, &wire.Error{Code: "NotImplemented", Status: http.StatusNotImplemented,
-			Message: "the local stack reads lifecycle rules from the template only"})
-		return
-	}
-	kept, ok := s.buckets.All()[bucket]
-	if !ok || len(kept.Lifecycle) == 0 {
-		writeError(w, r, &wire.Error{Code: "NoSuchLifecycleConfiguration", Status: http.StatusNotFound,
-			Message: "The lifecycle configuration does not exist"})
-		return
-	}
-	body, err := xml.Marshal(struct {
-		XMLName xml.Name           `xml:"http://s3.amazonaws.com/doc/2006-03-01/ LifecycleConfiguration"`
-		Rules   []lifecycleRuleXML `xml:"Rule"`
-	}{Rules: lifecycleXML(kept.Lifecycle)})
-	if err != nil {
-		writeError(w, r, &wire.Error{Code: "InternalError", Status: http.StatusInternalServerError, Message: err.Error()})
-		return
-	}
-	w.Header().Set("Content-Type", "application/xml")
-	_, _ = w.Write(body)
 }

@@ -86,7 +86,7 @@ func Open(ctx context.Context, o Options) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	store, err := openStore(o.Dir)
+	opened, err := openStore(o.Dir)
 	if err != nil {
 		return nil, errors.Join(err, buckets.Close())
 	}
@@ -96,7 +96,7 @@ func Open(ctx context.Context, o Options) (*Service, error) {
 	}
 	s := &Service{o: o, buckets: buckets, done: make(chan struct{}), policies: map[string][]byte{},
 		socket: fmt.Sprintf("@sluice-s3-%d-%s", os.Getpid(), wire.RequestID()[:8])}
-	s.backend = newNotifying(store, intents, s.notifies, o)
+	s.backend = newNotifying(opened, intents, s.notifies, o)
 	s.proxy = s.newProxy()
 	s.serve()
 	if err := s.ready(ctx); err != nil {
@@ -105,37 +105,44 @@ func Open(ctx context.Context, o Options) (*Service, error) {
 	return s, nil
 }
 
+// files is versitygw's store with what it does not show of itself.
+type files struct {
+	*posix.Posix
+	attributes meta.MetadataStorer
+	versions   string
+}
+
 // openStore opens the files. Attributes of objects are extended attributes of
 // the files, or side files where the file system has none; the choice is made
 // once for a directory.
-func openStore(dir string) (*posix.Posix, error) {
+func openStore(dir string) (files, error) {
 	objects, versions, attributes := filepath.Join(dir, "objects"), filepath.Join(dir, "versions"), filepath.Join(dir, "attributes")
 	for _, path := range []string{objects, versions} {
 		if err := os.MkdirAll(path, 0o755); err != nil {
-			return nil, fmt.Errorf("open S3: %w", err)
+			return files{}, fmt.Errorf("open S3: %w", err)
 		}
 	}
 	options := posix.PosixOpts{VersioningDir: versions, CopyObjectThreshold: maxCopy}
 	var attributeStore meta.MetadataStorer = meta.XattrMeta{}
 	if _, err := os.Stat(attributes); err == nil || !keepsAttributes(objects) {
 		if err := os.MkdirAll(attributes, 0o755); err != nil {
-			return nil, fmt.Errorf("open S3: %w", err)
+			return files{}, fmt.Errorf("open S3: %w", err)
 		}
 		side, err := meta.NewSideCar(attributes)
 		if err != nil {
-			return nil, fmt.Errorf("open S3: %w", err)
+			return files{}, fmt.Errorf("open S3: %w", err)
 		}
 		attributeStore, options.SideCarDir = side, attributes
 	}
-	var store *posix.Posix
+	opened := files{attributes: attributeStore, versions: versions}
 	err := withoutStdout(func() (err error) {
-		store, err = posix.New(objects, attributeStore, options)
+		opened.Posix, err = posix.New(objects, attributeStore, options)
 		return err
 	})
 	if err != nil {
-		return nil, fmt.Errorf("open S3: %w", err)
+		return files{}, fmt.Errorf("open S3: %w", err)
 	}
-	return store, nil
+	return opened, nil
 }
 
 // stdoutTaken serialises withoutStdout.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 
 	sdk "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
@@ -13,7 +14,20 @@ import (
 
 // PutObject writes an object and announces it.
 func (n *notifying) PutObject(ctx context.Context, in s3response.PutObjectInput) (s3response.PutObjectOutput, error) {
-	i := intent{Bucket: text(in.Bucket), Key: text(in.Key), Reason: reasonPut}
+	return n.write(ctx, in, reasonPut)
+}
+
+// write writes an object in the storage class of the request and announces it.
+func (n *notifying) write(ctx context.Context, in s3response.PutObjectInput, reason string) (s3response.PutObjectOutput, error) {
+	metadata, err := stamped(in.Metadata, requestedClass(ctx))
+	if err != nil {
+		return s3response.PutObjectOutput{}, err
+	}
+	in.Metadata = metadata
+	if err := n.retainByDefault(ctx, &in); err != nil {
+		return s3response.PutObjectOutput{}, err
+	}
+	i := intent{Bucket: text(in.Bucket), Key: text(in.Key), Reason: reason}
 	id, err := n.begin(i)
 	if err != nil {
 		return s3response.PutObjectOutput{}, err
@@ -51,24 +65,6 @@ func (n *notifying) precondition(ctx context.Context, i intent, ifMatch, ifNoneM
 	return nil, nil
 }
 
-// CopyObject copies an object and announces the copy.
-func (n *notifying) CopyObject(ctx context.Context, in s3response.CopyObjectInput) (s3response.CopyObjectOutput, error) {
-	i := intent{Bucket: text(in.Bucket), Key: text(in.Key), Reason: reasonCopy}
-	id, err := n.begin(i)
-	if err != nil {
-		return s3response.CopyObjectOutput{}, err
-	}
-	done := n.keys.hold(i.Bucket, i.Key, false)
-	out, err := n.Posix.CopyObject(ctx, in)
-	done()
-	var written []change
-	if err == nil && id != "" {
-		written = n.look(ctx, i, text(out.VersionId))
-	}
-	n.end(ctx, id, i, written, err)
-	return out, err
-}
-
 // CompleteMultipartUpload makes an object of its parts and announces it.
 func (n *notifying) CompleteMultipartUpload(ctx context.Context, in *sdk.CompleteMultipartUploadInput) (s3response.CompleteMultipartUploadResult, string, error) {
 	i := intent{Bucket: text(in.Bucket), Key: text(in.Key), Reason: reasonMultipart}
@@ -80,6 +76,9 @@ func (n *notifying) CompleteMultipartUpload(ctx context.Context, in *sdk.Complet
 	out, version := s3response.CompleteMultipartUploadResult{}, ""
 	if in.IfNoneMatch, err = n.precondition(ctx, i, in.IfMatch, in.IfNoneMatch); err == nil {
 		out, version, err = n.Posix.CompleteMultipartUpload(ctx, in)
+	}
+	if err == nil {
+		err = n.retainUpload(ctx, i.Bucket, i.Key)
 	}
 	done()
 	var written []change
@@ -116,7 +115,10 @@ func (n *notifying) DeleteObject(ctx context.Context, in *sdk.DeleteObjectInput)
 		return nil, err
 	}
 	done := n.keys.hold(i.Bucket, i.Key, true)
-	out, err := n.Posix.DeleteObject(ctx, in)
+	out := &sdk.DeleteObjectOutput{}
+	if err = n.mayDelete(ctx, i); err == nil {
+		out, err = n.Posix.DeleteObject(ctx, in)
+	}
 	done()
 	var written []change
 	if err == nil {
@@ -156,5 +158,6 @@ func text(s *string) string {
 	if s == nil {
 		return ""
 	}
-	return *s
+	// The server reuses its requests' buffers, so what outlives a request is copied.
+	return strings.Clone(*s)
 }

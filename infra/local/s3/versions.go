@@ -27,13 +27,20 @@ type entry struct {
 // The store's own paging repeats versions, so pages are cut here from the whole
 // listing below the prefix.
 func (n *notifying) ListObjectVersions(ctx context.Context, in *sdk.ListObjectVersionsInput) (s3response.ListVersionsResult, error) {
-	everything := int32(1 << 30)
-	whole, err := n.Posix.ListObjectVersions(ctx, &sdk.ListObjectVersionsInput{
-		Bucket: in.Bucket, Prefix: in.Prefix, Delimiter: in.Delimiter, MaxKeys: &everything})
+	e, err := requestedEncoding(ctx)
 	if err != nil {
 		return s3response.ListVersionsResult{}, err
 	}
-	rest := after(sorted(whole), text(in.KeyMarker), text(in.VersionIdMarker))
+	rest, writes, kept := n.listings.take(in)
+	if !kept {
+		everything := int32(1 << 30)
+		whole, err := n.Posix.ListObjectVersions(ctx, &sdk.ListObjectVersionsInput{
+			Bucket: in.Bucket, Prefix: in.Prefix, Delimiter: in.Delimiter, MaxKeys: &everything})
+		if err != nil {
+			return s3response.ListVersionsResult{}, err
+		}
+		rest = after(sorted(whole), text(in.KeyMarker), text(in.VersionIdMarker))
+	}
 	limit := 1000
 	if in.MaxKeys != nil {
 		limit = int(*in.MaxKeys)
@@ -56,7 +63,9 @@ func (n *notifying) ListObjectVersions(ctx context.Context, in *sdk.ListObjectVe
 	if truncated {
 		last := page[len(page)-1]
 		out.NextKeyMarker, out.NextVersionIdMarker = &last.key, &last.versionID
+		n.listings.keep(in, last.key, last.versionID, rest[limit:], writes)
 	}
+	n.encodeVersions(e, text(in.Bucket), &out)
 	return out, nil
 }
 

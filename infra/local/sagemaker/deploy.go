@@ -46,6 +46,13 @@ func (s *Service) deploy(e *endpoint) {
 	s.mu.Unlock()
 
 	fleets, err := s.build(name, target, old)
+	badly := false
+	if err == nil && old != nil && s.config.UpdateFault != nil {
+		var fails bool
+		if fails, badly = s.config.UpdateFault(name); fails {
+			err = errors.New("injected fault")
+		}
+	}
 	if err == nil && s.config.UpdateTime > 0 {
 		err = pause(s.context, s.config.UpdateTime)
 	}
@@ -55,6 +62,9 @@ func (s *Service) deploy(e *endpoint) {
 	}
 	if err != nil {
 		s.rollBack(e, fleets, err)
+		if badly {
+			s.failRollBack(e)
+		}
 		return
 	}
 	s.commit(e, target, fleets)
@@ -182,6 +192,16 @@ func (s *Service) finishRollBack(e *endpoint) {
 	e.record.Pending, e.record.Status = nil, status
 	s.keep(e.record)
 	s.sweepFolders()
+}
+
+// failRollBack makes of a roll-back one that failed too, on request.
+func (s *Service) failRollBack(e *endpoint) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if e.record.Status == InService {
+		e.record.Status = UpdateRollbackFailed
+		s.keep(e.record)
+	}
 }
 
 // awaitHealthy waits, as long as for a first start, until an instance answers.

@@ -1,9 +1,13 @@
 package sagemaker
 
 import (
+	"bytes"
 	"encoding/json"
 	"io"
 	"net/http"
+	"regexp"
+	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -11,10 +15,12 @@ import (
 )
 
 // Fault is what a drill does to a variant's answers: each is delayed by Delay,
-// and the share ErrorRate (0 to 1) of them becomes a 500.
+// the share ErrorRate (0 to 1) of them becomes a 500, and of the rest the share
+// WrongRate is wrong: every number from 0 to 1 becomes what it lacks to 1.
 type Fault struct {
 	Delay     time.Duration
 	ErrorRate float64
+	WrongRate float64
 }
 
 type faults struct {
@@ -40,6 +46,9 @@ func (s *Service) SetFault(endpoint, variant string, fault Fault) error {
 	}
 	if !(fault.ErrorRate >= 0 && fault.ErrorRate <= 1) {
 		return invalid("fault error_rate %g: want 0 to 1", fault.ErrorRate)
+	}
+	if !(fault.WrongRate >= 0 && fault.WrongRate <= 1) {
+		return invalid("fault wrong_rate %g: want 0 to 1", fault.WrongRate)
 	}
 	s.faults.mu.Lock()
 	defer s.faults.mu.Unlock()
@@ -67,10 +76,11 @@ func (s *Service) ClearFaults() {
 type faultJSON struct {
 	Delay     string  `json:"delay"`      // e.g. "250ms"; "" is none
 	ErrorRate float64 `json:"error_rate"` // 0 to 1
+	WrongRate float64 `json:"wrong_rate"` // 0 to 1
 }
 
 // Admin serves fault injection: PUT and DELETE
-// /_sluice/faults/{endpoint}/{variant} with {"delay":"250ms","error_rate":0.2},
+// /_sluice/faults/{endpoint}/{variant} with {"delay":"250ms","error_rate":0.2,"wrong_rate":0.1},
 // and DELETE /_sluice/faults for all.
 func (s *Service) Admin() http.Handler {
 	mux := http.NewServeMux()
@@ -103,7 +113,7 @@ func readFault(body io.Reader) (Fault, error) {
 	if err := decoder.Decode(&in); err != nil {
 		return Fault{}, invalid(`fault: want {"delay":"250ms","error_rate":0.2}: %v`, err)
 	}
-	fault := Fault{ErrorRate: in.ErrorRate}
+	fault := Fault{ErrorRate: in.ErrorRate, WrongRate: in.WrongRate}
 	if in.Delay == "" {
 		return fault, nil
 	}
@@ -112,4 +122,23 @@ func readFault(body io.Reader) (Fault, error) {
 		return Fault{}, invalid("fault delay %q: want a duration such as 250ms", in.Delay)
 	}
 	return fault, nil
+}
+
+// number is a decimal that stands alone, as scores do in JSON and CSV.
+var number = regexp.MustCompile(`(^|[\s,:\[])(0?\.\d+(?:[eE]-?\d+)?|[01](?:\.0+)?|\d(?:\.\d+)?[eE]-\d+)([\s,\]}]|$)`)
+
+// wrong turns every number from 0 to 1 of an answer around.
+func wrong(body []byte) []byte {
+	for range 2 { // neighbours share the character between them
+		body = number.ReplaceAllFunc(body, func(found []byte) []byte {
+			parts := number.FindSubmatch(found)
+			value, err := strconv.ParseFloat(string(parts[2]), 64)
+			if err != nil || value > 1 {
+				return found
+			}
+			turned := strconv.AppendFloat(nil, 1-value, 'f', -1, 32)
+			return slices.Concat(parts[1], []byte("\x00"), turned, []byte("\x00"), parts[3])
+		})
+	}
+	return bytes.ReplaceAll(body, []byte("\x00"), nil)
 }

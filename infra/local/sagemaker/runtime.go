@@ -34,7 +34,7 @@ func (s *Service) Runtime() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("POST /endpoints/{name}/invocations", s.invoke)
 	mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
-		wire.WriteJSONError(w, r, wire.Errorf("UnknownOperationException", "the local stack's SageMaker runtime does not serve %s %s", r.Method, r.URL.Path))
+		wire.WriteJSONError(w, r, wire.Errorf("UnknownOperationException", "the local stack's SageMaker runtime does not serve %s %s; the nearest request here is POST /endpoints/{name}/invocations", r.Method, r.URL.Path))
 	})
 	return mux
 }
@@ -122,6 +122,9 @@ func (s *Service) ask(ctx context.Context, in *invocation) answer {
 			a = answer{err: err}
 		} else if a.err == nil && s.random.Float64() < f.ErrorRate {
 			a = answer{status: http.StatusInternalServerError, header: http.Header{}, body: []byte("injected fault")}
+		} else if a.err == nil && a.status == http.StatusOK && s.random.Float64() < f.WrongRate {
+			a.body = wrong(a.body)
+			a.header.Del("Content-Length")
 		}
 	}
 	a.latency = s.config.Now().Sub(began)

@@ -44,7 +44,8 @@ type Config struct {
 	ResolveImage ResolveImage
 	Objects      Objects
 	Metrics      Metrics
-	Log          io.Writer // what went wrong in the background; nil discards
+	UpdateFault  func(endpoint string) (fails, badly bool) // updates that fail on request, and whose roll-back fails too; nil is none
+	Log          io.Writer                                 // what went wrong in the background; nil discards
 
 	ReadyTimeout    time.Duration // until /ping must answer; 60 s
 	StopGrace       time.Duration // between SIGTERM and SIGKILL; 30 s

@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"cmp"
 	"io"
 	"maps"
 	"net/http"
@@ -10,20 +11,35 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluice-ml/sluice/infra/local/nearest"
 	"github.com/sluice-ml/sluice/infra/local/wire"
 )
 
-// Handler serves the scheduler's REST-JSON operations: CreateSchedule,
-// UpdateSchedule, GetSchedule, DeleteSchedule and ListSchedules.
+// Handler serves the scheduler's REST-JSON operations on schedules, schedule
+// groups and the groups' tags.
 func (s *Service) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("POST /schedules/{name}", s.answer(s.createSchedule))
-	mux.HandleFunc("PUT /schedules/{name}", s.answer(s.updateSchedule))
-	mux.HandleFunc("GET /schedules/{name}", s.answer(s.getSchedule))
-	mux.HandleFunc("DELETE /schedules/{name}", s.answer(s.deleteSchedule))
-	mux.HandleFunc("GET /schedules", s.answer(s.listSchedules))
+	routes := map[string]func(*http.Request, []byte) (any, error){
+		"POST /schedules/{name}":   s.createSchedule,
+		"PUT /schedules/{name}":    s.updateSchedule,
+		"GET /schedules/{name}":    s.getSchedule,
+		"DELETE /schedules/{name}": s.deleteSchedule,
+		"GET /schedules":           s.listSchedules,
+
+		"POST /schedule-groups/{name}":   s.createGroup,
+		"GET /schedule-groups/{name}":    s.getGroup,
+		"DELETE /schedule-groups/{name}": s.deleteGroup,
+		"GET /schedule-groups":           s.listGroups,
+		"GET /tags/{arn...}":             s.listTags,
+		"POST /tags/{arn...}":            s.tagResource,
+		"DELETE /tags/{arn...}":          s.untagResource,
+	}
+	for route, serve := range routes {
+		mux.HandleFunc(route, s.answer(serve))
+	}
 	mux.HandleFunc("/", s.answer(func(r *http.Request, _ []byte) (any, error) {
-		return nil, wire.Errorf("UnknownOperationException", "the local stack's scheduler does not serve %s %s", r.Method, r.URL.Path)
+		asked := r.Method + " " + r.URL.Path
+		return nil, wire.Errorf("UnknownOperationException", "the local stack's scheduler does not serve %s%s", asked, nearest.Hint("request", asked, nearest.Keys(routes)))
 	}))
 	return mux
 }
@@ -48,9 +64,8 @@ func (s *Service) answer(f func(*http.Request, []byte) (any, error)) http.Handle
 // since 1970.
 type request struct {
 	definition
-	ClientToken           string
-	ActionAfterCompletion string
-	StartDate, EndDate    *float64
+	ClientToken        string
+	StartDate, EndDate *float64
 }
 
 func (s *Service) decode(r *http.Request, body []byte) (Schedule, error) {
@@ -63,13 +78,7 @@ func (s *Service) decode(r *http.Request, body []byte) (Schedule, error) {
 	if err != nil {
 		return Schedule{}, err
 	}
-	switch in.ActionAfterCompletion {
-	case "", "NONE", "DELETE":
-		sched.DeleteAfter = in.ActionAfterCompletion == "DELETE"
-	default:
-		return Schedule{}, wire.Errorf("ValidationException", "ActionAfterCompletion is %q, want NONE or DELETE", in.ActionAfterCompletion)
-	}
-	sched.StartDate, sched.EndDate = fromSeconds(in.StartDate), fromSeconds(in.EndDate)
+	sched.StartDate, sched.EndDate, sched.Token = fromSeconds(in.StartDate), fromSeconds(in.EndDate), in.ClientToken
 	return sched, nil
 }
 
@@ -88,10 +97,13 @@ func (s *Service) createSchedule(r *http.Request, body []byte) (any, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if _, ok := s.schedules[sched.Name]; ok {
+	if before, ok := s.schedules[key(sched.Group, sched.Name)]; ok {
+		if sched.Token != "" && before.Token == sched.Token { // its answer was lost
+			return map[string]string{"ScheduleArn": s.arn(sched)}, nil
+		}
 		return nil, &wire.Error{Code: "ConflictException", Status: http.StatusConflict, Message: "Schedule " + sched.Name + " already exists."}
 	}
-	return map[string]string{"ScheduleArn": s.ARN(sched.Name)}, s.put(sched)
+	return map[string]string{"ScheduleArn": s.arn(sched)}, s.put(sched)
 }
 
 func (s *Service) updateSchedule(r *http.Request, body []byte) (any, error) {
@@ -101,12 +113,12 @@ func (s *Service) updateSchedule(r *http.Request, body []byte) (any, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	before, ok := s.schedules[sched.Name]
+	before, ok := s.schedules[key(sched.Group, sched.Name)]
 	if !ok {
 		return nil, notFound(sched.Name)
 	}
-	sched.Created, sched.Declared = before.Created, before.Declared
-	return map[string]string{"ScheduleArn": s.ARN(sched.Name)}, s.put(sched)
+	sched.Created, sched.Declared, sched.Token = before.Created, before.Declared, before.Token
+	return map[string]string{"ScheduleArn": s.arn(sched)}, s.put(sched)
 }
 
 func notFound(name string) error {
@@ -114,9 +126,9 @@ func notFound(name string) error {
 }
 
 type summary struct {
-	Arn, Name, GroupName, State string
-	CreationDate                float64
-	Target                      struct{ Arn string }
+	Arn, Name, GroupName, State        string
+	CreationDate, LastModificationDate float64
+	Target                             struct{ Arn string }
 }
 
 type described struct {
@@ -124,11 +136,14 @@ type described struct {
 	Description                 string `json:",omitempty"`
 	ScheduleExpression          string
 	ScheduleExpressionTimezone  string
-	FlexibleTimeWindow          struct{ Mode string }
-	Target                      Target
-	ActionAfterCompletion       string
-	CreationDate                float64
-	StartDate, EndDate          *float64 `json:",omitempty"`
+	FlexibleTimeWindow          struct {
+		Mode                   string
+		MaximumWindowInMinutes int `json:",omitempty"`
+	}
+	Target                             Target
+	ActionAfterCompletion              string
+	CreationDate, LastModificationDate float64
+	StartDate, EndDate                 *float64 `json:",omitempty"`
 }
 
 func seconds(t *time.Time) *float64 {
@@ -139,17 +154,35 @@ func seconds(t *time.Time) *float64 {
 	return &v
 }
 
+// named gives the schedule that a path and the groupName parameter name. The
+// caller holds the lock.
+func (s *Service) named(r *http.Request) (id string, c *compiled, err error) {
+	group, name := r.URL.Query().Get("groupName"), r.PathValue("name")
+	if _, err := s.group(group); err != nil {
+		return "", nil, err
+	}
+	id = key(group, name)
+	c, ok := s.schedules[id]
+	if !ok {
+		return "", nil, notFound(name)
+	}
+	return id, c, nil
+}
+
 func (s *Service) getSchedule(r *http.Request, _ []byte) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	c, ok := s.schedules[r.PathValue("name")]
-	if !ok {
-		return nil, notFound(r.PathValue("name"))
+	_, c, err := s.named(r)
+	if err != nil {
+		return nil, err
 	}
-	out := described{Arn: s.ARN(c.Name), Name: c.Name, GroupName: "default", State: c.State, Description: c.Description,
+	out := described{Arn: s.arn(c.Schedule), Name: c.Name, GroupName: cmp.Or(c.Group, defaultGroup), State: c.State, Description: c.Description,
 		ScheduleExpression: c.Expression, ScheduleExpressionTimezone: c.Timezone, Target: c.Target, ActionAfterCompletion: "NONE",
-		CreationDate: *seconds(&c.Created), StartDate: seconds(c.StartDate), EndDate: seconds(c.EndDate)}
-	out.FlexibleTimeWindow.Mode = "OFF"
+		CreationDate: *seconds(&c.Created), LastModificationDate: *seconds(&c.Modified), StartDate: seconds(c.StartDate), EndDate: seconds(c.EndDate)}
+	out.FlexibleTimeWindow.Mode, out.FlexibleTimeWindow.MaximumWindowInMinutes = "OFF", c.Window
+	if c.Window > 0 {
+		out.FlexibleTimeWindow.Mode = "FLEXIBLE"
+	}
 	if c.DeleteAfter {
 		out.ActionAfterCompletion = "DELETE"
 	}
@@ -159,15 +192,16 @@ func (s *Service) getSchedule(r *http.Request, _ []byte) (any, error) {
 func (s *Service) deleteSchedule(r *http.Request, _ []byte) (any, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	name := r.PathValue("name")
-	if _, ok := s.schedules[name]; !ok {
-		return nil, notFound(name)
+	id, _, err := s.named(r)
+	if err != nil {
+		return nil, err
 	}
-	delete(s.schedules, name)
-	return nil, s.kept.Remove(name)
+	delete(s.schedules, id)
+	return nil, s.kept.Remove(id)
 }
 
-// listSchedules pages by name: the token is the last name of the page before.
+// listSchedules pages by key: the token is the last key of the page before.
+// Without a group it lists those of all groups.
 func (s *Service) listSchedules(r *http.Request, _ []byte) (any, error) {
 	query := r.URL.Query()
 	limit, err := pageSize(query)
@@ -176,22 +210,28 @@ func (s *Service) listSchedules(r *http.Request, _ []byte) (any, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	group := query.Get("ScheduleGroup")
+	if _, err := s.group(group); err != nil {
+		return nil, err
+	}
 	out := struct {
 		Schedules []summary
 		NextToken string `json:",omitempty"`
 	}{Schedules: []summary{}}
-	for _, name := range slices.Sorted(maps.Keys(s.schedules)) {
-		c := s.schedules[name]
-		if !strings.HasPrefix(name, query.Get("NamePrefix")) || name <= query.Get("NextToken") ||
-			(query.Has("State") && query.Get("State") != c.State) {
+	last := ""
+	for _, id := range slices.Sorted(maps.Keys(s.schedules)) {
+		c := s.schedules[id]
+		if !strings.HasPrefix(c.Name, query.Get("NamePrefix")) || id <= query.Get("NextToken") ||
+			(query.Has("State") && query.Get("State") != c.State) || (group != "" && group != cmp.Or(c.Group, defaultGroup)) {
 			continue
 		}
 		if len(out.Schedules) == limit {
-			out.NextToken = out.Schedules[limit-1].Name
+			out.NextToken = last
 			break
 		}
-		item := summary{Arn: s.ARN(name), Name: name, GroupName: "default", State: c.State, CreationDate: *seconds(&c.Created)}
-		item.Target.Arn = c.Target.ARN
+		item := summary{Arn: s.arn(c.Schedule), Name: c.Name, GroupName: cmp.Or(c.Group, defaultGroup), State: c.State,
+			CreationDate: *seconds(&c.Created), LastModificationDate: *seconds(&c.Modified)}
+		item.Target.Arn, last = c.Target.ARN, id
 		out.Schedules = append(out.Schedules, item)
 	}
 	return out, nil

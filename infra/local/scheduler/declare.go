@@ -22,23 +22,47 @@ type definition struct {
 	Target                     Target
 	FlexibleTimeWindow         struct {
 		Mode                   string
-		MaximumWindowInMinutes int
+		MaximumWindowInMinutes *int
 	}
+	ActionAfterCompletion string
+}
+
+// window gives the minutes of the flexible time window; 0 is OFF.
+func (d definition) window() (int, error) {
+	minutes := d.FlexibleTimeWindow.MaximumWindowInMinutes
+	switch mode := d.FlexibleTimeWindow.Mode; {
+	case mode == "OFF" && minutes == nil:
+		return 0, nil
+	case mode == "OFF":
+		return 0, wire.Errorf("ValidationException", "schedule %s: FlexibleTimeWindow.MaximumWindowInMinutes is for the mode FLEXIBLE", d.Name)
+	case mode != "FLEXIBLE":
+		return 0, wire.Errorf("ValidationException", "schedule %s: FlexibleTimeWindow.Mode is %q, want OFF or FLEXIBLE", d.Name, mode)
+	case minutes == nil || *minutes < 1 || *minutes > maxWindow:
+		return 0, wire.Errorf("ValidationException", "schedule %s: FlexibleTimeWindow.MaximumWindowInMinutes: want 1 to %d", d.Name, maxWindow)
+	}
+	return *minutes, nil
 }
 
 // schedule checks a definition and gives the schedule it means.
 func (s *Service) schedule(d definition) (Schedule, error) {
-	if d.GroupName != "" && d.GroupName != "default" {
-		return Schedule{}, wire.Errorf("ResourceNotFoundException", "Schedule group %s does not exist: the local stack has only the default group.", d.GroupName)
-	}
-	if d.FlexibleTimeWindow.Mode != "OFF" {
-		return Schedule{}, wire.Errorf("ValidationException", "schedule %s: FlexibleTimeWindow.Mode is %q; the local stack implements OFF", d.Name, d.FlexibleTimeWindow.Mode)
+	window, err := d.window()
+	if err != nil {
+		return Schedule{}, err
 	}
 	if d.Target.Input != "" && !json.Valid([]byte(d.Target.Input)) {
 		return Schedule{}, wire.Errorf("ValidationException", "schedule %s: Target.Input is not valid JSON: %s", d.Name, d.Target.Input)
 	}
 	sched := Schedule{Name: d.Name, Description: d.Description, Expression: d.ScheduleExpression,
-		Timezone: d.ScheduleExpressionTimezone, State: d.State, Target: d.Target, Created: s.o.Now()}
+		Timezone: d.ScheduleExpressionTimezone, State: d.State, Target: d.Target, Created: s.o.Now(), Modified: s.o.Now(), Window: window}
+	if d.GroupName != defaultGroup {
+		sched.Group = d.GroupName
+	}
+	switch d.ActionAfterCompletion {
+	case "", "NONE", "DELETE":
+		sched.DeleteAfter = d.ActionAfterCompletion == "DELETE"
+	default:
+		return Schedule{}, wire.Errorf("ValidationException", "ActionAfterCompletion is %q, want NONE or DELETE", d.ActionAfterCompletion)
+	}
 	if sched.Timezone == "" {
 		sched.Timezone = "UTC"
 	}
@@ -75,13 +99,13 @@ func (s *Service) CreateSchedule(_ context.Context, r assembly.Resource) (assemb
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if kept, ok := s.kept.All()[sched.Name]; ok && kept.Declared == sched.Declared {
-		sched.State, sched.Created = kept.State, kept.Created
+	if kept, ok := s.kept.Get(key(sched.Group, sched.Name)); ok && kept.Declared == sched.Declared {
+		sched.State, sched.Created, sched.Modified = kept.State, kept.Created, kept.Modified
 	}
 	if err := s.put(sched); err != nil {
 		return assembly.Created{}, err
 	}
-	return assembly.Created{Ref: sched.Name, Attributes: map[string]any{"Arn": s.ARN(sched.Name)}}, nil
+	return assembly.Created{Ref: sched.Name, Attributes: map[string]any{"Arn": s.arn(sched)}}, nil
 }
 
 func parseDate(property, value string) (*time.Time, error) {

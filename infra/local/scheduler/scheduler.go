@@ -3,11 +3,13 @@
 //
 // A schedule of the template is created again at each start and keeps the state
 // it was last given; one made through the API is kept on disk. Runs that came
-// due while the stack was down are not caught up. There is one schedule group,
-// "default", and no flexible time window.
+// due while the stack was down are not caught up. A flexible time window puts a
+// run off to a moment that follows from the schedule's ARN and the time it was
+// due.
 package scheduler
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -42,17 +44,20 @@ type Options struct {
 
 // Service keeps and fires schedules.
 type Service struct {
-	o     Options
-	kept  *journal.Journal[Schedule]
-	queue *delivery.Queue
+	o      Options
+	kept   *journal.Journal[Schedule]
+	groups *journal.Journal[Group]
+	queue  *delivery.Queue
+	opened time.Time
 
 	mu        sync.Mutex
-	schedules map[string]*compiled
+	schedules map[string]*compiled // by key
 }
 
 // Schedule is a schedule as it is kept on disk.
 type Schedule struct {
 	Name        string
+	Group       string `json:",omitempty"` // "" is the default group
 	Description string `json:",omitempty"`
 	Expression  string
 	Timezone    string // IANA name; "UTC" by default
@@ -63,6 +68,9 @@ type Schedule struct {
 	StartDate   *time.Time `json:",omitempty"`
 	EndDate     *time.Time `json:",omitempty"`
 	DeleteAfter bool       `json:",omitempty"` // ActionAfterCompletion DELETE
+	Window      int        `json:",omitempty"` // minutes of the flexible time window; 0 is OFF
+	Modified    time.Time
+	Token       string `json:",omitempty"` // of CreateSchedule
 }
 
 // Target is what a schedule calls. Input is JSON, "{}" when empty.
@@ -76,8 +84,9 @@ type Target struct {
 
 type compiled struct {
 	Schedule
-	when schedule.Schedule
-	next time.Time // zero is never
+	when    schedule.Schedule
+	next    time.Time // zero is never
+	waiting []pending // due, and not fired yet
 }
 
 // Open reads the schedules made through the API and the deliveries that were
@@ -87,11 +96,15 @@ func Open(o Options) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	queue, err := delivery.Open(filepath.Join(o.Dir, "deliveries.jsonl"), o.Targets, o.Now, o.Log)
+	groups, err := journal.Open[Group](filepath.Join(o.Dir, "groups.jsonl"))
 	if err != nil {
 		return nil, errors.Join(err, kept.Close())
 	}
-	s := &Service{o: o, kept: kept, queue: queue, schedules: map[string]*compiled{}}
+	queue, err := delivery.Open(filepath.Join(o.Dir, "deliveries.jsonl"), o.Targets, o.Now, o.Log)
+	if err != nil {
+		return nil, errors.Join(err, kept.Close(), groups.Close())
+	}
+	s := &Service{o: o, kept: kept, groups: groups, queue: queue, opened: o.Now(), schedules: map[string]*compiled{}}
 	for name, sched := range kept.All() {
 		if sched.Declared != "" {
 			continue
@@ -106,14 +119,18 @@ func Open(o Options) (*Service, error) {
 }
 
 // Close stops delivering; what is left is delivered after the next Open.
-func (s *Service) Close() error { return errors.Join(s.queue.Close(), s.kept.Close()) }
+func (s *Service) Close() error {
+	return errors.Join(s.queue.Close(), s.kept.Close(), s.groups.Close())
+}
 
 // Waiting is the number of deliveries that are not confirmed yet.
 func (s *Service) Waiting() int { return s.queue.Waiting() }
 
-// ARN is a schedule's ARN.
-func (s *Service) ARN(name string) string {
-	return "arn:aws:scheduler:" + s.o.Region + ":" + s.o.Account + ":schedule/default/" + name
+// ARN is the ARN of a schedule in the default group.
+func (s *Service) ARN(name string) string { return s.arn(Schedule{Name: name}) }
+
+func (s *Service) arn(sched Schedule) string {
+	return "arn:aws:scheduler:" + s.o.Region + ":" + s.o.Account + ":schedule/" + cmp.Or(sched.Group, defaultGroup) + "/" + sched.Name
 }
 
 var scheduleName = regexp.MustCompile(`^[0-9a-zA-Z\-_.]{1,64}$`)
@@ -144,6 +161,9 @@ func (s *Service) compile(sched Schedule) (*compiled, error) {
 	if err != nil {
 		return nil, wire.Errorf("ValidationException", "schedule %s: %v", sched.Name, err)
 	}
+	if sched.StartDate != nil && sched.EndDate != nil && !sched.StartDate.Before(*sched.EndDate) {
+		return nil, wire.Errorf("ValidationException", "schedule %s: StartDate %s is not before EndDate %s", sched.Name, events.Timestamp(*sched.StartDate), events.Timestamp(*sched.EndDate))
+	}
 	c := &compiled{Schedule: sched, when: when}
 	c.advance(s.o.Now())
 	return c, nil
@@ -167,22 +187,20 @@ func (s *Service) Tick(_ context.Context) error {
 	now := s.o.Now()
 	var failed []error
 	s.mu.Lock()
-	for _, name := range slices.Sorted(maps.Keys(s.schedules)) {
-		c := s.schedules[name]
-		if c.next.IsZero() || c.next.After(now) {
+	for _, id := range slices.Sorted(maps.Keys(s.schedules)) {
+		c := s.schedules[id]
+		here := c.come(s.arn(c.Schedule), now)
+		if c.State != "ENABLED" || len(here) == 0 {
 			continue
 		}
-		due := c.next
-		c.advance(now)
-		if c.State != "ENABLED" {
-			continue
+		for _, p := range here {
+			if err := s.fire(c.Schedule, p.due); err != nil {
+				failed = append(failed, fmt.Errorf("fire schedule %s: %w", id, err))
+			}
 		}
-		if err := s.fire(c.Schedule, due); err != nil {
-			failed = append(failed, fmt.Errorf("fire schedule %s: %w", name, err))
-		}
-		if c.next.IsZero() && c.DeleteAfter {
-			delete(s.schedules, name)
-			failed = append(failed, s.kept.Remove(name))
+		if c.over() && c.DeleteAfter {
+			delete(s.schedules, id)
+			failed = append(failed, s.kept.Remove(id))
 		}
 	}
 	s.mu.Unlock()
@@ -193,18 +211,18 @@ func (s *Service) Tick(_ context.Context) error {
 // fire queues one run. Its id names the schedule and the time it was due, so a
 // repetition is recognisable. The context attributes of AWS are filled in.
 func (s *Service) fire(sched Schedule, due time.Time) error {
-	id := sched.Name + "/" + events.Timestamp(due)
+	id := key(sched.Group, sched.Name) + "/" + events.Timestamp(due)
 	input := sched.Target.Input
 	if input == "" {
 		input = "{}"
 	}
 	input = strings.NewReplacer(
-		"<aws.scheduler.schedule-arn>", s.ARN(sched.Name),
+		"<aws.scheduler.schedule-arn>", s.arn(sched),
 		"<aws.scheduler.scheduled-time>", events.Timestamp(due),
 		"<aws.scheduler.execution-id>", id,
 		"<aws.scheduler.attempt-number>", "1",
 	).Replace(input)
-	d := delivery.Delivery{ID: id, Source: s.ARN(sched.Name), TargetARN: sched.Target.ARN, RoleARN: sched.Target.RoleARN, Payload: []byte(input)}
+	d := delivery.Delivery{ID: id, Source: s.arn(sched), TargetARN: sched.Target.ARN, RoleARN: sched.Target.RoleARN, Payload: []byte(input)}
 	d.Retries, d.MaxAge = sched.Target.RetryPolicy.Limits()
 	if sched.Target.DeadLetterConfig != nil {
 		d.DeadLetter = sched.Target.DeadLetterConfig.ARN
@@ -218,9 +236,13 @@ func (s *Service) put(sched Schedule) error {
 	if err != nil {
 		return err
 	}
-	if err := s.kept.Put(sched.Name, sched); err != nil {
+	if _, err := s.group(sched.Group); err != nil {
 		return err
 	}
-	s.schedules[sched.Name] = c
+	id := key(sched.Group, sched.Name)
+	if err := s.kept.Put(id, sched); err != nil {
+		return err
+	}
+	s.schedules[id] = c
 	return nil
 }

@@ -78,14 +78,19 @@ func TestSchedulesThatAreRefused(t *testing.T) {
 	target := `"Target":{"Arn":"arn:x","RoleArn":"arn:r"}`
 	off := `"FlexibleTimeWindow":{"Mode":"OFF"}`
 	for properties, want := range map[string]string{
-		`{"ScheduleExpression":"rate(1 day)",` + target + `}`:                                                        "implements OFF",
-		`{"ScheduleExpression":"rate(1 day)",` + off + `}`:                                                           "needs an Arn and a RoleArn",
-		`{"ScheduleExpression":"rate(1 day)",` + off + `,` + target + `,"GroupName":"g"}`:                            "only the default group",
-		`{"ScheduleExpression":"rate(1 day)",` + off + `,` + target + `,"ScheduleExpressionTimezone":"Mars/City"}`:   "not an IANA time zone",
-		`{"ScheduleExpression":"soon",` + off + `,` + target + `}`:                                                   "want rate",
-		`{"ScheduleExpression":"rate(1 day)",` + off + `,` + target + `,"StartDate":"tomorrow"}`:                     "StartDate",
-		`{"ScheduleExpression":"rate(1 day)",` + off + `,` + target + `,"KmsKeyArn":"x"}`:                            `"KmsKeyArn"`,
-		`{"ScheduleExpression":"rate(1 day)",` + off + `,"Target":{"Arn":"arn:x","RoleArn":"r","SqsParameters":{}}}`: `"SqsParameters"`,
+		`{"ScheduleExpression":"rate(1 day)",` + target + `}`:                                                                                 "want OFF or FLEXIBLE",
+		`{"ScheduleExpression":"rate(1 day)",` + off + `}`:                                                                                    "needs an Arn and a RoleArn",
+		`{"ScheduleExpression":"rate(1 day)",` + off + `,` + target + `,"GroupName":"g"}`:                                                     "Schedule group g does not exist",
+		`{"ScheduleExpression":"rate(1 day)",` + target + `,"FlexibleTimeWindow":{"Mode":"FLEXIBLE"}}`:                                        "want 1 to 1440",
+		`{"ScheduleExpression":"rate(1 day)",` + target + `,"FlexibleTimeWindow":{"Mode":"FLEXIBLE","MaximumWindowInMinutes":1441}}`:          "want 1 to 1440",
+		`{"ScheduleExpression":"rate(1 day)",` + target + `,"FlexibleTimeWindow":{"Mode":"OFF","MaximumWindowInMinutes":1}}`:                  "for the mode FLEXIBLE",
+		`{"ScheduleExpression":"rate(1 day)",` + off + `,` + target + `,"StartDate":"2030-01-02T00:00:00Z","EndDate":"2030-01-01T00:00:00Z"}`: "is not before EndDate",
+		`{"ScheduleExpression":"rate(1 day)",` + off + `,` + target + `,"State":"PAUSED"}`:                                                    "want ENABLED or DISABLED",
+		`{"ScheduleExpression":"rate(1 day)",` + off + `,` + target + `,"ScheduleExpressionTimezone":"Mars/City"}`:                            "not an IANA time zone",
+		`{"ScheduleExpression":"soon",` + off + `,` + target + `}`:                                                                            "want rate",
+		`{"ScheduleExpression":"rate(1 day)",` + off + `,` + target + `,"StartDate":"tomorrow"}`:                                              "StartDate",
+		`{"ScheduleExpression":"rate(1 day)",` + off + `,` + target + `,"KmsKeyArn":"x"}`:                                                     `"KmsKeyArn"`,
+		`{"ScheduleExpression":"rate(1 day)",` + off + `,"Target":{"Arn":"arn:x","RoleArn":"r","SqsParameters":{}}}`:                          `"SqsParameters"`,
 	} {
 		_, err := declare(s, properties)
 		require.ErrorContains(t, err, want, properties)
@@ -107,6 +112,7 @@ func TestTheRealClient(t *testing.T) {
 	require.NoError(t, err)
 	require.Contains(t, *made.ScheduleArn, "schedule/default/once")
 	var conflict *types.ConflictException
+	in.ClientToken = nil // the client made one: with the same it would be the same request
 	_, err = client.CreateSchedule(ctx, in)
 	require.ErrorAs(t, err, &conflict)
 	got, err := client.GetSchedule(ctx, &scheduler.GetScheduleInput{Name: aws.String("once")})

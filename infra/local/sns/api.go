@@ -1,10 +1,15 @@
 package sns
 
 import (
+	"cmp"
 	"context"
+	"maps"
+	"net/http"
 	"slices"
+	"strconv"
 
 	"github.com/sluice-ml/sluice/infra/local/query"
+	"github.com/sluice-ml/sluice/infra/local/wire"
 )
 
 type nameIn struct {
@@ -83,11 +88,12 @@ type publishOut struct {
 
 func (s *Service) publishCall(ctx context.Context, in publishIn) (*publishOut, error) {
 	for name, kind := range in.types {
-		if kind != "String" {
-			return nil, invalid("MessageAttributes: %s has the type %q: the local stack has String", name, kind)
+		if err := checkAttribute(name, kind, in.attributes[name]); err != nil {
+			return nil, err
 		}
 	}
-	id, err := s.Publish(ctx, in.topic, in.subject, in.message, in.attributes)
+	maps.DeleteFunc(in.types, func(_, kind string) bool { return kind == "String" })
+	id, err := s.publish(ctx, Message{TopicARN: in.topic, Subject: in.subject, Message: in.message, Attributes: in.attributes, Types: in.types})
 	return &publishOut{id}, err
 }
 
@@ -106,13 +112,105 @@ type subscribeOut struct {
 }
 
 func (s *Service) subscribeCall(_ context.Context, in subscribeIn) (*subscribeOut, error) {
-	for name := range in.attributes {
-		if name != "RawMessageDelivery" {
-			return nil, invalid("Attributes: the local stack's subscriptions have no %s", name)
+	sub := subscription{TopicARN: in.topic, Protocol: in.protocol, Endpoint: in.endpoint}
+	for name, value := range in.attributes {
+		if err := sub.set(name, value); err != nil {
+			return nil, err
 		}
 	}
-	arn, err := s.Subscribe(in.topic, in.protocol, in.endpoint, in.attributes["RawMessageDelivery"] == "true")
+	arn, err := s.subscribe(sub)
 	return &subscribeOut{arn}, err
+}
+
+// set gives the subscription one of its attributes.
+func (sub *subscription) set(name, value string) error {
+	switch name {
+	case "RawMessageDelivery":
+		sub.Raw = value == "true"
+	case "FilterPolicy":
+		sub.Filter = value
+	case "FilterPolicyScope":
+		sub.Scope = value
+	default:
+		return invalid("Attributes: the local stack's subscriptions have no %s; they have RawMessageDelivery, FilterPolicy and FilterPolicyScope", name)
+	}
+	return nil
+}
+
+type subscriptionIn struct{ arn, name, value string }
+
+func readSubscription(p *query.Params) subscriptionIn {
+	return subscriptionIn{arn: p.String("SubscriptionArn")}
+}
+
+func readSetSubscription(p *query.Params) subscriptionIn {
+	return subscriptionIn{p.String("SubscriptionArn"), p.String("AttributeName"), p.String("AttributeValue")}
+}
+
+// subscribed finds a subscription by its ARN; s.mu is held.
+func (s *Service) subscribed(arn string) (int, error) {
+	i := slices.IndexFunc(s.state.Subscriptions, func(sub *subscription) bool { return sub.ARN == arn })
+	if i < 0 {
+		return 0, &wire.Error{Code: "NotFound", Message: "Subscription does not exist", Status: http.StatusNotFound}
+	}
+	return i, nil
+}
+
+// unsubscribe does nothing for a subscription that is gone, as SNS does.
+func (s *Service) unsubscribe(_ context.Context, in subscriptionIn) (*struct{}, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if i, err := s.subscribed(in.arn); err == nil {
+		s.state.Subscriptions = slices.Delete(s.state.Subscriptions, i, i+1)
+		return nil, s.save()
+	}
+	return nil, nil
+}
+
+func (s *Service) setSubscription(_ context.Context, in subscriptionIn) (*struct{}, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i, err := s.subscribed(in.arn)
+	if err != nil {
+		return nil, err
+	}
+	next := *s.state.Subscriptions[i]
+	if err := next.set(in.name, in.value); err != nil {
+		return nil, err
+	}
+	if err := s.checkSubscription(next.Protocol, next.Endpoint, next.Raw); err != nil {
+		return nil, err
+	}
+	if err := checkFilter(next.Filter, next.Scope); err != nil {
+		return nil, err
+	}
+	s.state.Subscriptions[i] = &next
+	return nil, s.save()
+}
+
+type entryOut struct {
+	Key   string `xml:"key"`
+	Value string `xml:"value"`
+}
+
+type subscriptionAttributesOut struct {
+	Attributes []entryOut `xml:"Attributes>entry"`
+}
+
+func (s *Service) getSubscription(_ context.Context, in subscriptionIn) (*subscriptionAttributesOut, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i, err := s.subscribed(in.arn)
+	if err != nil {
+		return nil, err
+	}
+	sub := s.state.Subscriptions[i]
+	out := &subscriptionAttributesOut{[]entryOut{{"SubscriptionArn", sub.ARN}, {"TopicArn", sub.TopicARN}, {"Protocol", sub.Protocol},
+		{"Endpoint", sub.Endpoint}, {"Owner", s.config.Account}, {"RawMessageDelivery", strconv.FormatBool(sub.Raw)}, {"PendingConfirmation", "false"}}}
+	if sub.Filter != "" {
+		out.Attributes = append(out.Attributes, entryOut{"FilterPolicy", sub.Filter}, entryOut{"FilterPolicyScope", cmp.Or(sub.Scope, scopeAttributes)})
+	}
+	return out, nil
 }
 
 func readListSubscriptions(p *query.Params) tokenIn {

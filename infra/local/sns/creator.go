@@ -67,11 +67,14 @@ func (s *Service) createSubscription(_ context.Context, r assembly.Resource) (as
 	var p struct {
 		TopicArn, Protocol, Endpoint string
 		RawMessageDelivery           bool
+		FilterPolicy                 json.RawMessage
+		FilterPolicyScope            string
 	}
 	if err := r.Decode(&p); err != nil {
 		return assembly.Created{}, err
 	}
-	arn, err := s.Subscribe(p.TopicArn, p.Protocol, p.Endpoint, p.RawMessageDelivery)
+	arn, err := s.subscribe(subscription{TopicARN: p.TopicArn, Protocol: p.Protocol, Endpoint: p.Endpoint, Raw: p.RawMessageDelivery,
+		Filter: string(p.FilterPolicy), Scope: p.FilterPolicyScope})
 	if err != nil {
 		return assembly.Created{}, fmt.Errorf("resource %s: %w", r.LogicalID, err)
 	}

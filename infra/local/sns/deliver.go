@@ -1,6 +1,7 @@
 package sns
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -27,7 +28,7 @@ func wrap(m Message) envelope {
 		if e.MessageAttributes == nil {
 			e.MessageAttributes = map[string]attribute{}
 		}
-		e.MessageAttributes[name] = attribute{"String", value}
+		e.MessageAttributes[name] = attribute{cmp.Or(m.Types[name], "String"), value}
 	}
 	return e
 }

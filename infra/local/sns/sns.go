@@ -8,8 +8,8 @@
 // target that does not accept it is logged; a kill in between loses the
 // delivery, not the message.
 //
-// FIFO topics, filter policies, message structures, SMS, HTTP and mobile
-// subscriptions are refused by name. Topic policies are kept, not enforced.
+// FIFO topics, message structures, SMS, HTTP and mobile subscriptions are refused
+// by name. Topic policies are kept, not enforced.
 package sns
 
 import (
@@ -57,6 +57,7 @@ type Message struct {
 	Subject    string            `json:"subject,omitempty"`
 	Message    string            `json:"message"`
 	Attributes map[string]string `json:"attributes,omitempty"`
+	Types      map[string]string `json:"types,omitempty"` // of attributes that are not String
 }
 
 // Mail is one line of the outbox.
@@ -76,7 +77,9 @@ type subscription struct {
 	TopicARN string `json:"topic"`
 	Protocol string `json:"protocol"` // "email", "lambda" or "sqs"
 	Endpoint string `json:"endpoint"`
-	Raw      bool   `json:"raw,omitempty"` // sqs: the message without its envelope
+	Raw      bool   `json:"raw,omitempty"`    // sqs: the message without its envelope
+	Filter   string `json:"filter,omitempty"` // a filter policy, JSON
+	Scope    string `json:"scope,omitempty"`  // of the policy; "" is MessageAttributes
 }
 
 type state struct {
@@ -157,11 +160,14 @@ func (s *Service) arn(name string) string {
 // Handler serves the API, AWS Query.
 func (s *Service) Handler() http.Handler {
 	return query.Handler("SNS", "http://sns.amazonaws.com/doc/2010-03-31/", map[string]query.Operation{
-		"CreateTopic":              query.Op(readCreateTopic, s.createTopicCall),
-		"ListTopics":               query.Op(readListTopics, s.listTopics),
-		"Publish":                  query.Op(readPublish, s.publishCall),
-		"Subscribe":                query.Op(readSubscribe, s.subscribeCall),
-		"ListSubscriptionsByTopic": query.Op(readListSubscriptions, s.listSubscriptions),
+		"CreateTopic":               query.Op(readCreateTopic, s.createTopicCall),
+		"ListTopics":                query.Op(readListTopics, s.listTopics),
+		"Publish":                   query.Op(readPublish, s.publishCall),
+		"Subscribe":                 query.Op(readSubscribe, s.subscribeCall),
+		"Unsubscribe":               query.Op(readSubscription, s.unsubscribe),
+		"GetSubscriptionAttributes": query.Op(readSubscription, s.getSubscription),
+		"SetSubscriptionAttributes": query.Op(readSetSubscription, s.setSubscription),
+		"ListSubscriptionsByTopic":  query.Op(readListSubscriptions, s.listSubscriptions),
 	})
 }
 
@@ -185,16 +191,24 @@ const maxMessage = 256 << 10
 // Publish keeps a message and delivers it to the topic's subscribers. It
 // returns the message's id.
 func (s *Service) Publish(ctx context.Context, topicARN, subject, message string, attributes map[string]string) (string, error) {
-	if err := check(subject, message); err != nil {
+	return s.publish(ctx, Message{TopicARN: topicARN, Subject: subject, Message: message, Attributes: attributes})
+}
+
+func (s *Service) publish(ctx context.Context, m Message) (string, error) {
+	if err := check(m.Subject, m.Message); err != nil {
 		return "", err
 	}
-	m := Message{wire.RequestID(), s.config.Now().UTC(), topicARN, subject, message, attributes}
+	m.ID, m.Time = wire.RequestID(), s.config.Now().UTC()
 	subscribers, err := s.keep(m)
 	if err != nil {
 		return "", err
 	}
 	for _, sub := range subscribers {
-		if err := s.deliver(ctx, sub, m); err != nil {
+		wanted, err := sub.wants(m)
+		if wanted {
+			err = s.deliver(ctx, sub, m)
+		}
+		if err != nil {
 			fmt.Fprintf(s.config.Log, "sns: deliver message %s to %s %s: %v\n", m.ID, sub.Protocol, sub.Endpoint, err)
 		}
 	}
@@ -278,23 +292,31 @@ func (s *Service) CreateTopic(name, displayName string) (arn string, err error) 
 
 // Subscribe adds a subscription, or returns the one there is.
 func (s *Service) Subscribe(topicARN, protocol, endpoint string, raw bool) (arn string, err error) {
-	if err := s.checkSubscription(protocol, endpoint, raw); err != nil {
+	return s.subscribe(subscription{TopicARN: topicARN, Protocol: protocol, Endpoint: endpoint, Raw: raw})
+}
+
+func (s *Service) subscribe(want subscription) (arn string, err error) {
+	if err := s.checkSubscription(want.Protocol, want.Endpoint, want.Raw); err != nil {
+		return "", err
+	}
+	if err := checkFilter(want.Filter, want.Scope); err != nil {
 		return "", err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.topic(topicARN) == nil {
+	if s.topic(want.TopicARN) == nil {
 		return "", noTopic()
 	}
 	for _, sub := range s.state.Subscriptions {
-		if sub.TopicARN == topicARN && sub.Protocol == protocol && sub.Endpoint == endpoint {
-			sub.Raw = raw
+		if sub.TopicARN == want.TopicARN && sub.Protocol == want.Protocol && sub.Endpoint == want.Endpoint {
+			want.ARN = sub.ARN
+			*sub = want
 			return sub.ARN, s.save()
 		}
 	}
-	sub := &subscription{topicARN + ":" + wire.RequestID(), topicARN, protocol, endpoint, raw}
-	s.state.Subscriptions = append(s.state.Subscriptions, sub)
-	return sub.ARN, s.save()
+	want.ARN = want.TopicARN + ":" + wire.RequestID()
+	s.state.Subscriptions = append(s.state.Subscriptions, &want)
+	return want.ARN, s.save()
 }
 
 func (s *Service) checkSubscription(protocol, endpoint string, raw bool) error {

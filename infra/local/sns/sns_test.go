@@ -103,7 +103,7 @@ func TestPublishReachesSubscribersAndSurvives(t *testing.T) {
 
 	again, client := open(t, dir, to)
 	require.Len(t, again.Messages(), 2)
-	require.Equal(t, Message{*out.MessageId, time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC), alerts, "Rolled back", "version 4 <p99 & errors>", map[string]string{"model": "adult"}}, again.Messages()[0])
+	require.Equal(t, Message{*out.MessageId, time.Date(2026, 3, 2, 10, 0, 0, 0, time.UTC), alerts, "Rolled back", "version 4 <p99 & errors>", map[string]string{"model": "adult"}, nil}, again.Messages()[0])
 	require.Len(t, again.Outbox(), 2)
 	_, err = create(t, again, "AWS::SNS::Topic", `{"TopicName":"alerts"}`)
 	require.NoError(t, err)
@@ -153,7 +153,7 @@ func TestRefusals(t *testing.T) {
 		`Protocol "sms"`:                     {Protocol: aws.String("sms"), Endpoint: aws.String("+1")},
 		"delivers to no functions or queues": {Protocol: aws.String("sqs"), Endpoint: aws.String("arn:aws:sqs:x")},
 		"Email address":                      {Protocol: aws.String("email"), Endpoint: aws.String("nobody")},
-		"have no FilterPolicy":               {Protocol: aws.String("email"), Endpoint: aws.String("a@b.c"), Attributes: map[string]string{"FilterPolicy": "{}"}},
+		"have no DeliveryPolicy":             {Protocol: aws.String("email"), Endpoint: aws.String("a@b.c"), Attributes: map[string]string{"DeliveryPolicy": "{}"}},
 	} {
 		in.TopicArn = aws.String(alerts)
 		_, err := client.Subscribe(t.Context(), in)

@@ -27,6 +27,7 @@ type sendInput struct {
 	QueueURL          string `json:"QueueUrl"`
 	MessageBody       string
 	MessageAttributes map[string]attribute
+	DelaySeconds      *int
 }
 
 type sendOutput struct {
@@ -36,6 +37,10 @@ type sendOutput struct {
 }
 
 func (s *Service) sendMessage(_ context.Context, in sendInput) (*sendOutput, error) {
+	delay, err := between("DelaySeconds", in.DelaySeconds, 0, 0, 900)
+	if err != nil {
+		return nil, err
+	}
 	attributes := map[string]string{}
 	for name, a := range in.MessageAttributes {
 		if a.DataType != "String" || a.StringValue == "" {
@@ -43,7 +48,7 @@ func (s *Service) sendMessage(_ context.Context, in sendInput) (*sendOutput, err
 		}
 		attributes[name] = a.StringValue
 	}
-	id, err := s.Send(in.QueueURL, in.MessageBody, attributes)
+	id, err := s.send(in.QueueURL, in.MessageBody, attributes, time.Duration(delay)*time.Second)
 	if err != nil {
 		return nil, err
 	}
@@ -126,6 +131,10 @@ func (s *Service) receiveMessage(ctx context.Context, in receiveInput) (*receive
 			if taken, wait, err = s.receive(in, n, &wait.seconds); err != nil || len(taken) > 0 {
 				return in.output(taken), err
 			}
+		case <-wait.visible:
+			if taken, wait, err = s.receive(in, n, &wait.seconds); err != nil || len(taken) > 0 {
+				return in.output(taken), err
+			}
 		case <-timer.C:
 			return in.output(nil), nil
 		case <-ctx.Done():
@@ -137,6 +146,7 @@ func (s *Service) receiveMessage(ctx context.Context, in receiveInput) (*receive
 type waiting struct {
 	seconds int
 	arrived <-chan struct{}
+	visible <-chan time.Time // fires when the next hidden message comes back; nil when none is
 }
 
 func (s *Service) receive(in receiveInput, n int, seconds *int) ([]Message, waiting, error) {
@@ -158,7 +168,24 @@ func (s *Service) receive(in receiveInput, n int, seconds *int) ([]Message, wait
 		w.seconds = *seconds
 	}
 	taken, err := s.take(q, n, time.Duration(hidden)*time.Second)
+	if len(taken) == 0 && w.seconds > 0 {
+		w.visible = q.nextVisible(s.config.Now())
+	}
 	return taken, w, err
+}
+
+// nextVisible fires when the next hidden message becomes visible.
+func (q *queue) nextVisible(now time.Time) <-chan time.Time {
+	var next time.Time
+	for _, m := range q.Messages {
+		if m.VisibleAt.After(now) && (next.IsZero() || m.VisibleAt.Before(next)) {
+			next = m.VisibleAt
+		}
+	}
+	if next.IsZero() {
+		return nil
+	}
+	return time.After(next.Sub(now))
 }
 
 func (in receiveInput) output(taken []Message) *receiveOutput {
@@ -280,17 +307,20 @@ func (s *Service) getQueueAttributes(_ context.Context, in attributesInput) (*at
 }
 
 func (q *queue) attributes(arn string, now time.Time) (map[string]string, error) {
-	hidden := 0
+	hidden, delayed := 0, 0
 	for _, m := range q.Messages {
-		if m.VisibleAt.After(now) {
+		switch {
+		case m.VisibleAt.After(now) && m.Receives == 0:
+			delayed++
+		case m.VisibleAt.After(now):
 			hidden++
 		}
 	}
 	out := map[string]string{
 		"QueueArn":                              arn,
-		"ApproximateNumberOfMessages":           strconv.Itoa(len(q.Messages) - hidden),
+		"ApproximateNumberOfMessages":           strconv.Itoa(len(q.Messages) - hidden - delayed),
 		"ApproximateNumberOfMessagesNotVisible": strconv.Itoa(hidden),
-		"ApproximateNumberOfMessagesDelayed":    "0",
+		"ApproximateNumberOfMessagesDelayed":    strconv.Itoa(delayed),
 		"VisibilityTimeout":                     strconv.Itoa(q.Visibility),
 		"MessageRetentionPeriod":                strconv.Itoa(q.Retention),
 		"ReceiveMessageWaitTimeSeconds":         strconv.Itoa(q.Wait),

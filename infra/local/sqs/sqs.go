@@ -6,8 +6,8 @@
 // one file that is replaced with every change, which suits the few messages that
 // die, not a workload: a queue holds at most 10,000.
 //
-// FIFO queues, binary attributes, delays per message and batches are refused by
-// name. Queue policies are kept, not enforced.
+// FIFO queues and binary attributes are refused by name. Queue policies are kept,
+// not enforced.
 package sqs
 
 import (
@@ -103,6 +103,11 @@ func (s *Service) Handler() http.Handler {
 		"GetQueueAttributes": wire.Op(s.getQueueAttributes),
 		"GetQueueUrl":        wire.Op(s.getQueueURL),
 		"PurgeQueue":         wire.Op(s.purgeQueue),
+
+		"SendMessageBatch":             wire.Op(s.sendBatch),
+		"DeleteMessageBatch":           wire.Op(s.deleteBatch),
+		"ChangeMessageVisibility":      wire.Op(s.changeVisibility),
+		"ChangeMessageVisibilityBatch": wire.Op(s.changeVisibilityBatch),
 	})
 }
 
@@ -143,6 +148,11 @@ const (
 
 // Send puts a message in the queue with the ARN (or URL) and returns its id.
 func (s *Service) Send(queueARN, body string, attributes map[string]string) (string, error) {
+	return s.send(queueARN, body, attributes, 0)
+}
+
+// send is Send of a message that stays invisible for a while at first.
+func (s *Service) send(queueARN, body string, attributes map[string]string, delay time.Duration) (string, error) {
 	if body == "" || len(body) > maxBody {
 		return "", wire.Errorf("InvalidMessageContents", "the message has %d bytes: want 1 to %d", len(body), maxBody)
 	}
@@ -153,7 +163,7 @@ func (s *Service) Send(queueARN, body string, attributes map[string]string) (str
 		return "", err
 	}
 	now := s.config.Now().UTC()
-	m := &Message{ID: wire.RequestID(), Body: body, Attributes: attributes, Sent: now, VisibleAt: now}
+	m := &Message{ID: wire.RequestID(), Body: body, Attributes: attributes, Sent: now, VisibleAt: now.Add(delay)}
 	return m.ID, s.add(q, m)
 }
 

@@ -157,9 +157,9 @@ func TestRetentionAndRefusals(t *testing.T) {
 
 	require.Equal(t, "QueueDoesNotExist", b.call(t, "GetQueueUrl", m{"QueueName": "none"}, nil))
 	require.Equal(t, "InvalidParameterValue", b.call(t, "ReceiveMessage", m{"QueueUrl": made.Ref, "MaxNumberOfMessages": 11}, nil))
-	require.Equal(t, "ValidationException", b.call(t, "SendMessage", m{"QueueUrl": made.Ref, "MessageBody": "x", "DelaySeconds": 1}, nil))
+	require.Equal(t, "ValidationException", b.call(t, "SendMessage", m{"QueueUrl": made.Ref, "MessageBody": "x", "MessageGroupId": "g"}, nil))
 	require.Equal(t, "InvalidMessageContents", b.call(t, "SendMessage", m{"QueueUrl": made.Ref}, nil))
-	require.Equal(t, "UnknownOperationException", b.call(t, "SendMessageBatch", m{}, nil))
+	require.Equal(t, "UnknownOperationException", b.call(t, "ListMessageMoveTasks", m{}, nil))
 	for properties, want := range map[string]string{
 		`{"FifoQueue":true}`:       "FifoQueue",
 		`{"QueueName":"a.fifo"}`:   "no FIFO queues",

@@ -7,14 +7,19 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 
 	"github.com/sluice-ml/sluice/infra/local/assembly"
 	"github.com/sluice-ml/sluice/infra/local/batch"
 	"github.com/sluice-ml/sluice/infra/local/cloudwatch"
+	"github.com/sluice-ml/sluice/infra/local/ecs"
+	"github.com/sluice-ml/sluice/infra/local/elb"
 	"github.com/sluice-ml/sluice/infra/local/events"
+	"github.com/sluice-ml/sluice/infra/local/faults"
 	"github.com/sluice-ml/sluice/infra/local/lambda"
+	"github.com/sluice-ml/sluice/infra/local/network"
 	"github.com/sluice-ml/sluice/infra/local/states"
 	"github.com/sluice-ml/sluice/infra/local/wire"
 )
@@ -121,6 +126,19 @@ func (e jobEvents) Put(ctx context.Context, source, detailType string, detail an
 	}
 }
 
+// taskEvents puts the events of ECS on the bus.
+type taskEvents struct {
+	bus *events.Bus
+	log *slog.Logger
+}
+
+func (t taskEvents) Put(ctx context.Context, e ecs.Event) {
+	err := t.bus.Publish(ctx, events.Event{Source: "aws.ecs", DetailType: e.DetailType, Time: events.Timestamp(e.Time), Resources: e.Resources, Detail: e.Detail})
+	if err != nil {
+		t.log.Error("an event of ECS could not be published", "type", e.DetailType, "error", err)
+	}
+}
+
 // jobARN gives the resources of a job's event.
 func jobARN(detail []byte) []string {
 	var job struct{ JobArn string }
@@ -144,6 +162,43 @@ func (o objects) Get(ctx context.Context, bucket, key string) (io.ReadCloser, er
 func (o objects) Put(ctx context.Context, bucket, key string, body []byte) error {
 	_, err := o.client.PutObject(ctx, &s3.PutObjectInput{Bucket: &bucket, Key: &key, Body: bytes.NewReader(body)})
 	return err
+}
+
+// taskNetwork tells load balancers where tasks listen. It asks Services.tasks
+// each time: tasks register with load balancers, so they are opened after them.
+type taskNetwork struct{ services *Services }
+
+var _ elb.Network = taskNetwork{}
+
+func (t taskNetwork) Address(id string, port int) (hostport string, ok bool) {
+	tasks := t.services.tasks.Load()
+	if tasks == nil {
+		return "", false
+	}
+	return (*tasks).Address(id, port)
+}
+
+// subnets tells load balancers of the template's networking.
+type subnets struct{ network *network.Service }
+
+var _ elb.Subnets = subnets{}
+
+func (s subnets) Subnet(id string) (vpc, zone string, ok bool) {
+	var p struct{ VpcId, AvailabilityZone string }
+	record, ok := s.network.Records()[id]
+	if !ok || record.Type != "AWS::EC2::Subnet" || json.Unmarshal(record.Properties, &p) != nil {
+		return "", "", false
+	}
+	return p.VpcId, p.AvailabilityZone, true
+}
+
+func (s subnets) SecurityGroup(id string) (vpc string, ok bool) {
+	var p struct{ VpcId string }
+	record, ok := s.network.Records()[id]
+	if !ok || record.Type != "AWS::EC2::SecurityGroup" || json.Unmarshal(record.Properties, &p) != nil {
+		return "", false
+	}
+	return p.VpcId, true
 }
 
 // readAsset reads a state machine's definition.
@@ -174,11 +229,21 @@ type executionDetail struct {
 	Output       *string `json:"output"`
 	Error        *string `json:"error"`
 	Cause        *string `json:"cause"`
+
+	RedriveCount        int     `json:"redriveCount"`
+	RedriveDate         *int64  `json:"redriveDate"`
+	RedriveStatus       string  `json:"redriveStatus"`
+	RedriveStatusReason *string `json:"redriveStatusReason"`
 }
 
 func (x executionEvents) changed(d states.Description) {
 	detail := executionDetail{ExecutionARN: d.ARN, MachineARN: d.MachineARN, Name: d.Name, Status: string(d.Status),
-		StartDate: d.Start.UnixMilli(), Input: d.Input, Output: optional(d.Output), Error: optional(d.Error), Cause: optional(d.Cause)}
+		StartDate: d.Start.UnixMilli(), Input: d.Input, Output: optional(d.Output), Error: optional(d.Error), Cause: optional(d.Cause),
+		RedriveCount: d.Redrives, RedriveStatus: d.RedriveStatus(), RedriveStatusReason: optional(d.NotRedrivable)}
+	if !d.Redriven.IsZero() {
+		at := d.Redriven.UnixMilli()
+		detail.RedriveDate = &at
+	}
 	if !d.Stop.IsZero() {
 		stop := d.Stop.UnixMilli()
 		detail.StopDate = &stop
@@ -198,4 +263,35 @@ func optional(s string) *string {
 		return nil
 	}
 	return &s
+}
+
+// functionFaults has functions fail on request.
+type functionFaults struct{ *faults.Injector }
+
+func (f functionFaults) Strike(function, how string) bool {
+	return f.Strikes(faults.Function, how, function)
+}
+
+// eventFaults has events go wrong on request.
+type eventFaults struct{ *faults.Injector }
+
+func (f eventFaults) Strike(detailType string) (copies int, wait time.Duration) {
+	rule, struck := f.Meet(faults.Event, detailType)
+	switch {
+	case !struck:
+		return 1, 0
+	case rule.Do == faults.Drop:
+		return 0, 0
+	case rule.Do == faults.Duplicate:
+		return 2, 0
+	}
+	return 1, rule.Wait()
+}
+
+// updateFaults has updates of endpoints fail on request.
+func updateFaults(i *faults.Injector) func(endpoint string) (fails, badly bool) {
+	return func(endpoint string) (fails, badly bool) {
+		rule, struck := i.Meet(faults.Update, endpoint)
+		return struck, struck && rule.Do == faults.RollBackBadly
+	}
 }

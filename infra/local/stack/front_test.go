@@ -7,9 +7,12 @@ import (
 	"net/http/httptest"
 	"os"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sluice-ml/sluice/infra/local/elb"
 )
 
 func TestRequestsGoToTheServiceTheyWereSignedFor(t *testing.T) {
@@ -28,6 +31,8 @@ func TestRequestsGoToTheServiceTheyWereSignedFor(t *testing.T) {
 	}{
 		{"/bucket//odd/../key", signed("s3"), 200, "s3"},
 		{"/k?X-Amz-Credential=key%2F20260101%2Fus-east-1%2Fs3%2Faws4_request", "", 200, "s3"},
+		{"/k?AWSAccessKeyId=key&Expires=1&Signature=x", "", 200, "s3"},
+		{"/k", "AWS key:signature", 200, "s3"},
 		{"/", signed("sagemaker"), 200, "sagemaker"},
 		{"/endpoints/e/invocations", signed("sagemaker"), 200, "runtime"},
 		{"/_sluice/health", "", 200, "admin"},
@@ -48,6 +53,35 @@ func TestRequestsGoToTheServiceTheyWereSignedFor(t *testing.T) {
 		require.Equal(t, c.status, recorder.Code, c.path)
 		require.Contains(t, recorder.Body.String(), c.want, c.path)
 	}
+}
+
+func TestRequestsForABalancersHost(t *testing.T) {
+	door := &frontDoor{count: func(string, *http.Request) {}, balancer: func(host string) (http.Handler, bool) {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }), host == "web-1.elb.localhost:4566"
+	}}
+	for host, want := range map[string]int{"web-1.elb.localhost:4566": http.StatusTeapot, "127.0.0.1:4566": http.StatusForbidden} {
+		request := httptest.NewRequest("GET", "/_sluice", nil) // its paths are all its own
+		request.Host = host
+		recorder := httptest.NewRecorder()
+		door.ServeHTTP(recorder, request)
+		require.Equal(t, want, recorder.Code, host)
+	}
+}
+
+type oneTask struct{}
+
+func (oneTask) Address(id string, port int) (string, bool) { return "127.0.0.1:5", id == "10.0.0.1" }
+
+// TestTasksAreKnownLate: the load balancers are there before the tasks.
+func TestTasksAreKnownLate(t *testing.T) {
+	s := &Services{}
+	_, ok := taskNetwork{s}.Address("10.0.0.1", 80)
+	require.False(t, ok)
+	var tasks elb.Network = oneTask{}
+	s.tasks.Store(&tasks)
+	address, ok := taskNetwork{s}.Address("10.0.0.1", 80)
+	require.True(t, ok)
+	require.Equal(t, "127.0.0.1:5", address)
 }
 
 func FuzzSignedFor(f *testing.F) {
@@ -79,4 +113,20 @@ func TestADirectoryBelongsToOneStack(t *testing.T) {
 	release, err = lock(dir)
 	require.NoError(t, err)
 	release()
+}
+
+// A service that is not there answers in the protocol of its clients, so that
+// they show the message.
+func TestUnservedServicesAnswerInTheirProtocol(t *testing.T) {
+	door := &frontDoor{services: map[string]http.Handler{}, count: func(string, *http.Request) {}}
+	for name, want := range map[string]string{"ec2": "<Response><Errors><Error><Code>NotImplemented</Code>", "iam": "<ErrorResponse><Error><Type>Sender</Type><Code>NotImplemented</Code>"} {
+		r := httptest.NewRequest(http.MethodPost, "/", strings.NewReader("Action=DescribeVpcs"))
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
+		r.Header.Set("Authorization", "AWS4-HMAC-SHA256 Credential=sluice/20260301/us-east-1/"+name+"/aws4_request, SignedHeaders=host, Signature=0")
+		w := httptest.NewRecorder()
+		door.ServeHTTP(w, r)
+		if w.Code != http.StatusNotImplemented || !strings.Contains(w.Body.String(), want) {
+			t.Errorf("%s: %d %s", name, w.Code, w.Body)
+		}
+	}
 }

@@ -26,6 +26,7 @@ type Options struct {
 	// LibraryPath is LD_LIBRARY_PATH of Batch jobs and model servers: the folder
 	// of libxgboost. It may be empty.
 	LibraryPath string
+	Seed        uint64           // of the faults on request
 	Now         func() time.Time // nil is time.Now
 	Log         *slog.Logger     // nil discards
 }

@@ -15,7 +15,7 @@ func TestWhatStateMachinesCall(t *testing.T) {
 	require.NoError(t, err)
 	defer func() { require.NoError(t, s.Close()) }()
 	call := func(service, operation, parameters string) (string, error) {
-		out, err := sdk{s.Services()}.Call(ctx, service, operation, json.RawMessage(parameters))
+		out, err := newSDK(s.Services(), s.URL(), "us-east-1").Call(ctx, service, operation, json.RawMessage(parameters))
 		return string(out), err
 	}
 	topic := `"TopicArn":"arn:aws:sns:us-east-1:000000000000:demo-news"`
@@ -33,7 +33,8 @@ func TestWhatStateMachinesCall(t *testing.T) {
 	require.JSONEq(t, `{"n":1}`, messages(t, s, "ToldArn", 3)[2].Body)
 
 	for _, c := range []struct{ service, operation, parameters, want string }{
-		{"s3", "listBuckets", `{}`, "do not call s3:listBuckets"},
+		{"sqs", "sendMessages", `{}`, "do not call sqs:sendMessages; the nearest action here is sendMessage"},
+		{"sqs", "sendMessage", `[]`, "not an object"},
 		{"sns", "publish", `{` + topic + `,"Message":"x","PhoneNumber":"1"}`, "PhoneNumber"},
 		{"sns", "publish", `{"TopicArn":"arn:aws:sns:us-east-1:000000000000:none","Message":"x"}`, "Topic does not exist"},
 		{"sns", "publish", `{` + topic + `,"Message":"x","MessageAttributes":{"a":{"DataType":"Binary"}}}`, "DataType String"},

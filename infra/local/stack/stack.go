@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sluice-ml/sluice/infra/local/assembly"
+	"github.com/sluice-ml/sluice/infra/local/faults"
 )
 
 // Stack is a stack that is up.
@@ -23,6 +24,7 @@ type Stack struct {
 	server     *http.Server
 	release    func()
 	started    time.Time
+	faults     *faults.Injector
 
 	stop    context.CancelFunc
 	tickers sync.WaitGroup
@@ -54,16 +56,21 @@ func Up(ctx context.Context, o Options) (*Stack, error) {
 		release()
 		return nil, err
 	}
-	s := &Stack{options: o, template: template, listener: listener, release: release, started: o.Now()}
+	s := &Stack{template: template, listener: listener, release: release, started: o.Now(), faults: &faults.Injector{Seed: o.Seed}}
+	o.Now = s.faults.Clock(o.Now)
+	s.options = o
 	if err := s.up(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	return s, nil
 }
 
+// Faults is what goes wrong on request in this stack.
+func (s *Stack) Faults() *faults.Injector { return s.faults }
+
 func (s *Stack) up(ctx context.Context) error {
 	var err error
-	if s.services, err = openServices(ctx, s.options, s.template, s.URL()); err != nil {
+	if s.services, err = openServices(ctx, s.options, s.template, s.URL(), s.faults); err != nil {
 		return err
 	}
 	if s.deployment, err = assembly.Deploy(ctx, s.template, s.services.creators(s.template.Assets)); err != nil {
@@ -79,7 +86,9 @@ func (s *Stack) up(ctx context.Context) error {
 	running, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	s.tickers.Go(func() { s.tick(running) })
-	return nil
+	// Tasks may call back, and load balancers must find them healthy: services
+	// become steady only now.
+	return s.services.ECS.AwaitStable(ctx)
 }
 
 // tickInterval is how often alarms are judged, schedules fired and deliveries

@@ -212,30 +212,32 @@ func TestAnUploadReachesFunctionAndMachineAndSurvivesAKill(t *testing.T) {
 }
 
 // A job that is running when the stack is killed is lost with its host, as a Spot
-// reclaim is: the job's retry strategy runs it again, and the execution that
-// waits for it never knows.
+// reclaim is: the job's retry strategy runs it again. One that is running when the
+// stack is stopped in order can write its checkpoint, and runs again in the same
+// attempt. The execution that waits for it never knows.
 func TestATrainingJobSurvivesTheEndOfTheStack(t *testing.T) {
-	for name, end := range map[string]func(*testing.T, *stackProcess){
-		"killed": func(t *testing.T, p *stackProcess) { p.kill(t) },
-		"shut down": func(t *testing.T, p *stackProcess) {
+	t.Run("killed", func(t *testing.T) {
+		trainThrough(t, func(t *testing.T, p *stackProcess) { p.kill(t) }, "trained in attempt 2")
+	})
+	t.Run("shut down", func(t *testing.T) {
+		p := trainThrough(t, func(t *testing.T, p *stackProcess) {
 			require.NoError(t, p.cmd.Process.Signal(syscall.SIGTERM))
 			require.NoError(t, p.cmd.Wait(), "an orderly shutdown exits with 0")
-		},
-	} {
-		t.Run(name, func(t *testing.T) { trainThrough(t, end) })
-	}
+		}, "trained in attempt 1")
+		require.Equal(t, "of attempt 1", await(t, p.s3(), p.outputs["StoreName"], "train/checkpoint"))
+	})
 }
 
-func trainThrough(t *testing.T, end func(*testing.T, *stackProcess)) {
+func trainThrough(t *testing.T, end func(*testing.T, *stackProcess), want string) *stackProcess {
 	assembly, dir, ctx := buildAssembly(t), filepath.Join(t.TempDir(), "stack"), context.Background()
 	p := startStack(t, assembly, dir)
 	store := p.outputs["StoreName"]
 	started, err := p.sfn().StartExecution(ctx, &sfn.StartExecutionInput{StateMachineArn: aws.String(p.outputs["TrainerArn"]), Name: aws.String("one")})
 	require.NoError(t, err)
-	await(t, p.s3(), store, "train/begun-1")
+	await(t, p.s3(), store, "train/begun")
 	end(t, p)
 	p = startStack(t, assembly, dir)
-	require.Equal(t, "trained in attempt 2", await(t, p.s3(), store, "train/model"))
+	require.Equal(t, want, await(t, p.s3(), store, "train/model"))
 	var ended *sfn.DescribeExecutionOutput
 	require.Eventually(t, func() bool {
 		ended, err = p.sfn().DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: started.ExecutionArn})
@@ -243,6 +245,7 @@ func trainThrough(t *testing.T, end func(*testing.T, *stackProcess)) {
 	}, time.Minute, 20*time.Millisecond)
 	require.Equal(t, types.ExecutionStatusSucceeded, ended.Status)
 	require.JSONEq(t, `{"status":"SUCCEEDED"}`, *ended.Output)
+	return p
 }
 
 func TestUpRefusesWithoutLeavingAnythingRunning(t *testing.T) {

@@ -13,8 +13,10 @@ type Usage struct {
 	LambdaGBSeconds float64 `json:"lambda_gb_seconds"`
 	S3Writes        int64   `json:"s3_writes"` // PUT, POST, COPY, LIST; the requests that came in at the front door
 	S3Reads         int64   `json:"s3_reads"`
-	TrainingSeconds float64 `json:"training_seconds"` // Batch attempts
-	EndpointSeconds float64 `json:"endpoint_seconds"` // SageMaker instance-seconds
+	TrainingSeconds float64 `json:"training_seconds"`  // Batch attempts
+	EndpointSeconds float64 `json:"endpoint_seconds"`  // SageMaker instance-seconds
+	TaskVCPUSeconds float64 `json:"task_vcpu_seconds"` // ECS on Fargate: seconds of tasks times their vCPUs
+	TaskGBSeconds   float64 `json:"task_gb_seconds"`   // and times their memory
 	MetricRequests  int64   `json:"metric_requests"`
 	Signatures      int64   `json:"signatures"`
 	Notifications   int64   `json:"notifications"`
@@ -63,14 +65,18 @@ func (s *Services) Usage() Usage {
 	for _, v := range s.SageMaker.Usage() {
 		u.EndpointSeconds += v.InstanceSeconds
 	}
+	for _, group := range s.ECS.Usage() {
+		u.TaskVCPUSeconds += group.VCPUSeconds
+		u.TaskGBSeconds += group.GBSeconds
+	}
 	for _, e := range s.States.List("") {
 		u.Transitions += s.transitions(e.ARN)
 	}
 	return u
 }
 
-// transitions counts what Step Functions bills: every state entered, and every
-// further attempt of a task.
+// transitions counts what Step Functions bills: every state entered, every
+// further attempt of a task, and every redrive.
 func (s *Services) transitions(execution string) int64 {
 	events, err := s.States.History(execution)
 	if err != nil {
@@ -78,7 +84,7 @@ func (s *Services) transitions(execution string) int64 {
 	}
 	count := int64(0)
 	for _, e := range events {
-		if strings.HasSuffix(e.Type, "StateEntered") || e.Type == "TaskFailed" || e.Type == "LambdaFunctionFailed" {
+		if strings.HasSuffix(e.Type, "StateEntered") || e.Type == "TaskFailed" || e.Type == "LambdaFunctionFailed" || e.Type == "ExecutionRedriven" {
 			count++
 		}
 	}

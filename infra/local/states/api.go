@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/sluice-ml/sluice/infra/local/asl"
 	"github.com/sluice-ml/sluice/infra/local/wire"
@@ -16,21 +15,28 @@ import (
 // Handler serves the API: AWS JSON 1.0, target AWSStepFunctions.<Operation>.
 func (s *Service) Handler() http.Handler {
 	return wire.JSON("states", map[string]wire.Operation{
-		"CreateStateMachine":             wire.Op(s.createStateMachine),
-		"DescribeStateMachine":           wire.Op(s.describeStateMachine),
-		"ListStateMachines":              wire.Op(s.listStateMachines),
-		"ValidateStateMachineDefinition": wire.Op(s.validateDefinition),
-		"StartExecution":                 wire.Op(s.startExecution),
-		"DescribeExecution":              wire.Op(s.describeExecution),
-		"GetExecutionHistory":            wire.Op(s.getExecutionHistory),
-		"ListExecutions":                 wire.Op(s.listExecutions),
-		"StopExecution":                  wire.Op(s.stopExecution),
-		"DescribeMapRun":                 wire.Op(s.describeMapRun),
-		"ListMapRuns":                    wire.Op(s.listMapRuns),
-		"UpdateMapRun":                   wire.Op(s.updateMapRun),
-		"SendTaskSuccess":                wire.Op(s.sendTaskSuccess),
-		"SendTaskFailure":                wire.Op(s.sendTaskFailure),
-		"SendTaskHeartbeat":              wire.Op(s.sendTaskHeartbeat),
+		"CreateStateMachine":               wire.Op(s.createStateMachine),
+		"DescribeStateMachine":             wire.Op(s.describeStateMachine),
+		"ListStateMachines":                wire.Op(s.listStateMachines),
+		"UpdateStateMachine":               wire.Op(s.updateStateMachine),
+		"DeleteStateMachine":               wire.Op(s.deleteStateMachine),
+		"ValidateStateMachineDefinition":   wire.Op(s.validateDefinition),
+		"ListTagsForResource":              wire.Op(s.listTags),
+		"TagResource":                      wire.Op(s.tagResource),
+		"UntagResource":                    wire.Op(s.untagResource),
+		"StartExecution":                   wire.Op(s.startExecution),
+		"DescribeExecution":                wire.Op(s.describeExecution),
+		"DescribeStateMachineForExecution": wire.Op(s.describeMachineForExecution),
+		"RedriveExecution":                 wire.Op(s.redriveExecution),
+		"GetExecutionHistory":              wire.Op(s.getExecutionHistory),
+		"ListExecutions":                   wire.Op(s.listExecutions),
+		"StopExecution":                    wire.Op(s.stopExecution),
+		"DescribeMapRun":                   wire.Op(s.describeMapRun),
+		"ListMapRuns":                      wire.Op(s.listMapRuns),
+		"UpdateMapRun":                     wire.Op(s.updateMapRun),
+		"SendTaskSuccess":                  wire.Op(s.sendTaskSuccess),
+		"SendTaskFailure":                  wire.Op(s.sendTaskFailure),
+		"SendTaskHeartbeat":                wire.Op(s.sendTaskHeartbeat),
 	})
 }
 
@@ -47,11 +53,13 @@ type createInput struct {
 // createStateMachine is idempotent: the same machine again is a success.
 func (s *Service) createStateMachine(_ context.Context, in createInput) (any, error) {
 	if in.Type != "" && in.Type != "STANDARD" {
-		return nil, wire.Errorf("ValidationException", "the local stack does not run state machines of type %q", in.Type)
+		return nil, wire.Errorf("ValidationException", "the local stack does not run state machines of type %q: use STANDARD", in.Type)
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if old, ok := s.table[in.Name]; ok && (old.Definition != in.Definition || old.RoleARN != in.RoleArn) {
+	if old, ok := s.table[in.Name]; ok && old.Deleting {
+		return nil, deleting(old, s.machineARN(in.Name))
+	} else if ok && (old.Definition != in.Definition || old.RoleARN != in.RoleArn) {
 		return nil, wire.Errorf("StateMachineAlreadyExists", "State Machine Already Exists: '%s'", s.machineARN(in.Name))
 	}
 	m, err := s.put(machine{Name: in.Name, Definition: in.Definition, RoleARN: in.RoleArn,
@@ -65,21 +73,6 @@ func (s *Service) createStateMachine(_ context.Context, in createInput) (any, er
 type machineInput struct {
 	StateMachineArn string `json:"stateMachineArn"`
 	IncludedData    string `json:"includedData"`
-}
-
-func (s *Service) describeStateMachine(_ context.Context, in machineInput) (any, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	m, ok := s.table[in.StateMachineArn[strings.LastIndexByte(in.StateMachineArn, ':')+1:]]
-	if !ok || s.machineARN(m.Name) != in.StateMachineArn {
-		return nil, wire.Errorf("StateMachineDoesNotExist", "State Machine Does Not Exist: '%s'", in.StateMachineArn)
-	}
-	return map[string]any{
-		"stateMachineArn": in.StateMachineArn, "name": m.Name, "status": "ACTIVE", "type": "STANDARD",
-		"definition": m.Definition, "roleArn": m.RoleARN, "creationDate": asl.Epoch(m.Created),
-		"loggingConfiguration": orDefault(m.Logging, `{"includeExecutionData":false,"level":"OFF"}`),
-		"tracingConfiguration": orDefault(m.Tracing, `{"enabled":false}`),
-	}, nil
 }
 
 func orDefault(v json.RawMessage, fallback string) json.RawMessage {
@@ -196,9 +189,10 @@ func (s *Service) describeExecution(_ context.Context, in executionInput) (any, 
 	delete(out, "itemCount") // ListExecutions alone has it
 	out["input"] = d.Input
 	out["inputDetails"] = map[string]bool{"included": true}
-	out["redriveCount"] = 0
-	out["redriveStatus"] = "NOT_REDRIVABLE"
-	out["redriveStatusReason"] = "The local stack does not redrive executions"
+	out["redriveStatus"] = d.RedriveStatus()
+	if d.NotRedrivable != "" {
+		out["redriveStatusReason"] = d.NotRedrivable
+	}
 	if d.Status == asl.Succeeded {
 		out["output"] = d.Output
 		out["outputDetails"] = map[string]bool{"included": true}
@@ -214,7 +208,10 @@ func (s *Service) describeExecution(_ context.Context, in executionInput) (any, 
 
 func summary(d Description) map[string]any {
 	out := map[string]any{"executionArn": d.ARN, "stateMachineArn": d.MachineARN, "name": d.Name,
-		"status": d.Status, "startDate": asl.Epoch(d.Start)}
+		"status": d.Status, "startDate": asl.Epoch(d.Start), "redriveCount": d.Redrives}
+	if !d.Redriven.IsZero() {
+		out["redriveDate"] = asl.Epoch(d.Redriven)
+	}
 	if !d.Stop.IsZero() {
 		out["stopDate"] = asl.Epoch(d.Stop)
 	}
@@ -254,7 +251,13 @@ type listInput struct {
 	page
 	StateMachineArn string `json:"stateMachineArn"`
 	StatusFilter    string `json:"statusFilter"`
+	RedriveFilter   string `json:"redriveFilter"` // REDRIVEN or NOT_REDRIVEN
 	MapRunArn       string `json:"mapRunArn"`
+}
+
+func (in listInput) wants(d Description) bool {
+	return (in.StatusFilter == "" || string(d.Status) == in.StatusFilter) &&
+		(in.RedriveFilter == "" || (in.RedriveFilter == "REDRIVEN") == (d.Redrives > 0))
 }
 
 func (s *Service) listExecutions(_ context.Context, in listInput) (any, error) {
@@ -262,14 +265,14 @@ func (s *Service) listExecutions(_ context.Context, in listInput) (any, error) {
 		return s.listChildren(in)
 	}
 	s.mu.Lock()
-	_, ok := s.table[in.StateMachineArn[strings.LastIndexByte(in.StateMachineArn, ':')+1:]]
+	_, err := s.machineAt(in.StateMachineArn)
 	s.mu.Unlock()
-	if !ok {
-		return nil, wire.Errorf("StateMachineDoesNotExist", "State Machine Does Not Exist: '%s'", in.StateMachineArn)
+	if err != nil {
+		return nil, err
 	}
 	all := []any{}
 	for _, d := range s.List(in.StateMachineArn) {
-		if in.StatusFilter == "" || string(d.Status) == in.StatusFilter {
+		if in.wants(d) {
 			all = append(all, summary(d))
 		}
 	}

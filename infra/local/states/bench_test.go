@@ -2,15 +2,14 @@ package states_test
 
 import (
 	"bytes"
-	"encoding/json"
 	"net/http/httptest"
 	"testing"
 
 	"github.com/sluice-ml/sluice/infra/local/states"
 )
 
-// BenchmarkTransitions is the engine's loop with the journal under it: every
-// event and a checkpoint at every state.
+// BenchmarkTransitions is the engine's loop with the journal of events under
+// it. Its states never halt, so that there is no checkpoint.
 func BenchmarkTransitions(b *testing.B) {
 	s, err := states.Open(states.Options{Dir: b.TempDir(), Region: "us-east-1", Account: "111111111111"})
 	if err != nil {
@@ -20,14 +19,10 @@ func BenchmarkTransitions(b *testing.B) {
 	const turns = 5000
 	definition := jsonata(`"A":{"Type":"Pass","Assign":{"n":0},"Next":"B"},"B":{"Type":"Pass","Assign":{"n":"{% $n + 1 %}"},"Next":"C"},
 		"C":{"Type":"Choice","Choices":[{"Condition":"{% $n >= 5000 %}","Next":"D"}],"Default":"B"},"D":{"Type":"Succeed"}`)
-	body, err := json.Marshal(map[string]any{"name": "m", "definition": definition})
-	if err != nil {
-		b.Fatal(err)
-	}
-	post(s, "CreateStateMachine", body)
+	machine := createMachine(b, s, definition)
 	runs := 0
 	for b.Loop() {
-		d, err := s.Start(b.Context(), states.StartRequest{MachineARN: "arn:aws:states:us-east-1:111111111111:stateMachine:m"})
+		d, err := s.Start(b.Context(), states.StartRequest{MachineARN: machine})
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -30,12 +30,23 @@ type execution struct {
 	points  *appender // checkpoints
 	writing error     // the first error of the journal
 	ended   chan struct{}
+
+	redrives int
+	redriven time.Time
+	tokens   []redriveToken // newest last
+	refused  string         // why it cannot be redriven, "" for no reason of its own
+	length   int            // events, once it has ended
 }
 
-// settle takes the status from the last event.
+// settle takes the status from the last event, and the redrives from theirs.
 func (e *execution) settle(events []asl.Event) {
 	e.status = asl.Running
-	if len(events) == 0 {
+	for _, event := range events {
+		if event.Type == "ExecutionRedriven" {
+			e.redrives, e.redriven = e.redrives+1, event.Time
+		}
+	}
+	if e.length = len(events); e.length == 0 {
 		return
 	}
 	last := events[len(events)-1]
@@ -55,6 +66,20 @@ func (e *execution) settle(events []asl.Event) {
 	}
 	e.history = nil
 	close(e.ended)
+}
+
+// isRunning says whether it has not ended.
+func (e *execution) isRunning() bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.status == asl.Running
+}
+
+// end is closed when the execution ends; a redrive makes another.
+func (e *execution) end() <-chan struct{} {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.ended
 }
 
 // dormant: it was running when the journal was last used, and is not yet again.
@@ -82,31 +107,41 @@ func (e *execution) record(event asl.Event) {
 // save appends a checkpoint. It is called by the loop that records events.
 func (e *execution) save(c asl.Checkpoint) {
 	line, err := json.Marshal(c)
-	switch {
-	case err != nil:
-	case e.points.size > maxCheckpoints:
-		err = e.points.restart(line)
-	default:
+	if err == nil {
 		err = e.points.write(line)
 	}
+	if err == nil && e.points.size > maxCheckpoints {
+		err = e.compact()
+	}
+	e.report(err)
+}
+
+// compact merges the checkpoints into one.
+func (e *execution) compact() error {
+	merged, err := readCheckpoint(e.dir)
 	if err != nil {
-		e.mu.Lock()
-		defer e.mu.Unlock()
-		if e.writing == nil {
-			e.writing = err
-		}
+		return err
+	}
+	return e.points.restart(encode(merged))
+}
+
+// report keeps the first error of the journal.
+func (e *execution) report(err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.writing == nil {
+		e.writing = err
 	}
 }
 
 // events is the history up to now.
-func (e *execution) events() ([]asl.Event, error) {
+func (e *execution) events(kept *histories) ([]asl.Event, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.history != nil || e.status == asl.Running {
+	if e.history != nil {
 		return e.history, nil
 	}
-	events, _, err := readEvents(e.dir)
-	return events, err
+	return kept.read(e.dir)
 }
 
 // Description is an execution as DescribeExecution gives it. Output is JSON.
@@ -123,6 +158,19 @@ type Description struct {
 	Cause      string
 	MapRunARN  string // of a child execution
 	Items      int    // that a child execution has
+
+	Redrives int
+	Redriven time.Time // the last redrive, zero when there was none
+	// NotRedrivable says why RedriveExecution would refuse, "" when it would not.
+	NotRedrivable string
+}
+
+// RedriveStatus is REDRIVABLE or NOT_REDRIVABLE.
+func (d Description) RedriveStatus() string {
+	if d.NotRedrivable != "" {
+		return "NOT_REDRIVABLE"
+	}
+	return "REDRIVABLE"
 }
 
 func (s *Service) describe(e *execution) Description {
@@ -131,6 +179,7 @@ func (s *Service) describe(e *execution) Description {
 	d := Description{
 		ARN: e.arn, Name: e.Name, Machine: e.Machine, MachineARN: s.machineARN(e.Machine),
 		Status: e.status, Start: e.Start, Stop: e.stop, Input: e.Input, Output: e.output,
+		Redrives: e.redrives, Redriven: e.redriven, NotRedrivable: e.notRedrivable(s.options.Clock.Now()),
 	}
 	if e.failure != nil {
 		d.Error = *e.failure
@@ -156,7 +205,6 @@ func (s *Service) launch(e *execution, fresh bool) error {
 	if err != nil {
 		return err
 	}
-	e.history = events
 	if e.file, err = openAppender(filepath.Join(e.dir, eventsFile)); err != nil {
 		return err
 	}
@@ -166,13 +214,14 @@ func (s *Service) launch(e *execution, fresh bool) error {
 	run, err := s.engine.Prepare(asl.Spec{
 		Machine: parsed, ARN: e.arn, Name: e.Name, RoleARN: e.RoleARN, Input: e.Input, Start: e.Start,
 		MachineARN: s.machineARN(e.Machine), MachineName: e.Machine,
-		Checkpoint: checkpoint, Event: e.record, Save: e.save,
+		Redrives: e.redrives, RedrivenAt: e.redriven,
+		Checkpoint: checkpoint, Event: e.record, Save: e.save, Unsuccessful: e.keepRedrive,
 	})
 	if err != nil {
 		return errors.Join(fmt.Errorf("resume execution %s: %w", e.arn, err), e.closeFiles())
 	}
 	e.mu.Lock()
-	e.run = run
+	e.history, e.run = events, run
 	e.mu.Unlock()
 	s.running.Add(1)
 	go s.finish(e, run, fresh)
@@ -200,17 +249,20 @@ func (s *Service) finish(e *execution, run *asl.Execution, fresh bool) {
 		return
 	}
 	e.status, e.output, e.failure, e.cause = result.Status, result.Output, result.Error, result.Cause
-	e.stop = e.history[len(e.history)-1].Time
+	e.stop, e.length = e.history[len(e.history)-1].Time, len(e.history)
 	e.history, e.run = nil, nil
 	_ = os.Remove(filepath.Join(e.dir, checkpointsFile)) // nothing resumes from it any more
 	if e.writing != nil {
-		e.status, e.output = asl.Failed, ""
+		e.status, e.output, e.refused = asl.Failed, "", "the execution's journal is not whole"
 		name, cause := asl.ErrRuntime, "the local stack could not write the execution's journal: "+e.writing.Error()
 		e.failure, e.cause = &name, &cause
 	}
 	close(e.ended)
 	e.mu.Unlock()
 	s.changed(e)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	_ = s.bury(e.Machine) // a file that stays is removed at the next start
 }
 
 func (s *Service) changed(e *execution) {

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/sluice-ml/sluice/infra/local/asl"
+	"github.com/sluice-ml/sluice/infra/local/nearest"
 	"github.com/sluice-ml/sluice/infra/local/wire"
 )
 
@@ -41,7 +42,7 @@ func parseResource(resource string) (integration, error) {
 		return integration{service: "function", function: resource}, nil
 	}
 	if parts[2] != "states" || parts[3] != "" || parts[4] != "" {
-		return integration{}, fmt.Errorf("the local stack does not run the resource %q", resource)
+		return integration{}, unsupported(resource)
 	}
 	name := parts[5]
 	i := integration{}
@@ -56,7 +57,7 @@ func parseResource(resource string) (integration, error) {
 	}
 	var ok bool
 	if i.service, i.operation, ok = strings.Cut(name, ":"); !ok || i.operation == "" || strings.Contains(i.operation, ":") {
-		return integration{}, fmt.Errorf("the local stack does not run the resource %q", resource)
+		return integration{}, unsupported(resource)
 	}
 	return i, nil
 }
@@ -75,6 +76,24 @@ var supported = map[string]struct {
 	"batch:submitJob":  {[]pattern{patternRequest, patternSync}, nil, []string{"JobName", "JobQueue", "JobDefinition"}},
 	"sns:publish":      {[]pattern{patternRequest, patternToken}, nil, nil},
 	"events:putEvents": {[]pattern{patternRequest, patternToken}, nil, []string{"Entries"}},
+	"sqs:sendMessage":  {[]pattern{patternRequest, patternToken}, nil, []string{"QueueUrl", "MessageBody"}},
+
+	"sagemaker:createModel":          {[]pattern{patternRequest}, nil, []string{"ModelName"}},
+	"sagemaker:createEndpointConfig": {[]pattern{patternRequest}, nil, []string{"EndpointConfigName", "ProductionVariants"}},
+	"sagemaker:createEndpoint":       {[]pattern{patternRequest}, nil, []string{"EndpointName", "EndpointConfigName"}},
+	"sagemaker:updateEndpoint":       {[]pattern{patternRequest}, nil, []string{"EndpointName", "EndpointConfigName"}},
+}
+
+// unsupported refuses a resource with the nearest one.
+func unsupported(resource string) error {
+	const states = "arn:aws:states:::"
+	known := []string{}
+	for name, s := range supported {
+		for _, p := range s.patterns {
+			known = append(known, states+name+string(p))
+		}
+	}
+	return fmt.Errorf("the local stack does not run the resource %q%s", resource, nearest.Hint("resource", resource, known))
 }
 
 // checkTask refuses a Task whose integration the service does not have.
@@ -89,11 +108,11 @@ func (s *Service) checkTask(t asl.TaskDefinition) error {
 	case i.sdk && (i.pattern == patternSync || i.pattern == patternSync2):
 		return fmt.Errorf("the resource %q is not valid: AWS SDK integrations have no %s", t.Resource, i.pattern)
 	case i.sdk:
-		return s.port("SDK", s.options.SDK != nil)
+		return s.checkSDK(i, t.Fields)
 	}
 	known, ok := supported[i.service+":"+i.operation]
 	if !ok || !slices.Contains(known.patterns, i.pattern) {
-		return fmt.Errorf("the local stack does not run the resource %q", t.Resource)
+		return unsupported(t.Resource)
 	}
 	if err := checkFields(t, known.parameters, known.required); err != nil {
 		return err
@@ -103,10 +122,25 @@ func (s *Service) checkTask(t asl.TaskDefinition) error {
 		return s.port("Lambda", s.options.Lambda != nil)
 	case "batch":
 		return s.port("Batch", s.options.Batch != nil)
-	case "sns", "events":
-		return s.port("SDK", s.options.SDK != nil)
+	case "sns", "events", "sqs", "sagemaker":
+		return s.checkSDK(i, t.Fields)
 	}
 	return nil
+}
+
+func (s *Service) checkSDK(i integration, fields []string) error {
+	if s.options.SDK == nil {
+		return s.port("SDK", false)
+	}
+	return s.options.SDK.Check(i.sdkService(), i.operation, fields)
+}
+
+// sdkService is the service as the SDK port has it.
+func (i integration) sdkService() string {
+	if i.sdk {
+		return "aws-sdk:" + i.service
+	}
+	return i.service
 }
 
 func checkFields(t asl.TaskDefinition, known, required []string) error {
@@ -115,7 +149,7 @@ func checkFields(t asl.TaskDefinition, known, required []string) error {
 	}
 	for _, f := range t.Fields {
 		if known != nil && !slices.Contains(known, f) {
-			return fmt.Errorf("The field %q is not supported by the local stack for %q", f, t.Resource)
+			return fmt.Errorf("The field %q is not supported by the local stack for %q%s", f, t.Resource, nearest.Hint("field", f, known))
 		}
 	}
 	for _, f := range required {
@@ -197,25 +231,31 @@ func stopped() *asl.TaskError {
 // prefixes are the services' names in error names; other services' first
 // letter is raised.
 var prefixes = map[string]string{
-	"aws-sdk:cloudwatch": "CloudWatch", "aws-sdk:dynamodb": "DynamoDb", "aws-sdk:eventbridge": "EventBridge",
-	"aws-sdk:sagemaker": "SageMaker", "aws-sdk:secretsmanager": "SecretsManager",
-	"sns": "SNS", "events": "EventBridge", "states": "StepFunctions",
+	"aws-sdk:cloudwatch": "CloudWatch", "aws-sdk:cloudwatchlogs": "CloudWatchLogs", "aws-sdk:dynamodb": "DynamoDb",
+	"aws-sdk:elasticloadbalancingv2": "ElasticLoadBalancingV2", "aws-sdk:eventbridge": "EventBridge",
+	"aws-sdk:sagemaker": "SageMaker", "aws-sdk:sagemakerruntime": "SageMakerRuntime", "aws-sdk:secretsmanager": "SecretsManager",
+	"sns": "SNS", "sqs": "SQS", "events": "EventBridge", "states": "StepFunctions", "sagemaker": "SageMaker",
 }
+
+// clientErrors are the optimized integrations that give every error of their
+// service one name: that of the first AWS SDK for Java.
+var clientErrors = map[string]string{"sqs": "AmazonSQSException", "sagemaker": "AmazonSageMakerException"}
 
 // serviceError names an error of a service as AWS does, e.g.
 // S3.NoSuchBucketException.
 func serviceError(i integration, err error) *asl.TaskError {
-	key := i.service
-	if i.sdk {
-		key = "aws-sdk:" + i.service
-	}
-	prefix, ok := prefixes[key]
+	prefix, ok := prefixes[i.sdkService()]
 	if !ok {
 		prefix = strings.ToUpper(i.service[:1]) + i.service[1:]
 	}
 	e := wire.AsError(err)
 	code := e.Code
-	if !strings.HasSuffix(code, "Exception") {
+	if strings.HasPrefix(code, "States.") {
+		return &asl.TaskError{Name: code, Cause: e.Message}
+	}
+	if name, one := clientErrors[i.sdkService()]; one {
+		code = name
+	} else if !strings.HasSuffix(code, "Exception") {
 		code += "Exception"
 	}
 	return &asl.TaskError{Name: prefix + "." + code, Cause: errorText(prefix, e)}
@@ -231,7 +271,7 @@ func errorText(service string, e *wire.Error) string {
 }
 
 func (s *Service) callSDK(ctx context.Context, i integration, parameters json.RawMessage) (json.RawMessage, *asl.TaskError) {
-	out, err := s.options.SDK.Call(ctx, i.service, i.operation, parameters)
+	out, err := s.options.SDK.Call(ctx, i.sdkService(), i.operation, parameters)
 	if err != nil {
 		return nil, serviceError(i, err)
 	}

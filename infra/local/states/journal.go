@@ -12,6 +12,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/sluice-ml/sluice/infra/local/asl"
@@ -23,7 +24,9 @@ import (
 //	definitions/<sha256>.json                   a definition, by its digest
 //	executions/<machine>/<name>/start.json      what started the execution
 //	executions/<machine>/<name>/events.jsonl    its history, one event a line
-//	executions/<machine>/<name>/checkpoints.jsonl where it resumes: the last line
+//	executions/<machine>/<name>/checkpoints.jsonl where it resumes: the lines, merged
+//	executions/<machine>/<name>/redrive.json    where a redrive takes up, once it failed
+//	executions/<machine>/<name>/tokens.json     the client tokens of its redrives
 //
 // The two .jsonl files are appended to, a line by one write, so a kill can
 // only tear the last line, which is then no line. When the execution resumes
@@ -137,11 +140,15 @@ func (j journal) executions() ([]*execution, error) {
 		if err := readFile(path, &e.started); err != nil {
 			return nil, err
 		}
-		events, _, err := readEvents(e.dir)
+		events, length, err := readEnding(e.dir)
 		if err != nil {
 			return nil, err
 		}
 		e.settle(events)
+		e.length = length
+		if err := e.readRedrive(); err != nil {
+			return nil, err
+		}
 		out = append(out, e)
 	}
 	return out, nil
@@ -172,26 +179,83 @@ func readEvents(dir string) (events []asl.Event, ends []int64, err error) {
 	}
 }
 
+// readEnding reads what a start must know of a history: its redrives, its last
+// event and its length. A history that is not whole up to its end is read in
+// full, as far as it goes.
+func readEnding(dir string) (events []asl.Event, length int, err error) {
+	text, err := os.ReadFile(filepath.Join(dir, eventsFile))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, 0, nil
+	}
+	if err != nil {
+		return nil, 0, err
+	}
+	whole, ok := bytes.CutSuffix(text, []byte("\n"))
+	var last asl.Event
+	if !ok || json.Unmarshal(whole[bytes.LastIndexByte(whole, '\n')+1:], &last) != nil || last.ID != int64(bytes.Count(text, []byte("\n"))) {
+		events, _, err = readEvents(dir)
+		return events, len(events), err
+	}
+	for line := range bytes.Lines(whole) {
+		var e asl.Event
+		if bytes.Contains(line, []byte(`"ExecutionRedriven"`)) && json.Unmarshal(line, &e) == nil && e.ID != last.ID {
+			events = append(events, e)
+		}
+	}
+	return append(events, last), int(last.ID), nil
+}
+
+// histories keeps the history that was read last, because a client reads it
+// page by page.
+type histories struct {
+	mu     sync.Mutex
+	dir    string
+	size   int64
+	events []asl.Event
+}
+
+func (h *histories) read(dir string) ([]asl.Event, error) {
+	info, err := os.Stat(filepath.Join(dir, eventsFile))
+	if err != nil {
+		events, _, err := readEvents(dir)
+		return events, err
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.dir == dir && h.size == info.Size() {
+		return h.events, nil
+	}
+	events, _, err := readEvents(dir)
+	if err == nil {
+		h.dir, h.size, h.events = dir, info.Size(), events
+	}
+	return events, err
+}
+
 const checkpointsFile = "checkpoints.jsonl"
 
-// maxCheckpoints is how large the file may grow before only its last line is
-// kept.
+// maxCheckpoints is how many bytes the file may grow by before its lines are
+// merged into one.
 const maxCheckpoints = 4 << 20
 
-// readCheckpoint gives the last whole checkpoint, nil when there is none.
+// readCheckpoint merges the checkpoints that are whole; nil when there is none.
 func readCheckpoint(dir string) (*asl.Checkpoint, error) {
 	text, err := os.ReadFile(filepath.Join(dir, checkpointsFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
-	var last *asl.Checkpoint
+	var merged *asl.Checkpoint
 	for line := range bytes.Lines(text) {
 		var c asl.Checkpoint
-		if bytes.HasSuffix(line, []byte("\n")) && json.Unmarshal(line, &c) == nil {
-			last = &c
+		if !bytes.HasSuffix(line, []byte("\n")) || json.Unmarshal(line, &c) != nil {
+			continue
 		}
+		if merged == nil {
+			merged = &asl.Checkpoint{}
+		}
+		merged.Merge(c)
 	}
-	return last, err
+	return merged, err
 }
 
 // resumable reads the checkpoint and cuts both files back to it. Without a
@@ -206,7 +270,7 @@ func resumable(dir string) (*asl.Checkpoint, []asl.Event, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	if c != nil && c.LastEvent > int64(len(events)) {
+	if c != nil && (c.LastEvent < 0 || c.LastEvent > int64(len(events))) {
 		c = nil
 	}
 	var keep, size int64
@@ -227,7 +291,7 @@ func resumable(dir string) (*asl.Checkpoint, []asl.Event, error) {
 type appender struct {
 	path string
 	file *os.File
-	size int
+	size int // bytes appended
 }
 
 func openAppender(path string) (*appender, error) {
@@ -252,6 +316,6 @@ func (a *appender) restart(line []byte) error {
 		return err
 	}
 	err = a.file.Close()
-	*a = *next
+	*a = *next // which has appended nothing yet
 	return err
 }

@@ -218,6 +218,7 @@ func (s *Service) childSummary(run *mapRun, c *mapChild) Description {
 	return Description{
 		ARN: run.childARN(c.name), Name: c.name, MachineARN: run.MachineARN, Status: c.status, Start: c.start, Stop: c.stop,
 		Machine: run.MachineARN[strings.LastIndexByte(run.MachineARN, ':')+1:], MapRunARN: run.ARN, Items: c.items,
+		NotRedrivable: reasonChild,
 	}
 }
 

@@ -116,8 +116,16 @@ func readChildren(dir string) (children []asl.MapChild, size int64, err error) {
 		c := &children[l.child]
 		switch l.kind {
 		case lineSave:
-			c.Checkpoint, c.End = &asl.Checkpoint{}, nil
-			return json.Unmarshal(l.text, c.Checkpoint)
+			var next asl.Checkpoint
+			if err := json.Unmarshal(l.text, &next); err != nil {
+				return err
+			}
+			if c.Checkpoint == nil {
+				c.Checkpoint = &asl.Checkpoint{}
+			}
+			c.Checkpoint.Merge(next)
+			c.End = nil
+			return nil
 		case lineEnd:
 			c.End = &asl.ChildEnd{}
 			return json.Unmarshal(l.text, c.End)

@@ -227,6 +227,9 @@ func TestStopChild(t *testing.T) {
 		if err != nil || d.Status != asl.Aborted || d.Error != "Enough" || d.Cause != "seen" {
 			t.Errorf("the child: %+v %v", d, err)
 		}
+		if out := call(t, s, "RedriveExecution", map[string]any{"executionArn": child}, http.StatusBadRequest); out["__type"] != "ExecutionNotRedrivable" || d.RedriveStatus() != "NOT_REDRIVABLE" {
+			t.Errorf("the child's redrive: %v", out)
+		}
 		if got := eventTypes(t, s, child); !strings.HasSuffix(got, "WaitStateEntered ExecutionAborted") {
 			t.Errorf("the child's history is %s", got)
 		}

@@ -30,10 +30,14 @@ type Batch interface {
 	Terminate(ctx context.Context, jobID, reason string)
 }
 
-// SDK calls an operation of a service, e.g. "s3" and "listBuckets", with the
-// parameters and the result as Step Functions has them: members in PascalCase.
-// A *wire.Error keeps its code.
+// SDK calls an operation of a service, with the parameters and the result as
+// Step Functions has them: members in PascalCase. An optimized integration's
+// service is "sns", the AWS SDK's is "aws-sdk:sns". A *wire.Error keeps its
+// code.
 type SDK interface {
+	// Check refuses a call that cannot be made. fields are the names of the
+	// parameters, nil when they are only known at run time.
+	Check(service, operation string, fields []string) error
 	Call(ctx context.Context, service, operation string, parameters json.RawMessage) (json.RawMessage, error)
 }
 

@@ -73,6 +73,8 @@ func checkStatus(t *testing.T, d states.Description, last asl.Event) {
 
 type noSDK struct{}
 
+func (noSDK) Check(string, string, []string) error { return nil }
+
 func (noSDK) Call(_ context.Context, service, operation string, _ json.RawMessage) (json.RawMessage, error) {
 	return nil, fmt.Errorf("no recorded execution calls %s:%s", service, operation)
 }

@@ -2,8 +2,10 @@ package states_test
 
 import (
 	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -304,4 +306,85 @@ func TestStatusChanged(t *testing.T) {
 			t.Errorf("%+v then %+v", first, second)
 		}
 	})
+}
+
+// TestRecoverEveryCut: a kill between any two writes of the journal, with the
+// events of the next checkpoint written or not, leaves an execution that ends
+// as it would have, event for event.
+func TestRecoverEveryCut(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const branches = `"A":{"Type":"Parallel","End":true,"Branches":[
+			{"StartAt":"W","States":{"W":{"Type":"Wait","Seconds":100,"Next":"M"},"M":{"Type":"Map","Items":[1,2,3],"MaxConcurrency":2,"ItemProcessor":{"StartAt":"I","States":{
+				"I":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke","Arguments":{"FunctionName":"f","Payload":"{% $states.input %}"},"Output":"{% $states.result.Payload %}","Next":"J"},
+				"J":{"Type":"Wait","Seconds":"{% 7 * $states.input %}","End":true}}},"End":true}}},
+			{"StartAt":"T","States":{"T":{"Type":"Task","Resource":"arn:aws:states:::lambda:invoke","Arguments":{"FunctionName":"f","Payload":5},"Output":"{% $states.result.Payload %}","Next":"V"},
+				"V":{"Type":"Wait","Seconds":250,"End":true}}}]}`
+		dir := t.TempDir()
+		s := open(t, states.Options{Dir: dir, Lambda: &works{}})
+		d, err := s.Start(t.Context(), states.StartRequest{MachineARN: create(t, s, "m", jsonata(branches)), Name: "run"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Minute)
+		dir = kill(t, s, dir)
+		run := filepath.Join("executions", "m", "run")
+		events := linesOf(t, filepath.Join(dir, run, "events.jsonl"))
+		checkpoints := linesOf(t, filepath.Join(dir, run, "checkpoints.jsonl"))
+		if len(checkpoints) < 8 {
+			t.Fatalf("only %d checkpoints", len(checkpoints))
+		}
+		want := ""
+		for cut := len(checkpoints); cut > 0; cut-- {
+			settled := lastEvent(t, checkpoints[cut-1])
+			next := len(events)
+			if cut < len(checkpoints) {
+				next = lastEvent(t, checkpoints[cut])
+			}
+			for n := settled; n <= next; n++ {
+				copied := t.TempDir()
+				if err := os.CopyFS(copied, os.DirFS(dir)); err != nil {
+					t.Fatal(err)
+				}
+				writeLines(t, filepath.Join(copied, run, "events.jsonl"), events[:n])
+				writeLines(t, filepath.Join(copied, run, "checkpoints.jsonl"), checkpoints[:cut])
+				s := recovered(t, states.Options{Dir: copied, Lambda: &works{}})
+				end, err := s.Wait(t.Context(), d.ARN)
+				if err != nil || end.Output != "[[1,2,3],5]" {
+					t.Fatalf("cut after checkpoint %d and event %d: %+v %v", cut, n, end, err)
+				}
+				types := strings.Fields(eventTypes(t, s, d.ARN))
+				slices.Sort(types)
+				if got := strings.Join(types, " "); want == "" {
+					want = got
+				} else if got != want {
+					t.Fatalf("cut after checkpoint %d and event %d: the events are\n%s\nwant\n%s", cut, n, got, want)
+				}
+			}
+		}
+	})
+}
+
+func linesOf(t *testing.T, path string) []string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Split(strings.TrimSuffix(string(text), "\n"), "\n")
+}
+
+func writeLines(t *testing.T, path string, lines []string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(strings.Join(append(slices.Clone(lines), ""), "\n")), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func lastEvent(t *testing.T, checkpoint string) int {
+	t.Helper()
+	var c asl.Checkpoint
+	if err := json.Unmarshal([]byte(checkpoint), &c); err != nil {
+		t.Fatal(err)
+	}
+	return int(c.LastEvent)
 }

@@ -54,6 +54,7 @@ type Service struct {
 	table      map[string]machine
 	executions map[string]*execution // by ARN
 	mapRuns    map[string]*mapRun    // by ARN
+	histories  histories
 }
 
 var _ asl.Tasks = (*Service)(nil)
@@ -82,6 +83,11 @@ func Open(o Options) (*Service, error) {
 		e.arn = s.executionARN(e.Machine, e.Name)
 		s.executions[e.arn] = e
 		if err := s.loadMapRuns(e); err != nil {
+			return nil, fmt.Errorf("open the Step Functions journal: %w", err)
+		}
+	}
+	for _, m := range machines {
+		if err := s.bury(m.Name); err != nil {
 			return nil, fmt.Errorf("open the Step Functions journal: %w", err)
 		}
 	}
@@ -123,41 +129,6 @@ func (s *Service) executionARN(machine, name string) string {
 	return fmt.Sprintf("arn:aws:states:%s:%s:execution:%s:%s", s.options.Region, s.options.Account, machine, name)
 }
 
-// machine is a state machine; the journal keeps it as it is.
-type machine struct {
-	Name       string          `json:"name"`
-	Definition string          `json:"definition"`
-	RoleARN    string          `json:"roleArn"`
-	Created    time.Time       `json:"created"`
-	Logging    json.RawMessage `json:"logging,omitempty"`
-	Tracing    json.RawMessage `json:"tracing,omitempty"`
-	Tags       json.RawMessage `json:"tags,omitempty"`
-}
-
-// put makes or replaces a state machine, once its definition is good.
-func (s *Service) put(m machine) (machine, error) {
-	if !nameIsValid(m.Name) {
-		return m, wire.Errorf("InvalidName", "Invalid Name: '%s'", m.Name)
-	}
-	parsed, err := asl.Parse([]byte(m.Definition), s.checkTask)
-	if err != nil {
-		return m, wire.Errorf("InvalidDefinition", "%s", err.Error())
-	}
-	if parsed.UsesObjects() && s.options.Objects == nil {
-		return m, wire.Errorf("InvalidDefinition", "this local stack has no S3 for the definition's ItemReader or ResultWriter")
-	}
-	if old, ok := s.table[m.Name]; ok {
-		m.Created = old.Created
-	} else {
-		m.Created = s.options.Clock.Now().UTC()
-	}
-	if err := writeFile(s.journal.machinePath(m.Name), m); err != nil {
-		return m, err
-	}
-	s.table[m.Name] = m
-	return m, nil
-}
-
 var badName = regexp.MustCompile("[\\s<>{}\\[\\]?*\"#%\\\\^|~`$&,;:/\\x00-\\x1f\\x7f-\\x9f]")
 
 func nameIsValid(name string) bool {
@@ -184,9 +155,9 @@ func (s *Service) Start(_ context.Context, r StartRequest) (Description, error) 
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	m, ok := s.table[r.MachineARN[strings.LastIndexByte(r.MachineARN, ':')+1:]]
-	if !ok || r.MachineARN != s.machineARN(m.Name) {
-		return Description{}, wire.Errorf("StateMachineDoesNotExist", "State Machine Does Not Exist: '%s'", r.MachineARN)
+	m, err := s.machineAt(r.MachineARN)
+	if err != nil {
+		return Description{}, err
 	}
 	if r.Name == "" {
 		r.Name = wire.RequestID()
@@ -196,6 +167,9 @@ func (s *Service) Start(_ context.Context, r StartRequest) (Description, error) 
 	}
 	if old, ok := s.executions[s.executionARN(m.Name, r.Name)]; ok {
 		return s.startAgain(old, r)
+	}
+	if err := deleting(m, r.MachineARN); err != nil {
+		return Description{}, err
 	}
 	e, err := s.create(m, r)
 	if err != nil {
@@ -275,7 +249,11 @@ func (s *Service) Describe(arn string) (Description, error) {
 	if err != nil {
 		return Description{}, err
 	}
-	return s.describe(e), nil
+	d := s.describe(e)
+	if d.NotRedrivable == "" && s.isDeleted(d.Machine) {
+		d.NotRedrivable = reasonDeleting
+	}
+	return d, nil
 }
 
 // History gives an execution's events up to now.
@@ -291,7 +269,7 @@ func (s *Service) History(arn string) ([]asl.Event, error) {
 	if err != nil {
 		return nil, err
 	}
-	return e.events()
+	return e.events(&s.histories)
 }
 
 // Wait returns when the execution has ended, with how it ended, or when ctx
@@ -302,7 +280,7 @@ func (s *Service) Wait(ctx context.Context, arn string) (Description, error) {
 		return Description{}, err
 	}
 	select {
-	case <-e.ended:
+	case <-e.end():
 		return s.describe(e), nil
 	case <-ctx.Done():
 		return s.describe(e), context.Cause(ctx)

@@ -114,7 +114,13 @@ func TestAPIErrors(t *testing.T) {
 		{"SendTaskSuccess", map[string]any{"taskToken": "none", "output": "{}"}, "InvalidToken"},
 		{"SendTaskSuccess", map[string]any{"taskToken": strings.Repeat("A", 43), "output": "{}"}, "TaskTimedOut"},
 		{"SendTaskSuccess", map[string]any{"taskToken": "none", "output": "{"}, "InvalidOutput"},
-		{"RedriveExecution", map[string]any{"executionArn": arn}, "UnknownOperationException"},
+		{"RedriveExecution", map[string]any{"executionArn": arn}, "ExecutionDoesNotExist"},
+		{"UpdateStateMachine", map[string]any{"stateMachineArn": arn}, "MissingRequiredParameter"},
+		{"UpdateStateMachine", map[string]any{"stateMachineArn": arn, "definition": "{}"}, "InvalidDefinition"},
+		{"UpdateStateMachine", map[string]any{"stateMachineArn": arn + "x", "definition": "{}"}, "StateMachineDoesNotExist"},
+		{"ListTagsForResource", map[string]any{"resourceArn": arn + "x"}, "ResourceNotFound"},
+		{"DescribeStateMachineForExecution", map[string]any{"executionArn": arn}, "ExecutionDoesNotExist"},
+		{"StartSyncExecution", map[string]any{"stateMachineArn": arn}, "UnknownOperationException"},
 	} {
 		if out := call(t, s, c.operation, c.in, http.StatusBadRequest); out["__type"] != c.code {
 			t.Errorf("%s %v: %v, want %s", c.operation, c.in, out, c.code)
@@ -358,6 +364,8 @@ func TestSDK(t *testing.T) {
 }
 
 type sdkFunc func(service, operation string, parameters json.RawMessage) (json.RawMessage, error)
+
+func (f sdkFunc) Check(string, string, []string) error { return nil }
 
 func (f sdkFunc) Call(_ context.Context, service, operation string, parameters json.RawMessage) (json.RawMessage, error) {
 	return f(service, operation, parameters)

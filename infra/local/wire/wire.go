@@ -18,6 +18,8 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+
+	"github.com/sluice-ml/sluice/infra/local/nearest"
 )
 
 // MaxBody bounds a request body: Lambda's synchronous limit plus its envelope.
@@ -70,7 +72,7 @@ func DecodeStrict(body []byte, into any) error {
 	}
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(into); err != nil {
+	if err := nearest.Member(decoder.Decode(into), into); err != nil {
 		return Errorf("ValidationException", "the local stack cannot honour this request: %v", err)
 	}
 	return nil
@@ -85,7 +87,7 @@ func JSON(service string, operations map[string]Operation) http.Handler {
 		operation, ok := operations[name]
 		if !ok {
 			WriteJSONError(w, r, &Error{Code: "UnknownOperationException", Status: http.StatusBadRequest,
-				Message: fmt.Sprintf("the local stack's %s does not serve operation %q", service, name)})
+				Message: fmt.Sprintf("the local stack's %s does not serve operation %q%s", service, name, nearest.Hint("operation", name, nearest.Keys(operations)))})
 			return
 		}
 		body, err := io.ReadAll(io.LimitReader(r.Body, MaxBody))

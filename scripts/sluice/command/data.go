@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sluice-ml/sluice/scripts/sluice/operator"
+	"github.com/sluice-ml/sluice/shared/contract"
 	"github.com/sluice-ml/sluice/shared/dataset"
 )
 
@@ -20,11 +21,13 @@ const addresses = `REF is a branch, a tag, a commit's id or the start of one, an
 
 func dataCommand(s *settings) *cobra.Command {
 	c := group("data", "Dataset versions: commit, branch, tag, diff, merge, check out",
-		dataLog(s), dataShow(s), dataLs(s), dataDiff(s), dataCommit(s), dataMerge(s),
+		dataLog(s), dataShow(s), dataLs(s), dataDiff(s), dataAdd(s), dataCommit(s), dataMerge(s),
 		dataPick(s, "revert", "Undo a commit's changes in a new commit", (*dataset.Repository).Revert),
 		dataPick(s, "cherry-pick", "Repeat a commit's changes in a new commit", (*dataset.Repository).CherryPick),
-		dataRestore(s), dataCheckout(s), dataBranch(s), dataTag(s), dataAudit(s), dataGC(s))
-	c.Long = "Versions of a model's dataset. Nothing here copies or deletes an object of the\nlake: a commit pins object versions.\n\n" + addresses
+		dataRestore(s), dataCheckout(s), dataBranch(s), dataTag(s), dataHooks(s), dataHold(s), dataAudit(s), dataCost(s), dataTier(s), dataGC(s),
+		dataImport(s), dataExport(s), dataPin(s))
+	c.Long = "Versions of a model's dataset. A commit pins object versions and copies none\n(add uploads, and import lakefs --copy-to copies). Only gc --lake deletes any, where that is allowed.\n\n" + addresses
+	nameModel(c)
 	return c
 }
 
@@ -33,6 +36,14 @@ func (s *settings) open(c *cobra.Command, args []string) (*operator.Client, *dat
 	client, err := s.connect(c.Context())
 	if err != nil {
 		return nil, nil, err
+	}
+	if err := contract.CheckModel(args[0]); err != nil {
+		return nil, nil, usageError{err}
+	}
+	if client.Notice == nil {
+		client.Notice = func(hook string, err error) {
+			fmt.Fprintf(c.ErrOrStderr(), "sluice: hook %s gave no answer, and is set to let that pass: %v\n", hook, err)
+		}
 	}
 	return client, client.Dataset(args[0]), nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/sluice-ml/sluice/scripts/sluice/operator"
 	"github.com/sluice-ml/sluice/shared/contract"
 	"github.com/sluice-ml/sluice/shared/dataset"
+	"github.com/sluice-ml/sluice/shared/fault"
 	"github.com/sluice-ml/sluice/shared/intake"
 )
 
@@ -65,13 +66,11 @@ those that are gone are removed. Changes that change nothing make no commit.`,
 				return err
 			}
 			changes, err := x.changes(c, client, repository, args[1], base)
-			if err != nil {
-				return err
+			if err == nil && !despite {
+				err = safeFromRules(c, client, changes.Puts)
 			}
-			if !despite {
-				if err := safeFromRules(c, client, changes.Puts); err != nil {
-					return err
-				}
+			if err != nil {
+				return fault.Wrap(fault.KindOf(err), "commit to "+args[1], unversioned(c, client, err))
 			}
 			made, err := repository.Commit(c.Context(), dataset.Request{Branch: args[1], Base: base, Changes: changes,
 				Message: note.message, Author: note.author, Time: time.Now(), Metadata: metadata})
@@ -94,9 +93,20 @@ those that are gone are removed. Changes that change nothing make no commit.`,
 	return c
 }
 
+// unversioned tells of the bucket, when it is that which keeps no versions.
+func unversioned(c *cobra.Command, client *operator.Client, err error) error {
+	if !fault.Is(err, fault.Invalid) {
+		return err
+	}
+	if bucket := client.Rules.Versioned(c.Context(), client.Lake); fault.Is(bucket, fault.Invalid) {
+		return bucket
+	}
+	return err
+}
+
 // safeFromRules refuses to pin what a lifecycle rule of the lake would delete.
 func safeFromRules(c *cobra.Command, client *operator.Client, entries []dataset.Entry) error {
-	rules, err := client.LakeRules(c.Context())
+	rules, err := client.Rules.Of(c.Context(), client.Lake)
 	if err != nil {
 		return err
 	}
@@ -111,9 +121,12 @@ func dataAudit(s *settings) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			rules, err := client.LakeRules(c.Context())
+			rules, err := client.Rules.Of(c.Context(), client.Lake)
 			if err != nil {
 				return err
+			}
+			if _, err := repository.Resolve(c.Context(), refOf(args)); err != nil {
+				return err // also where no rule could endanger anything
 			}
 			dangers, err := repository.AuditLifecycle(c.Context(), rules, refOf(args))
 			if err != nil {

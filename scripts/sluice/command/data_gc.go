@@ -18,6 +18,7 @@ type disposal struct {
 	runs                bool
 	grace               time.Duration
 	pins                []string
+	lake                lakeDisposal
 }
 
 func dataGC(s *settings) *cobra.Command {
@@ -25,13 +26,17 @@ func dataGC(s *settings) *cobra.Command {
 	c := &cobra.Command{
 		Use: "gc MODEL", Short: "Find and delete what no ref leads to", Args: exactly(1),
 		Long: `Find and delete the commits and tree nodes that no ref leads to: those of
-branches deleted longer than --grace ago, and those of writers that died. The
-objects of the lake are never deleted.
+branches deleted longer than --grace ago, and those of writers that died.
 
 Without a flag it only tells. --plan publishes what it found; --apply, at least
 --grace later, looks again and deletes what is still not used, by key and
-VersionId. It may be cut off and run again. What branches, tags, --pin and runs
-under way stand on is kept.`,
+VersionId. It may be cut off and run again. What branches, tags, --pin,
+legal holds and runs under way stand on is kept.
+
+With --lake it is about the lake's objects below raw/MODEL/ (or --prefix) instead:
+the versions that are not their keys' latest and that no stored commit of any
+dataset pins. Nothing of the lake is deleted unless --lake --allow PREFIX said once
+that it may be. Uploads that wait for a run and versions under a legal hold stay.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if (d.plan && d.apply) || (d.plan && d.cancel) || (d.apply && d.cancel) {
 				return usageError{errors.New("want at most one of --plan, --apply and --cancel")}
@@ -39,6 +44,12 @@ under way stand on is kept.`,
 			client, repository, err := s.open(c, args)
 			if err != nil {
 				return err
+			}
+			if d.lake.on {
+				return d.collectLake(c, s, client, args[0])
+			}
+			if d.lake.given() {
+				return usageError{errors.New("--prefix, --allow, --forbid and --allowed go with --lake")}
 			}
 			if d.cancel {
 				if err := repository.CancelCollection(c.Context()); err != nil {
@@ -60,6 +71,7 @@ under way stand on is kept.`,
 	f.DurationVar(&d.grace, "grace", 7*24*time.Hour, "how old garbage must be, and a plan before --apply")
 	f.StringArrayVar(&d.pins, "pin", nil, "a REF to keep beside; repeat")
 	f.BoolVar(&d.runs, "runs", true, "keep what runs under way learn from")
+	d.lake.flags(c)
 	return c
 }
 

@@ -153,20 +153,6 @@ func dataTag(s *settings) *cobra.Command {
 			})
 		},
 	}
-	create := &cobra.Command{
-		Use: "create MODEL TAG [REF]", Short: "Give a commit a name for good", Long: addresses, Args: between(2, 3),
-		RunE: func(c *cobra.Command, args []string) error {
-			_, repository, err := s.open(c, args)
-			if err != nil {
-				return err
-			}
-			commit, err := repository.Tag(c.Context(), args[1], refOf(args[1:]))
-			if err != nil {
-				return err
-			}
-			return s.print(c, named{args[1], commit.ID}, func(w io.Writer) { fmt.Fprintf(w, "tag %s names %s\n", args[1], commit.ID) })
-		},
-	}
 	remove := &cobra.Command{
 		Use: "delete MODEL TAG", Short: "Delete a tag; its name stays bound to its commit", Args: exactly(2),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -180,5 +166,35 @@ func dataTag(s *settings) *cobra.Command {
 			return s.print(c, named{Name: args[1]}, func(w io.Writer) { fmt.Fprintf(w, "deleted tag %s\n", args[1]) })
 		},
 	}
-	return group("tag", "List, create and delete tags", list, create, remove)
+	return group("tag", "List, create and delete tags", list, tagCreate(s), remove)
+}
+
+func tagCreate(s *settings) *cobra.Command {
+	var hold bool
+	var by string
+	c := &cobra.Command{
+		Use: "create MODEL TAG [REF]", Short: "Give a commit a name for good", Long: addresses, Args: between(2, 3),
+		RunE: func(c *cobra.Command, args []string) error {
+			client, repository, err := s.open(c, args)
+			if err != nil {
+				return err
+			}
+			if hold { // before the tag: a bucket that cannot hold leaves no tag behind
+				if err := client.Locks.Able(c.Context()); err != nil {
+					return err
+				}
+			}
+			commit, err := repository.Tag(c.Context(), args[1], refOf(args[1:]))
+			if err != nil {
+				return err
+			}
+			if hold {
+				return s.place(c, client, repository, args[1], by)
+			}
+			return s.print(c, named{args[1], commit.ID}, func(w io.Writer) { fmt.Fprintf(w, "tag %s names %s\n", args[1], commit.ID) })
+		},
+	}
+	c.Flags().BoolVar(&hold, "legal-hold", false, "let S3 keep every object version of it until the hold is released")
+	c.Flags().StringVar(&by, "by", whoami(), "who puts the hold on it")
+	return c
 }

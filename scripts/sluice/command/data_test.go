@@ -28,8 +28,9 @@ type bench struct {
 }
 
 func newBench(t *testing.T) *bench {
-	return &bench{t, &operator.Client{Environment: "staging", Lake: s3test.Bucket(t), Store: s3test.Bucket(t), Objects: s3store.New(s3test.Client(t)),
-		Lifecycle: s3test.Client(t)}}
+	lake, s3 := s3test.Bucket(t), s3test.Client(t)
+	return &bench{t, &operator.Client{Environment: "staging", Lake: lake, Store: s3test.Bucket(t), Objects: s3store.New(s3),
+		Rules: s3store.NewRules(s3, time.Now), Locks: s3store.NewLocks(s3, lake), Tiers: s3store.NewTiers(s3, lake)}}
 }
 
 func (b *bench) upload(key, body string) (version string) {

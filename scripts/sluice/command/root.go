@@ -36,10 +36,12 @@ data, models and rollouts.
 
 It speaks to the local stack when one runs here (sluice up) or when
 AWS_ENDPOINT_URL is set; otherwise, or with --aws, to the AWS account of your
-credentials. Add --json to any command for output that a script can parse.
+credentials. Add --json to any command for output that a script can parse: the
+answer on the standard output, an error as {"error": {"kind", "message", "hint",
+"retry"}, "exit"} on the standard error, in one line.
 
 Exit codes: 0 done; 1 it failed; 2 the command line is wrong; 3 a run ended
-other than promoted or registered, or a gate could not tell; 130 interrupted.`,
+other than promoted, registered or unchanged, or a gate could not tell; 130 interrupted.`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          cobra.ArbitraryArgs,
@@ -55,7 +57,7 @@ other than promoted or registered, or a gate could not tell; 130 interrupted.`,
 		return usageError{fmt.Errorf("%w (see: %s --help)", err, c.CommandPath())}
 	})
 	root.AddCommand(upCommand(s), storyCommand(s), invokeCommand(s), runCommand(s), dataCommand(s), modelCommand(s),
-		rolloutCommand(s), configCommand(s), reportCommand(s), trafficCommand(s), aslCommand(s), doctorCommand(),
+		rolloutCommand(s), configCommand(s), reportCommand(s), trafficCommand(s), faultCommand(s), aslCommand(s), doctorCommand(),
 		evaluateCommand(s), gateCommand(s), predictCommand(s), decisionCommand(s))
 	return root
 }

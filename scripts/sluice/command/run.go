@@ -12,16 +12,20 @@ import (
 )
 
 func runCommand(s *settings) *cobra.Command {
-	return group("run", "Start and watch runs", runStart(s), runList(s), runShow(s), runLogs(s))
+	return group("run", "Start and watch runs", runStart(s), runList(s), runShow(s), runLogs(s), runReproduce(s))
 }
 
 func runStart(s *settings) *cobra.Command {
-	var watch bool
+	var watch, retrain bool
 	var id string
 	c := &cobra.Command{
 		Use: "start MODEL", Short: "Start a run of a model by hand", Args: exactly(1),
 		Long: `Start a run of a model on the data that is there, whether or not anything is
 new. While another run of the model is going on, this one follows it.
+
+A run whose plan (data, configuration, seed and images) has a trained model does
+not train again: where that model is the champion it ends unchanged, otherwise it
+judges that model anew. --retrain trains it all the same.
 
 The same --id starts nothing twice, so a script may repeat the command safely.`,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -32,7 +36,11 @@ The same --id starts nothing twice, so a script may repeat the command safely.`,
 			if id == "" {
 				id = time.Now().UTC().Format("20060102T150405.000000000Z")
 			}
-			result, err := client.StartRun(c.Context(), args[0], id)
+			start := client.StartRun
+			if retrain {
+				start = client.RetrainRun
+			}
+			result, err := start(c.Context(), args[0], id)
 			if err != nil {
 				return err
 			}
@@ -46,6 +54,7 @@ The same --id starts nothing twice, so a script may repeat the command safely.`,
 		},
 	}
 	c.Flags().BoolVarP(&watch, "watch", "w", false, "wait for the run's end and show its progress")
+	c.Flags().BoolVar(&retrain, "retrain", false, "train even where an earlier run trained the same plan")
 	c.Flags().StringVar(&id, "id", "", "names the request (default: the time)")
 	return c
 }
@@ -62,7 +71,7 @@ func watchRun(c *cobra.Command, s *settings, client *operator.Client, name strin
 	if err := showRun(c, s, run, nil); err != nil {
 		return err
 	}
-	if run.Status != "promoted" && run.Status != "registered" {
+	if run.Status != "promoted" && run.Status != "registered" && run.Status != "unchanged" {
 		return endedError{fmt.Errorf("run %s ended %s", run.Run, run.Status)}
 	}
 	return nil

@@ -25,6 +25,7 @@ type local struct {
 	assembly string
 	library  string
 	port     int
+	seed     uint64
 	verbose  bool
 }
 
@@ -32,6 +33,7 @@ func (l *local) flags(c *cobra.Command) {
 	c.Flags().StringVar(&l.assembly, "assembly", "cdk.out", "the synthesized cloud assembly (make synth)")
 	c.Flags().IntVar(&l.port, "port", 4566, "where AWS_ENDPOINT_URL points; 0 takes a free port")
 	c.Flags().StringVar(&l.library, "library", ".sluice/cache/xgboost/lib", "folder of libxgboost.so (make xgboost)")
+	c.Flags().Uint64Var(&l.seed, "fault-seed", 1, "what faults on request follow from (sluice fault --help)")
 	c.Flags().BoolVarP(&l.verbose, "verbose", "v", false, "log what the services do")
 }
 
@@ -60,7 +62,7 @@ func (l *local) start(c *cobra.Command, s *settings, dir string) (*stack.Stack, 
 		return nil, err
 	}
 	return stack.Up(c.Context(), stack.Options{
-		Assembly: assembly, Stack: "Sluice-" + s.environment, Dir: dir, Port: l.port, LibraryPath: library,
+		Assembly: assembly, Stack: "Sluice-" + s.environment, Dir: dir, Port: l.port, LibraryPath: library, Seed: l.seed,
 		Log: slog.New(slog.NewTextHandler(c.ErrOrStderr(), &slog.HandlerOptions{Level: level})),
 	})
 }

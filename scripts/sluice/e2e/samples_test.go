@@ -35,6 +35,8 @@ var samples = map[string]map[string]any{
 	"rollback-operator": {"action": "release", "outcome": "promoted"}, // a promotion is not undone
 	"rollback":          {"action": "release", "outcome": "promoted"}, // nor by an old alarm
 	"shift":             {"action": "release", "outcome": "promoted"},
+	"track":             {},
+	"track-ended":       {},
 	"validate":          {"verdict": "pass", "rows": 3000.0},
 }
 
@@ -80,7 +82,7 @@ func answered(t *testing.T, name string, got ended) {
 // function is the function that a sample is for: its name, or what comes before
 // the sample's own "-variant".
 func function(sample string) string {
-	for _, of := range []string{"admit", "monitor", "rollback"} {
+	for _, of := range []string{"admit", "monitor", "rollback", "track"} {
 		if strings.HasPrefix(sample, of+"-") {
 			return of
 		}

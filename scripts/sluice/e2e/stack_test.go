@@ -83,8 +83,10 @@ func sluice(t *testing.T, args ...string) ended {
 }
 
 // stackArgs are the options that say how to run a stack.
-func stackArgs(t *testing.T, dir string) []string {
-	return []string{"--dir", dir, "--assembly", assembly(t), "--library", library(t)}
+func stackArgs(t *testing.T, dir string) []string { return stackArgsOf(t, dir, assembly(t)) }
+
+func stackArgsOf(t *testing.T, dir, assembly string) []string {
+	return []string{"--dir", dir, "--assembly", assembly, "--library", library(t)}
 }
 
 // stack is a running `sluice up`.
@@ -100,7 +102,13 @@ type stack struct {
 // up starts a stack on dir and waits until it serves.
 func up(t *testing.T, dir string) *stack {
 	t.Helper()
-	c := command(t, append([]string{"up", "--port", "0", "--json"}, stackArgs(t, dir)...)...)
+	return upOf(t, dir, assembly(t))
+}
+
+// upOf is up with an assembly of the test's own.
+func upOf(t *testing.T, dir, assembly string) *stack {
+	t.Helper()
+	c := command(t, append([]string{"up", "--port", "0", "--json"}, stackArgsOf(t, dir, assembly)...)...)
 	s := &stack{dir: dir, cmd: c, exited: make(chan struct{}), stderr: &lockedBuffer{}}
 	c.Stderr = s.stderr
 	stdout, err := c.StdoutPipe()

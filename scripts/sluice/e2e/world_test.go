@@ -100,10 +100,10 @@ func (s *stack) upload(t *testing.T, name string, body []byte) string {
 	return info.VersionID
 }
 
-// start asks for a run by hand and names it.
+// start asks for a run by hand that trains in any case, and names it.
 func (s *stack) start(t *testing.T, id string) string {
 	t.Helper()
-	result, err := s.StartRun(t.Context(), model, id)
+	result, err := s.RetrainRun(t.Context(), model, id)
 	require.NoError(t, err)
 	require.NotEmpty(t, result.Run, result.Reason)
 	return result.Run
@@ -218,12 +218,16 @@ func (s *stack) consistent(t *testing.T, champion int) {
 // deployed is the SageMaker model of the one variant that an endpoint has.
 func (s *stack) deployed(t *testing.T, endpoint operator.Endpoint) string {
 	t.Helper()
-	client := sagemaker.New(sagemaker.Options{Region: operator.LocalRegion, BaseEndpoint: &s.url,
-		Credentials: credentials.NewStaticCredentialsProvider(operator.LocalAccessKey, operator.LocalSecretKey, "")})
-	out, err := client.DescribeEndpointConfig(t.Context(), &sagemaker.DescribeEndpointConfigInput{EndpointConfigName: &endpoint.Config})
+	out, err := s.sagemaker().DescribeEndpointConfig(t.Context(), &sagemaker.DescribeEndpointConfigInput{EndpointConfigName: &endpoint.Config})
 	require.NoError(t, err)
 	require.Len(t, out.ProductionVariants, 1)
 	return aws.ToString(out.ProductionVariants[0].ModelName)
+}
+
+// sagemaker is the SDK's client of the stack.
+func (s *stack) sagemaker() *sagemaker.Client {
+	return sagemaker.New(sagemaker.Options{Region: operator.LocalRegion, BaseEndpoint: &s.url,
+		Credentials: credentials.NewStaticCredentialsProvider(operator.LocalAccessKey, operator.LocalSecretKey, "")})
 }
 
 // readable asserts that no JSON object of the store is half-written.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -22,6 +23,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"github.com/sluice-ml/sluice/shared/aws/hooks"
 	"github.com/sluice-ml/sluice/shared/aws/s3store"
 	"github.com/sluice-ml/sluice/shared/contract"
 )
@@ -37,7 +39,11 @@ type Client struct {
 	Environment string
 	Lake, Store string // bucket names
 	Objects     *s3store.Store
-	Lifecycle   LifecycleReader
+	Rules       *s3store.Rules
+	Locks       *s3store.Locks               // of the lake's objects
+	Tiers       *s3store.Tiers               // of the lake's objects
+	Hooks       hooks.Invoker                // of datasets' hooks that are functions
+	Notice      func(hook string, err error) // of a hook that gave no answer and may; nil is nobody
 
 	account, region string
 	states          *sfn.Client
@@ -69,12 +75,16 @@ func Connect(ctx context.Context, target Target) (*Client, error) {
 	}
 	account := aws.ToString(identity.Account)
 	objects := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = o.BaseEndpoint != nil })
+	lake := contract.BucketName(target.Environment, "lake", account, cfg.Region)
 	return &Client{
 		Environment: target.Environment,
-		Lake:        contract.BucketName(target.Environment, "lake", account, cfg.Region),
+		Lake:        lake,
 		Store:       contract.BucketName(target.Environment, "store", account, cfg.Region),
 		Objects:     s3store.New(objects),
-		Lifecycle:   objects,
+		Rules:       s3store.NewRules(objects, time.Now),
+		Locks:       s3store.NewLocks(objects, lake),
+		Tiers:       s3store.NewTiers(objects, lake),
+		Hooks:       lambda.NewFromConfig(cfg),
 		account:     account, region: cfg.Region,
 		states:    sfn.NewFromConfig(cfg),
 		functions: lambda.NewFromConfig(cfg),

@@ -2,22 +2,41 @@ package operator
 
 import (
 	"context"
-	"fmt"
 	"io"
 	"strings"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/sfn"
-	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
 	"github.com/sluice-ml/sluice/shared/aws/s3store"
 	"github.com/sluice-ml/sluice/shared/contract"
 	"github.com/sluice-ml/sluice/shared/dataset"
 	"github.com/sluice-ml/sluice/shared/fault"
+	"github.com/sluice-ml/sluice/shared/upload"
 )
 
 // LakeSource is the lake as a dataset's source.
 func (c *Client) LakeSource() dataset.Source { return c.Objects.Lake(c.Lake) }
+
+// LakeSink is the lake as a place to upload to.
+func (c *Client) LakeSink() upload.Sink { return sink{c.Objects.Lake(c.Lake), c.Objects, c.Lake} }
+
+type sink struct {
+	dataset.Source
+	objects *s3store.Store
+	bucket  string
+}
+
+// Put implements upload.Sink.
+func (s sink) Put(ctx context.Context, key string, body []byte) (dataset.Entry, error) {
+	info, err := s.objects.PutHashed(ctx, s.bucket, key, body)
+	if err != nil {
+		return dataset.Entry{}, err
+	}
+	if info.VersionID == "" || info.VersionID == "null" {
+		return dataset.Entry{}, fault.New(fault.Invalid, "upload "+contract.URI(s.bucket, key), "the bucket keeps no versions").
+			WithHint("turn versioning on for the bucket, then upload again")
+	}
+	return dataset.Entry{Key: key, VersionID: info.VersionID, ETag: info.ETag, Size: info.Size,
+		Checksum: info.Checksum.Value, ChecksumAlgorithm: info.Checksum.Algorithm, ChecksumType: info.Checksum.Type}, nil
+}
 
 // LakeContent reads the lake's objects.
 func (c *Client) LakeContent() dataset.Content { return content{c.Objects, c.Lake} }
@@ -108,27 +127,19 @@ func (s sweeper) Delete(ctx context.Context, key, versionID string) error {
 // RunningCommits are the commits that a model's runs under way learn from.
 func (c *Client) RunningCommits(ctx context.Context, model string) ([]string, error) {
 	var found []string
-	pages := sfn.NewListExecutionsPaginator(c.states, &sfn.ListExecutionsInput{StateMachineArn: aws.String(c.machineARN("lifecycle")),
-		StatusFilter: types.ExecutionStatusRunning})
-	for pages.HasMorePages() {
-		page, err := pages.NextPage(ctx)
-		if err != nil {
-			return nil, fmt.Errorf("list the runs under way: %w", err)
+	err := c.eachRunning(ctx, func(of, run string) error {
+		if of != model {
+			return nil
 		}
-		for _, e := range page.Executions {
-			run := aws.ToString(e.Name)
-			if of, _ := ModelOfRun(run); of != model {
-				continue
-			}
-			var plan contract.Plan
-			err := c.RunFile(ctx, model, run, contract.FilePlan, &plan)
-			if err != nil && !fault.Is(err, fault.NotFound) {
-				return nil, err
-			}
-			if plan.Dataset.Commit != "" {
-				found = append(found, plan.Dataset.Commit)
-			}
+		var plan contract.Plan
+		err := c.RunFile(ctx, model, run, contract.FilePlan, &plan)
+		if err != nil && !fault.Is(err, fault.NotFound) {
+			return err
 		}
-	}
-	return found, nil
+		if plan.Dataset.Commit != "" {
+			found = append(found, plan.Dataset.Commit)
+		}
+		return nil
+	})
+	return found, err
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sluice-ml/sluice/shared/aws/hooks"
 	"github.com/sluice-ml/sluice/shared/contract"
 	"github.com/sluice-ml/sluice/shared/dataset"
 	"github.com/sluice-ml/sluice/shared/fault"
@@ -16,9 +17,9 @@ import (
 	"github.com/sluice-ml/sluice/shared/rollout"
 )
 
-// Dataset opens a model's dataset.
+// Dataset opens a model's dataset. What moves its branches asks its hooks.
 func (c *Client) Dataset(model string) *dataset.Repository {
-	return dataset.New(c.Objects.Refs(c.Store, contract.DatasetPrefix(model)))
+	return hooks.Open(hooks.Hooks{Functions: c.Hooks, Objects: c.Objects, Bucket: c.Store, Notice: c.Notice}, model, c.Lake)
 }
 
 // Models lists the models that have a configuration.

@@ -30,10 +30,17 @@ type Run struct {
 // StartRun asks admit for a run by hand. id makes the request idempotent: the
 // same id starts nothing twice.
 func (c *Client) StartRun(ctx context.Context, model, id string) (contract.AdmitResult, error) {
+	return c.start(ctx, model, contract.Cause{Kind: "manual", ID: id})
+}
+
+// RetrainRun asks for a run that trains even where its plan has a model already.
+func (c *Client) RetrainRun(ctx context.Context, model, id string) (contract.AdmitResult, error) {
+	return c.start(ctx, model, contract.Cause{Kind: contract.CauseRetrain, ID: id})
+}
+
+func (c *Client) start(ctx context.Context, model string, cause contract.Cause) (contract.AdmitResult, error) {
 	var result contract.AdmitResult
-	err := c.invoke(ctx, "admit", contract.AdmitRequest{
-		Operation: "start", Model: model, Cause: contract.Cause{Kind: "manual", ID: id},
-	}, &result)
+	err := c.invoke(ctx, "admit", contract.AdmitRequest{Operation: "start", Model: model, Cause: cause}, &result)
 	return result, err
 }
 

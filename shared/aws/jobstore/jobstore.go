@@ -53,6 +53,9 @@ func Open(ctx context.Context, store Store, planURI string) (*Run, error) {
 	return r, nil
 }
 
+// Bucket is the store bucket.
+func (r *Run) Bucket() string { return r.bucket }
+
 // Config reads the plan's configuration.
 func (r *Run) Config(ctx context.Context) (*trainconfig.Config, error) {
 	body, _, err := r.store.GetURI(ctx, r.Plan.Config)

@@ -7,6 +7,10 @@
 // right prediction and a 0 for each wrong one at the time of the prediction, so
 // the sum counts the right ones, the sample count all, and the average is the
 // accuracy.
+//
+// Models that ECS serves are measured by their load balancer, which publishes
+// RequestCount, HTTPCode_Target_5XX_Count, TargetConnectionErrorCount and
+// TargetResponseTime (in seconds) for each target group, once a minute.
 package metrics
 
 import (
@@ -32,9 +36,6 @@ type Client interface {
 	PutMetricData(context.Context, *cloudwatch.PutMetricDataInput, ...func(*cloudwatch.Options)) (*cloudwatch.PutMetricDataOutput, error)
 }
 
-// sageMaker is the namespace of the endpoints' own metrics.
-const sageMaker = "AWS/SageMaker"
-
 // Names of Sluice's own metrics.
 const (
 	Accuracy = "Accuracy"
@@ -46,6 +47,7 @@ type Gauge struct {
 	client      Client
 	environment string
 	period      time.Duration // 10 or 60 s
+	balancers   map[string]Balancer
 }
 
 var _ rollout.Gauge = (*Gauge)(nil)
@@ -56,19 +58,20 @@ func New(client Client, environment string, period time.Duration) (*Gauge, error
 	if period != 10*time.Second && period != time.Minute {
 		return nil, fault.New(fault.Invalid, "set up the metrics", "the period is %v: want 10 s or 60 s", period)
 	}
-	return &Gauge{client, environment, period}, nil
+	return &Gauge{client: client, environment: environment, period: period}, nil
 }
 
 // Measure implements rollout.Gauge. Requests, errors and latency are of the
 // bake, from the first whole period in it; accuracy is of everything since
 // serving began.
 func (g *Gauge) Measure(ctx context.Context, q rollout.Question) (rollout.Measurements, error) {
-	m := rollout.Measurements{From: g.up(q.From), To: g.up(q.To)}
+	period := g.source(q.Model).period()
+	m := rollout.Measurements{From: up(q.From, period), To: up(q.To, period)}
 	if q.Increment {
 		return g.increment(ctx, q, m)
 	}
 	if !m.From.Before(m.To) {
-		return m, fault.New(fault.Unavailable, "measure "+q.Model, "the bake from %v to %v has no whole period of %v", q.From, q.To, g.period)
+		return m, fault.New(fault.Unavailable, "measure "+q.Model, "the bake from %v to %v has no whole period of %v", q.From, q.To, period)
 	}
 	return g.both(ctx, q, m)
 }
@@ -76,7 +79,8 @@ func (g *Gauge) Measure(ctx context.Context, q rollout.Question) (rollout.Measur
 // increment measures the whole periods that are surely published: what is read
 // once is never read again, so a period counts only when the next one is over.
 func (g *Gauge) increment(ctx context.Context, q rollout.Question, m rollout.Measurements) (rollout.Measurements, error) {
-	m.To = q.To.UTC().Truncate(g.period).Add(-g.period)
+	period := g.source(q.Model).period()
+	m.To = q.To.UTC().Truncate(period).Add(-period)
 	if m.From.Before(m.To) {
 		return g.both(ctx, q, m)
 	}
@@ -106,28 +110,21 @@ func (g *Gauge) both(ctx context.Context, q rollout.Question, m rollout.Measurem
 }
 
 // up is the first start of a period at or after t.
-func (g *Gauge) up(t time.Time) time.Time {
-	start := t.UTC().Truncate(g.period)
+func up(t time.Time, period time.Duration) time.Time {
+	start := t.UTC().Truncate(period)
 	if start.Before(t) {
-		start = start.Add(g.period)
+		start = start.Add(period)
 	}
 	return start
 }
 
 func (g *Gauge) variant(ctx context.Context, q rollout.Question, slot string, m rollout.Measurements) (rollout.Variant, error) {
-	dimensions := g.dimensions(q.Model, slot)
-	queries := []types.MetricDataQuery{
-		query("requests", sageMaker, "Invocations", "Sum", g.period, dimensions),
-		query("errors", sageMaker, "Invocation5XXErrors", "Sum", g.period, dimensions),
-		query("p99", sageMaker, "ModelLatency", "p99", g.period, dimensions),
-	}
-	if q.Slow > 0 {
-		queries = append(queries, query("fast", sageMaker, "ModelLatency", fmt.Sprintf("PR(:%d)", q.Slow.Microseconds()), g.period, dimensions))
-	}
-	bake, err := g.series(ctx, m.From, m.To, g.period, queries)
+	source := g.source(q.Model)
+	bake, err := g.series(ctx, m.From, m.To, source.period(), source.queries(slot, q.Slow))
 	if err != nil {
 		return rollout.Variant{}, err
 	}
+	dimensions := g.dimensions(q.Model, slot)
 	period := g.coarse(q.Serving, q.To)
 	whole, err := g.series(ctx, q.Serving.UTC().Truncate(period), q.To.UTC().Add(period), period, []types.MetricDataQuery{
 		query("correct", contract.MetricNamespace, Accuracy, "Sum", period, dimensions),
@@ -136,8 +133,8 @@ func (g *Gauge) variant(ctx context.Context, q rollout.Question, slot string, m 
 	if err != nil {
 		return rollout.Variant{}, err
 	}
-	v := rollout.Variant{Requests: bake["requests"].sum(), Errors: bake["errors"].sum(), Labels: whole["labels"].sum(), Correct: whole["correct"].sum()}
-	v.P99MS = weighted(bake["p99"], bake["requests"])
+	v := rollout.Variant{Requests: bake["requests"].sum(), Errors: bake["errors"].sum() + bake["refused"].sum(), Labels: whole["labels"].sum(), Correct: whole["correct"].sum()}
+	v.P99MS = weighted(bake["p99"], bake["requests"], source.unit())
 	if q.Slow > 0 {
 		v.Slow = slower(bake["fast"], bake["requests"])
 	}
@@ -194,14 +191,14 @@ func (p points) sum() int64 {
 // requests, in milliseconds; nil when no period has one. A percentile of the
 // whole cannot be had from those of its parts; this lies between the best and
 // the worst of them, and one slow quiet period does not decide it.
-func weighted(p99, requests points) *float64 {
+func weighted(p99, requests points, unit time.Duration) *float64 {
 	sum, weight := 0.0, 0.0
-	for at, micros := range p99 {
+	for at, latency := range p99 {
 		n := requests[at]
 		if n <= 0 {
 			continue
 		}
-		sum += micros / 1000 * n
+		sum += latency * float64(unit) / float64(time.Millisecond) * n
 		weight += n
 	}
 	if weight == 0 {

@@ -28,6 +28,7 @@ import (
 	"github.com/sluice-ml/sluice/shared/aws/endpoint"
 	"github.com/sluice-ml/sluice/shared/aws/metrics"
 	"github.com/sluice-ml/sluice/shared/contract"
+	"github.com/sluice-ml/sluice/shared/fault"
 	"github.com/sluice-ml/sluice/shared/ref"
 	"github.com/sluice-ml/sluice/shared/rollout"
 	"github.com/sluice-ml/sluice/shared/trainconfig"
@@ -35,8 +36,9 @@ import (
 
 // clock moves only when somebody waits.
 type clock struct {
-	mu  sync.Mutex
-	now time.Time
+	mu   sync.Mutex
+	now  time.Time
+	real time.Duration // how long a wait really takes at least
 }
 
 func (c *clock) Now() time.Time { c.mu.Lock(); defer c.mu.Unlock(); return c.now }
@@ -44,7 +46,7 @@ func (c *clock) pass(d time.Duration) {
 	c.mu.Lock()
 	c.now = c.now.Add(d)
 	c.mu.Unlock()
-	time.Sleep(5 * time.Millisecond) // the servers are real processes
+	time.Sleep(max(5*time.Millisecond, c.real)) // the servers are real processes
 }
 
 // artefacts is a bucket whose keys <version>-<behaviour>.tar.gz hold a model
@@ -79,20 +81,23 @@ type world struct {
 	clock     *clock
 	t         *testing.T
 	sagemaker *localsagemaker.Service
+	control   *sagemaker.Client
 	runtime   *sagemakerruntime.Client
+	ask       func() error                           // sends a row as callers do
+	flush     func(context.Context, time.Time) error // publishes the metrics
+	policy    rollout.Policy
 	champion  int
 	behaviour string
 	told      []string
 }
 
-func open(t *testing.T) *world {
+func open(t *testing.T, change ...func(*endpoint.Settings)) *world {
 	binary := filepath.Join(t.TempDir(), "modelserver")
 	output, err := exec.Command("go", "build", "-o", binary, "../endpoint/testdata/modelserver").CombinedOutput()
 	require.NoError(t, err, string(output))
-	w := &world{t: t, clock: &clock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}}
-	watch, err := localcloudwatch.Open(localcloudwatch.Config{Dir: t.TempDir(), Region: "eu-west-1", Account: "000000000000", Now: w.clock.Now, Events: deaf{}, Actions: deaf{}})
-	require.NoError(t, err)
-	t.Cleanup(func() { _ = watch.Close() })
+	w, watch := begin(t)
+	w.policy = rollout.Policy{Steps: []float64{50, 100}, Bake: trainconfig.Duration(30 * time.Second), Deadline: trainconfig.Duration(time.Hour),
+		LatencyP99: trainconfig.Duration(5 * time.Second), ErrorRate: 0.01, MinRequests: 20, MaxFailures: 2}
 	w.sagemaker, err = localsagemaker.Open(localsagemaker.Config{Dir: t.TempDir(), Region: "eu-west-1", Account: "000000000000", Objects: artefacts{}, Metrics: watch, Now: w.clock.Now,
 		Log: t.Output(), ReadyTimeout: 5 * time.Second, StopGrace: 5 * time.Second, RestartPause: 10 * time.Millisecond,
 		ResolveImage: func(string) (string, []string, []string, error) { return binary, nil, nil, nil }})
@@ -102,16 +107,40 @@ func open(t *testing.T) *world {
 	api, runtime, metric := httptest.NewServer(w.sagemaker.API()), httptest.NewServer(w.sagemaker.Runtime()), httptest.NewServer(watch.Handler())
 	t.Cleanup(func() { api.Close(); runtime.Close(); metric.Close() })
 	w.runtime = sagemakerruntime.New(sagemakerruntime.Options{Region: "eu-west-1", BaseEndpoint: &runtime.URL, Credentials: keys, RetryMaxAttempts: 1})
-	backend, err := endpoint.New(sagemaker.New(sagemaker.Options{Region: "eu-west-1", BaseEndpoint: &api.URL, Credentials: keys, RetryMaxAttempts: 1}), w.runtime,
-		endpoint.Settings{Environment: "staging", Role: "arn:aws:iam::000000000000:role/models", InstanceType: "ml.m5.large", InstanceCount: 1, MetricPeriod: 10, Capture: "s3://store/capture"})
+	w.control = sagemaker.New(sagemaker.Options{Region: "eu-west-1", BaseEndpoint: &api.URL, Credentials: keys, RetryMaxAttempts: 1})
+	settings := endpoint.Settings{Environment: "staging", Role: "arn:aws:iam::000000000000:role/models", InstanceType: "ml.m5.large", InstanceCount: 1, MetricPeriod: 10, Capture: "s3://store/capture"}
+	for _, f := range change {
+		f(&settings)
+	}
+	backend, err := endpoint.New(w.control, w.runtime, settings)
 	require.NoError(t, err)
 	gauge, err := metrics.New(cloudwatch.New(cloudwatch.Options{Region: "eu-west-1", BaseEndpoint: &metric.URL, Credentials: keys, RetryMaxAttempts: 1}), "staging", 10*time.Second)
 	require.NoError(t, err)
+	w.ask = func() error {
+		_, err := w.runtime.InvokeEndpoint(w.t.Context(), &sagemakerruntime.InvokeEndpointInput{EndpointName: aws.String("sluice-staging-adult--income"),
+			ContentType: aws.String("application/json"), Body: []byte(`{"instances":[{"age":39}]}`)})
+		return err
+	}
+	w.flush = w.sagemaker.Flush
+	w.govern(backend, gauge)
+	return w
+}
+
+// begin is a world with a clock and a CloudWatch.
+func begin(t *testing.T) (*world, *localcloudwatch.Service) {
+	w := &world{t: t, clock: &clock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}}
+	watch, err := localcloudwatch.Open(localcloudwatch.Config{Dir: t.TempDir(), Region: "eu-west-1", Account: "000000000000", Now: w.clock.Now, Events: deaf{}, Actions: deaf{}})
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = watch.Close() })
+	return w, watch
+}
+
+// govern makes the world's controller.
+func (w *world) govern(backend rollout.Backend, gauge rollout.Gauge) {
 	records := rollout.Records{Store: ref.NewMemory(), Now: w.clock.Now}
 	w.Controller = &rollout.Controller{Backend: backend, States: records, Leases: records, Catalog: w, Gauge: gauge, Now: w.clock.Now, Log: slog.New(slog.DiscardHandler),
 		Sleep: func(_ context.Context, d time.Duration) error { w.clock.pass(d); return nil },
 		Tell:  func(_ context.Context, _, text string) error { w.told = append(w.told, text); return nil }}
-	return w
 }
 
 func (w *world) Champion(context.Context, string) (int, error) { return w.champion, nil }
@@ -129,32 +158,42 @@ func (w *world) Row(context.Context, string, int) (rollout.Row, error) {
 }
 func (w *world) Approved(_ context.Context, step contract.RolloutStep) (rollout.Approved, error) {
 	return rollout.Approved{Artifact: rollout.Artifact{Version: step.Version, URI: fmt.Sprintf("s3://store/%d-%s.tar.gz", step.Version, w.behaviour), Image: "server:1"},
-		Policy: rollout.Policy{Steps: []float64{50, 100}, Bake: trainconfig.Duration(30 * time.Second), Deadline: trainconfig.Duration(time.Hour),
-			LatencyP99: trainconfig.Duration(5 * time.Second), ErrorRate: 0.01, MinRequests: 20, MaxFailures: 2}}, nil
+		Policy: w.policy}, nil
 }
 
 // traffic is callers who do not know of any rollout, for a bake.
 func (w *world) traffic(seconds int) {
 	for range seconds / 10 {
 		for range 40 {
-			_, _ = w.runtime.InvokeEndpoint(w.t.Context(), &sagemakerruntime.InvokeEndpointInput{EndpointName: aws.String("sluice-staging-adult--income"),
-				ContentType: aws.String("application/json"), Body: []byte(`{"instances":[{"age":39}]}`)}) // failures are what is measured
+			_ = w.ask() // failures are what is measured
 		}
 		w.clock.pass(10 * time.Second)
 	}
-	require.NoError(w.t, w.sagemaker.Flush(w.t.Context(), w.clock.Now()))
+	require.NoError(w.t, w.flush(w.t.Context(), w.clock.Now()))
 }
 
 // ship runs a rollout as the state machine does.
 func (w *world) ship(version int, behaviour string) contract.RolloutCommand {
+	return w.run(w.start(version, behaviour), func(c contract.RolloutCommand) bool { return c.Action == "done" }, w.traffic)
+}
+
+// start is a rollout's first step.
+func (w *world) start(version int, behaviour string) contract.RolloutStep {
 	w.behaviour = behaviour
-	step := contract.RolloutStep{Operation: "acquire", Model: "adult_income", Run: fmt.Sprint("run-", version), Version: version, Decision: "s3://store/d", Rollout: fmt.Sprint("r-", version)}
+	return contract.RolloutStep{Operation: "acquire", Model: "adult_income", Run: fmt.Sprint("run-", version), Version: version, Decision: "s3://store/d", Rollout: fmt.Sprint("r-", version)}
+}
+
+// run goes on until it is so; bake is what happens during a bake. Errors that a
+// retry may cure are retried, as the state machine does.
+func (w *world) run(step contract.RolloutStep, until func(contract.RolloutCommand) bool, bake func(seconds int)) contract.RolloutCommand {
+	w.t.Helper()
 	command, err := w.Do(w.t.Context(), step)
-	for turns := 0; err == nil && command.Action != "done"; turns++ {
-		require.Less(w.t, turns, 200, "%+v", command)
+	for turns := 0; err == nil && !until(command); turns++ {
+		require.Less(w.t, turns, 400, "%+v", command)
+		before := command
 		switch command.Action {
 		case "bake":
-			w.traffic(command.WaitSeconds + 10)
+			bake(command.WaitSeconds + 10)
 			command, err = w.Analyze(w.t.Context(), step)
 		case "analyze":
 			command, err = w.Analyze(w.t.Context(), step)
@@ -166,6 +205,10 @@ func (w *world) ship(version int, behaviour string) contract.RolloutCommand {
 			w.clock.pass(time.Duration(command.WaitSeconds) * time.Second)
 			step.Operation = command.Action
 			command, err = w.Do(w.t.Context(), step)
+		}
+		if err != nil && fault.KindOf(err).Retryable() {
+			w.clock.pass(10 * time.Second)
+			command, err = before, nil
 		}
 	}
 	require.NoError(w.t, err)

@@ -1,11 +1,12 @@
 // Package rollouts puts a rollout.Controller together from a function's
-// environment: the endpoints on SageMaker, the measurements in CloudWatch, the
-// records in the store bucket, and people on an SNS topic.
+// environment: the endpoints on SageMaker or ECS, as the stack says of each model,
+// the measurements in CloudWatch, the records in the store bucket, and people on an SNS topic.
 package rollouts
 
 import (
 	"context"
 	"log/slog"
+	"net/http"
 	"os"
 	"time"
 
@@ -23,6 +24,7 @@ import (
 	"github.com/sluice-ml/sluice/shared/aws/s3store"
 	"github.com/sluice-ml/sluice/shared/contract"
 	"github.com/sluice-ml/sluice/shared/fault"
+	"github.com/sluice-ml/sluice/shared/prometheus"
 	"github.com/sluice-ml/sluice/shared/rollout"
 	"github.com/sluice-ml/sluice/shared/settings"
 )
@@ -35,6 +37,9 @@ type Environment struct {
 	Topic    string // ARN
 	Period   time.Duration
 	Endpoint endpoint.Settings
+	ECS      contract.ECS // without models SageMaker serves all
+
+	Prometheus string // its address; "" measures by CloudWatch alone
 }
 
 // Read reads the variables through lookup; the error names all that are wrong.
@@ -42,10 +47,16 @@ func Read(lookup func(string) (string, bool)) (Environment, error) {
 	env := settings.Env(lookup)
 	e := Environment{Name: env.Require(contract.EnvEnvironment), Store: env.Require(contract.EnvStore), Key: env.Require(contract.EnvKeyID),
 		Topic: env.Require(contract.EnvTopicARN), Period: env.Seconds(contract.EnvMetricPeriod, time.Minute)}
+	e.Prometheus = env.Optional(contract.EnvPrometheusURL, "")
 	e.Endpoint = endpoint.Settings{Environment: e.Name, Role: env.Require(contract.EnvEndpointRole),
 		InstanceType: env.Require(contract.EnvInstanceType), InstanceCount: int32(env.Int(contract.EnvInstanceCount, 1, 1)),
 		MetricPeriod: int32(e.Period / time.Second), Capture: contract.URI(e.Store, "capture")}
-	return e, env.Err()
+	if err := env.Err(); err != nil {
+		return e, err
+	}
+	var err error
+	e.ECS, err = readECS(env.Optional(contract.EnvECS, ""))
+	return e, err
 }
 
 // FromEnvironment makes the controller of this process.
@@ -58,11 +69,15 @@ func FromEnvironment(ctx context.Context) (*rollout.Controller, Environment, err
 	if err != nil {
 		return nil, env, fault.New(fault.Invalid, "read the AWS configuration", "%w", err)
 	}
-	backend, err := endpoint.New(sagemaker.NewFromConfig(cfg), sagemakerruntime.NewFromConfig(cfg), env.Endpoint)
+	endpoints, err := endpoint.New(sagemaker.NewFromConfig(cfg), sagemakerruntime.NewFromConfig(cfg), env.Endpoint)
 	if err != nil {
 		return nil, env, err
 	}
-	gauge, err := metrics.New(cloudwatch.NewFromConfig(cfg), env.Name, env.Period)
+	backend, err := env.backend(cfg, endpoints)
+	if err != nil {
+		return nil, env, err
+	}
+	gauge, err := env.gauge(cloudwatch.NewFromConfig(cfg))
 	if err != nil {
 		return nil, env, err
 	}
@@ -79,6 +94,19 @@ func FromEnvironment(ctx context.Context) (*rollout.Controller, Environment, err
 	return &rollout.Controller{Backend: backend, States: records, Leases: records, Gauge: gauge, Tell: people.Tell,
 		Catalog: &catalog.Catalog{Store: store, Bucket: env.Store, Environment: env.Name, Verifier: key, Now: time.Now},
 		Now:     time.Now, Sleep: Sleep, Log: slog.New(slog.NewJSONHandler(os.Stdout, nil))}, env, nil
+}
+
+// gauge is CloudWatch, or Prometheus on top of it.
+func (e Environment) gauge(client metrics.Client) (rollout.Gauge, error) {
+	watch, err := metrics.New(client, e.Name, e.Period)
+	if err != nil {
+		return nil, err
+	}
+	watch.Balanced(e.balancers())
+	if e.Prometheus == "" {
+		return watch, nil
+	}
+	return &prometheus.Gauge{URL: e.Prometheus, Client: &http.Client{Timeout: 20 * time.Second}, Rest: watch, Stale: 2*e.Period + time.Minute}, nil
 }
 
 // Sleep waits, or ends with the context's error.

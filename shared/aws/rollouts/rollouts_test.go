@@ -2,22 +2,26 @@ package rollouts_test
 
 import (
 	"context"
+	"encoding/json"
 	"io"
 	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluice-ml/sluice/shared/aws/rollouts"
 	"github.com/sluice-ml/sluice/shared/contract"
 	"github.com/sluice-ml/sluice/shared/fault"
+	"github.com/sluice-ml/sluice/shared/rollout"
 )
 
 var variables = map[string]string{contract.EnvEnvironment: "staging", contract.EnvStore: "store", contract.EnvKeyID: "key", contract.EnvTopicARN: "arn:topic",
@@ -74,4 +78,65 @@ func TestSleepEndsWithTheContext(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	require.ErrorIs(t, rollouts.Sleep(ctx, time.Hour), context.Canceled)
+}
+
+func TestModelsThatECSServesAreRead(t *testing.T) {
+	with := maps.Clone(variables)
+	with[contract.EnvECS] = `{"cluster":"sluice-staging","url":"http://lb:8480","probe":"sluice-staging-probe","propagationSeconds":5,"models":{"churn":{"rule":"arn:rule","groups":{"blue":"arn:b","green":"arn:g"}}}}`
+	e, err := rollouts.Read(lookup(with))
+	require.NoError(t, err)
+	require.Equal(t, contract.ECSModel{Rule: "arn:rule", Groups: map[string]string{"blue": "arn:b", "green": "arn:g"}}, e.ECS.Models["churn"])
+	with[contract.EnvECS] = `{"cluster":`
+	_, err = rollouts.Read(lookup(with))
+	require.ErrorContains(t, err, contract.EnvECS)
+}
+
+type named string
+
+func (n named) View(context.Context, string) (rollout.View, error) {
+	return rollout.View{Config: string(n)}, nil
+}
+func (named) Prepare(context.Context, rollout.Placement) (string, error)     { return "", nil }
+func (named) SetWeights(context.Context, string, []rollout.Weight) error     { return nil }
+func (named) Smoke(context.Context, string, string, rollout.Row) error       { return nil }
+func (named) Retire(context.Context, string, string, string) (string, error) { return "", nil }
+func (named) Delete(context.Context, string) error                           { return nil }
+
+func TestEachModelHasItsBackend(t *testing.T) {
+	all := &rollouts.ByModel{Special: map[string]rollout.Backend{"churn": named("ecs")}, Usual: named("sagemaker")}
+	for model, want := range map[string]string{"churn": "ecs", "adult": "sagemaker"} {
+		view, err := all.View(t.Context(), model)
+		require.NoError(t, err)
+		require.Equal(t, want, view.Config)
+	}
+}
+
+type invoked struct {
+	asked contract.ProbeRequest
+	out   lambda.InvokeOutput
+}
+
+func (i *invoked) Invoke(_ context.Context, in *lambda.InvokeInput, _ ...func(*lambda.Options)) (*lambda.InvokeOutput, error) {
+	return &i.out, json.Unmarshal(in.Payload, &i.asked)
+}
+
+func TestTheProbeCarriesRequests(t *testing.T) {
+	function := &invoked{out: lambda.InvokeOutput{Payload: []byte(`{"status":503,"body":"bm8="}`)}}
+	probe := &rollouts.Probe{Client: function, Function: "probe"}
+	ask := func() (*http.Response, error) {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, "http://elsewhere/invocations", strings.NewReader("row"))
+		require.NoError(t, err)
+		request.Header.Set("X-Sluice-Slot", "green")
+		return probe.Do(request)
+	}
+	answer, err := ask()
+	require.NoError(t, err)
+	require.Equal(t, 503, answer.StatusCode)
+	body, err := io.ReadAll(answer.Body)
+	require.NoError(t, err)
+	require.Equal(t, "no", string(body))
+	require.Equal(t, contract.ProbeRequest{Path: "/invocations", Headers: map[string]string{"X-Sluice-Slot": "green"}, Body: []byte("row")}, function.asked)
+	function.out = lambda.InvokeOutput{FunctionError: aws.String("Unhandled"), Payload: []byte(`{"errorType":"Sluice.Unavailable"}`)}
+	_, err = ask()
+	require.ErrorContains(t, err, "Sluice.Unavailable")
 }

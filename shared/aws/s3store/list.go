@@ -31,6 +31,23 @@ func (s *Store) List(ctx context.Context, bucket, prefix string) ([]ObjectInfo, 
 	return found, nil
 }
 
+// Folders gives the names directly below a prefix that ends in "/" and that
+// objects lie below, in order and without their own "/".
+func (s *Store) Folders(ctx context.Context, bucket, prefix string) ([]string, error) {
+	found := []string{}
+	pages := s3.NewListObjectsV2Paginator(s.client, &s3.ListObjectsV2Input{Bucket: &bucket, Prefix: &prefix, Delimiter: aws.String("/")})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, classify("list "+contract.URI(bucket, prefix), err)
+		}
+		for _, p := range page.CommonPrefixes {
+			found = append(found, strings.TrimSuffix(strings.TrimPrefix(aws.ToString(p.Prefix), prefix), "/"))
+		}
+	}
+	return found, nil
+}
+
 // Version is one entry of a key's history.
 type Version struct {
 	Key          string
@@ -40,6 +57,7 @@ type Version struct {
 	IsLatest     bool
 	DeleteMarker bool
 	LastModified time.Time
+	Class        string // storage class, e.g. "STANDARD"; "" for a delete marker
 }
 
 // ListVersions gives every version of the keys that start with prefix: keys in
@@ -66,7 +84,8 @@ func (s *Store) ListVersions(ctx context.Context, bucket, prefix string) ([]Vers
 
 func versionOf(v types.ObjectVersion) Version {
 	return Version{Key: aws.ToString(v.Key), VersionID: aws.ToString(v.VersionId), ETag: unquote(v.ETag),
-		Size: aws.ToInt64(v.Size), IsLatest: aws.ToBool(v.IsLatest), LastModified: aws.ToTime(v.LastModified)}
+		Size: aws.ToInt64(v.Size), IsLatest: aws.ToBool(v.IsLatest), LastModified: aws.ToTime(v.LastModified),
+		Class: string(v.StorageClass)}
 }
 
 // newestFirst merges the SDK's two lists. Each is in S3's order; times have

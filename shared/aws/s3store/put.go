@@ -12,6 +12,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
 	"github.com/sluice-ml/sluice/shared/contract"
 	"github.com/sluice-ml/sluice/shared/fault"
@@ -28,6 +29,17 @@ const putAttempts = 6
 // may leave two equal versions.
 func (s *Store) Put(ctx context.Context, bucket, key string, body []byte) (ObjectInfo, error) {
 	out, err := s.client.PutObject(ctx, putInput(bucket, key, body))
+	if err != nil {
+		return ObjectInfo{}, classify("write "+contract.URI(bucket, key), err)
+	}
+	return putInfo(key, body, out), nil
+}
+
+// PutHashed is Put with SHA-256 as the object's checksum.
+func (s *Store) PutHashed(ctx context.Context, bucket, key string, body []byte) (ObjectInfo, error) {
+	in := putInput(bucket, key, body)
+	in.ChecksumAlgorithm = types.ChecksumAlgorithmSha256
+	out, err := s.client.PutObject(ctx, in)
 	if err != nil {
 		return ObjectInfo{}, classify("write "+contract.URI(bucket, key), err)
 	}
@@ -166,7 +178,8 @@ func contentType(key string) *string {
 }
 
 func putInfo(key string, body []byte, out *s3.PutObjectOutput) ObjectInfo {
-	return ObjectInfo{Key: key, VersionID: aws.ToString(out.VersionId), ETag: unquote(out.ETag), Size: int64(len(body))}
+	return ObjectInfo{Key: key, VersionID: aws.ToString(out.VersionId), ETag: unquote(out.ETag), Size: int64(len(body)),
+		Checksum: firstChecksum(string(out.ChecksumType), out.ChecksumCRC64NVME, out.ChecksumSHA256, out.ChecksumSHA1, out.ChecksumCRC32C, out.ChecksumCRC32)}
 }
 
 func once(o *s3.Options) { o.Retryer = aws.NopRetryer{} }

@@ -43,11 +43,20 @@ func New(client Client) *Store { return &Store{client: client} }
 // endpoint. An endpoint of its own (AWS_ENDPOINT_URL) is asked in path style:
 // it need not answer to bucket subdomains.
 func FromEnvironment(ctx context.Context) (*Store, error) {
+	client, err := ClientFromEnvironment(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return New(client), nil
+}
+
+// ClientFromEnvironment is the SDK's client that FromEnvironment uses.
+func ClientFromEnvironment(ctx context.Context) (*s3.Client, error) {
 	cfg, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
 		return nil, fault.New(fault.Invalid, "read the AWS configuration", "%w", err)
 	}
-	return New(s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = o.BaseEndpoint != nil })), nil
+	return s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = o.BaseEndpoint != nil }), nil
 }
 
 // ObjectInfo says what an object is. VersionID is "" in a bucket that was never
@@ -121,22 +130,26 @@ func (s *Store) Head(ctx context.Context, bucket, key, versionID string) (Object
 		Checksum: checksumOf(out)}, nil
 }
 
-// checksumOf prefers the checksum over the whole object that S3 computes by
-// default.
 func checksumOf(out *s3.HeadObjectOutput) Checksum {
+	return firstChecksum(string(out.ChecksumType), out.ChecksumCRC64NVME, out.ChecksumSHA256, out.ChecksumSHA1, out.ChecksumCRC32C, out.ChecksumCRC32)
+}
+
+// firstChecksum prefers the checksum over the whole object that S3 computes by
+// default.
+func firstChecksum(kind string, crc64nvme, sha256, sha1, crc32c, crc32 *string) Checksum {
 	known := []struct {
 		algorithm types.ChecksumAlgorithm
 		value     *string
 	}{
-		{types.ChecksumAlgorithmCrc64nvme, out.ChecksumCRC64NVME},
-		{types.ChecksumAlgorithmSha256, out.ChecksumSHA256},
-		{types.ChecksumAlgorithmSha1, out.ChecksumSHA1},
-		{types.ChecksumAlgorithmCrc32c, out.ChecksumCRC32C},
-		{types.ChecksumAlgorithmCrc32, out.ChecksumCRC32},
+		{types.ChecksumAlgorithmCrc64nvme, crc64nvme},
+		{types.ChecksumAlgorithmSha256, sha256},
+		{types.ChecksumAlgorithmSha1, sha1},
+		{types.ChecksumAlgorithmCrc32c, crc32c},
+		{types.ChecksumAlgorithmCrc32, crc32},
 	}
 	for _, k := range known {
 		if k.value != nil {
-			return Checksum{string(k.algorithm), string(out.ChecksumType), *k.value}
+			return Checksum{string(k.algorithm), kind, *k.value}
 		}
 	}
 	return Checksum{}

@@ -81,9 +81,17 @@ func (b *bench) settle() rollout.View {
 	return rollout.View{}
 }
 
+// is waits until the weights are in force, too.
 func (b *bench) is(config string, weights ...rollout.Weight) {
 	b.Helper()
 	condition, detail := b.settle().Compare(config, weights)
+	for range 3000 {
+		if condition != rollout.Moving {
+			break
+		}
+		b.Wait()
+		condition, detail = b.settle().Compare(config, weights)
+	}
 	require.Equal(b, rollout.Settled, condition, detail)
 }
 
@@ -191,16 +199,29 @@ func (b *bench) capacity() {
 	b.settle()
 	raised := []rollout.Weight{{Slot: "blue", Percent: 100, Instances: 2}, at("green", 0)}
 	require.NoError(b, b.Backend.SetWeights(b.ctx, model, raised))
-	slot, _ := b.settle().Slot("blue")
-	require.Equal(b, 2, slot.Instances)
+	b.instances("blue", 2)
 	raised[0].Instances = 1
 	require.NoError(b, b.Backend.SetWeights(b.ctx, model, raised))
-	slot, _ = b.settle().Slot("blue")
-	require.Equal(b, 2, slot.Instances)
+	b.instances("blue", 2)
 	_, err := b.Backend.Retire(b.ctx, model, "r", "blue")
 	require.NoError(b, err)
-	slot, _ = b.settle().Slot("blue")
+	slot, _ := b.settle().Slot("blue")
 	require.Equal(b, 2, slot.Instances, "a new configuration keeps the capacity")
+}
+
+// instances waits until so many serve. A backend may call the endpoint ready
+// before: missing capacity must not keep a rollback out.
+func (b *bench) instances(name string, want int) {
+	b.Helper()
+	slot, _ := b.settle().Slot(name)
+	for range 3000 {
+		if slot.Instances == want {
+			break
+		}
+		b.Wait()
+		slot, _ = b.settle().Slot(name)
+	}
+	require.Equal(b, []int{want, want}, []int{slot.Instances, slot.Wanted})
 }
 
 func (b *bench) retire() {

@@ -96,15 +96,21 @@ func Open(path string, targets Targets, now func() time.Time, log *slog.Logger) 
 
 // Enqueue accepts d: when it returns nil, d will be delivered even if the stack
 // is killed. The first try starts at once, in the background.
-func (q *Queue) Enqueue(d Delivery) error {
+func (q *Queue) Enqueue(d Delivery) error { return q.EnqueueAfter(d, 0) }
+
+// EnqueueAfter accepts a delivery whose first try waits.
+func (q *Queue) EnqueueAfter(d Delivery, wait time.Duration) error {
 	if d.ID == "" {
 		d.ID = wire.RequestID()
 	}
-	d.Accepted, d.Next = q.now(), q.now()
+	d.Accepted = q.now()
+	d.Next = d.Accepted.Add(wait)
 	if err := q.journal.Put(d.ID, d); err != nil {
 		return fmt.Errorf("accept a delivery to %s: %w", d.TargetARN, err)
 	}
-	q.start(d)
+	if wait == 0 {
+		q.start(d)
+	}
 	return nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -36,6 +37,35 @@ func main() {
 		}
 		touch(rest[0])
 		time.Sleep(time.Hour) // until it is stopped
+	case "index": // prints its place in an array job; fails at the indexes that it is given
+		index := os.Getenv("AWS_BATCH_JOB_ARRAY_INDEX")
+		fmt.Println(index, "of", os.Getenv("AWS_BATCH_JOB_ARRAY_SIZE"))
+		if slices.Contains(rest, index+"@"+os.Getenv("AWS_BATCH_JOB_ATTEMPT")) {
+			os.Exit(1)
+		}
+	case "order": // adds its index to a file
+		f, err := os.OpenFile(rest[0], os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o644)
+		if err != nil {
+			panic(err)
+		}
+		fmt.Fprint(f, os.Getenv("AWS_BATCH_JOB_ARRAY_INDEX"))
+	case "again": // touches the first file; says its attempt once the second is there
+		asked := make(chan os.Signal, 1)
+		signal.Notify(asked, syscall.SIGTERM)
+		touch(rest[0])
+		for {
+			select {
+			case <-asked:
+				fmt.Println("asked to stop")
+				os.Exit(75)
+			default:
+			}
+			if _, err := os.Stat(rest[1]); err == nil {
+				fmt.Println("attempt", os.Getenv("AWS_BATCH_JOB_ATTEMPT"))
+				return
+			}
+			time.Sleep(time.Millisecond)
+		}
 	case "drain": // touches a file; leaves with 75 when it is asked to
 		asked := make(chan os.Signal, 1)
 		signal.Notify(asked, syscall.SIGTERM)
@@ -58,10 +88,11 @@ func main() {
 }
 
 func touch(file string) {
-	if err := os.WriteFile(file+".new", []byte(strconv.Itoa(os.Getpid())), 0o644); err != nil {
+	pid := strconv.Itoa(os.Getpid())
+	if err := os.WriteFile(file+".new"+pid, []byte(pid), 0o644); err != nil {
 		panic(err)
 	}
-	if err := os.Rename(file+".new", file); err != nil {
+	if err := os.Rename(file+".new"+pid, file); err != nil {
 		panic(err)
 	}
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"strings"
 	"time"
 
@@ -90,6 +91,9 @@ func handle(ctx context.Context, e event) (any, error) {
 				return len(kept), nil
 			}
 		}
+	case "spawn":
+		out, err := exec.CommandContext(ctx, "/bin/sh", "-c", e.Text).Output()
+		return string(out), err
 	case "large":
 		return strings.Repeat("x", e.Count), nil
 	}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"os"
+	"strings"
 )
 
 var base = "http://" + os.Getenv("AWS_LAMBDA_RUNTIME_API") + "/2018-06-01/runtime/"
@@ -64,6 +65,16 @@ func main() {
 			fmt.Println(post("invocation/"+id+"/response", `"answered"`))
 			os.Exit(7)
 		default:
+			if path, ok := strings.CutPrefix(strings.Trim(string(event), `"`), "extension "); ok {
+				w, err := http.Post("http://"+os.Getenv("AWS_LAMBDA_RUNTIME_API")+"/"+path, "application/json", strings.NewReader("{}"))
+				if err != nil {
+					panic(err)
+				}
+				text, _ := io.ReadAll(w.Body)
+				w.Body.Close()
+				post("invocation/"+id+"/response", fmt.Sprintf(`{"status":"%d","body":%s}`, w.StatusCode, text))
+				continue
+			}
 			post("invocation/"+id+"/response", string(event))
 		}
 	}

@@ -1,7 +1,8 @@
 // Command modelserver is a model container for the endpoint's tests. The file
 // behaviour in its model folder says what it does: good answers, dead never
-// starts, mute fails every request, flaky every second one, odd answers what no
-// model server answers, strict refuses.
+// starts, hung never gets healthy, mute fails every request, flaky every second
+// one, once only its fifth, odd answers what no model server answers, strict
+// refuses.
 package main
 
 import (
@@ -24,11 +25,15 @@ func main() {
 		os.Exit(3)
 	}
 	var requests atomic.Int64
-	http.HandleFunc("GET /ping", func(http.ResponseWriter, *http.Request) {})
+	http.HandleFunc("GET /ping", func(w http.ResponseWriter, _ *http.Request) {
+		if behaviour == "hung" {
+			http.Error(w, "still loading", http.StatusServiceUnavailable)
+		}
+	})
 	http.HandleFunc("POST /invocations", func(w http.ResponseWriter, r *http.Request) {
 		n := requests.Add(1)
 		switch {
-		case behaviour == "mute", behaviour == "flaky" && n%2 == 0:
+		case behaviour == "mute", behaviour == "flaky" && n%2 == 0, behaviour == "once" && n == 5:
 			http.Error(w, `{"error":"broken"}`, http.StatusInternalServerError)
 		case behaviour == "strict":
 			http.Error(w, `{"error":"feature age is missing"}`, http.StatusBadRequest)

@@ -1,0 +1,121 @@
+package command
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sluice-ml/sluice/shared/contract"
+	"github.com/sluice-ml/sluice/shared/dataset"
+	"github.com/sluice-ml/sluice/shared/fault"
+	"github.com/sluice-ml/sluice/shared/upload"
+)
+
+// addedView is what an add did.
+type addedView struct {
+	upload.Result
+	Commit *commitView `json:"commit,omitempty"` // none of a dry run
+}
+
+func dataAdd(s *settings) *cobra.Command {
+	var note about
+	var prefix, base string
+	var keep, dry, despite bool
+	c := &cobra.Command{
+		Use: "add MODEL BRANCH FOLDER", Short: "Upload a folder's new and changed files to the lake and commit them",
+		Long: `Upload a folder's new and changed files to the lake and commit them: the branch
+then holds, below the prefix, what the folder holds. Files whose size and time a
+journal in the folder (` + upload.JournalName + `) knows are not read; others are
+compared by checksum. With --dry-run it only tells what would change: it reads
+files of unknown time, and uploads and commits nothing.
+
+The upload is of a folder's files as they are: a file that is written meanwhile
+is an error. What was uploaded before an error is not uploaded again.`,
+		Example: "  sluice data add adult main ./train --prefix raw/adult/train/ -m 'november'",
+		Args:    exactly(3),
+		RunE: func(c *cobra.Command, args []string) error {
+			client, repository, err := s.open(c, args)
+			if err != nil {
+				return err
+			}
+			if prefix == "" {
+				prefix = contract.RawPrefix(args[0])
+			}
+			if !strings.HasSuffix(prefix, "/") {
+				return usageError{fmt.Errorf(`--prefix %q: want one that ends in "/"`, prefix)}
+			}
+			metadata, err := note.metadata()
+			if err != nil {
+				return err
+			}
+			held, err := heldBy(c, repository, args[1], base, prefix)
+			if err != nil {
+				return err
+			}
+			result, err := upload.Run(c.Context(), client.LakeSink(), upload.Request{Folder: args[2], Prefix: prefix, Held: held, Keep: keep, DryRun: dry, Now: time.Now,
+				Parallel: func(what string, count int, do func(context.Context, int) error) error {
+					return s.parallel(c, what, count, do)
+				}})
+			if err != nil {
+				return err
+			}
+			view := addedView{Result: result}
+			if !dry {
+				if !despite {
+					if err := safeFromRules(c, client, result.Changes.Puts); err != nil {
+						return err
+					}
+				}
+				made, err := repository.Commit(c.Context(), dataset.Request{Branch: args[1], Base: base, Changes: result.Changes, Message: note.message,
+					Author: note.author, Time: time.Now(), Metadata: metadata})
+				if err != nil {
+					return err
+				}
+				head := viewOf(made)
+				view.Commit = &head
+			}
+			return s.print(c, view, func(w io.Writer) { printAdded(w, view) })
+		},
+	}
+	f := c.Flags()
+	f.StringVar(&prefix, "prefix", "", "where in the lake the folder's files go (default: the model's raw prefix)")
+	f.StringVar(&base, "base", "", "the REF a new branch starts at (default: an empty dataset)")
+	f.BoolVar(&keep, "keep", false, "keep what the branch holds there and the folder does not")
+	f.BoolVar(&dry, "dry-run", false, "only tell what would change")
+	f.BoolVar(&despite, "despite-lifecycle", false, "pin also what a lifecycle rule of the lake would delete")
+	note.flags(c)
+	return c
+}
+
+// heldBy is what a branch holds below a prefix; nothing, when it does not exist
+// and has no base.
+func heldBy(c *cobra.Command, repository *dataset.Repository, branch, base, prefix string) (map[string]dataset.Entry, error) {
+	held, from := map[string]dataset.Entry{}, base
+	switch head, err := repository.Head(c.Context(), branch); {
+	case err == nil:
+		from = head.ID
+	case !fault.Is(err, fault.NotFound):
+		return nil, err
+	case base == "":
+		return held, nil
+	}
+	for e, err := range repository.Each(c.Context(), from, prefix) {
+		if err != nil {
+			return nil, err
+		}
+		held[e.Key] = e
+	}
+	return held, nil
+}
+
+func printAdded(w io.Writer, v addedView) {
+	fmt.Fprintf(w, "files\t%d: %d added, %d changed, %d removed, %d unchanged\nread\t%d\nuploaded\t%d files, %d bytes\n",
+		v.Files, v.Added, v.Changed, v.Removed, v.Unchanged, v.Read, v.Uploaded, v.Bytes)
+	if v.Commit != nil {
+		printCommit(w, *v.Commit)
+	}
+}

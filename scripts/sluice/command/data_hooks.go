@@ -1,0 +1,183 @@
+package command
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/goccy/go-yaml"
+	"github.com/spf13/cobra"
+
+	"github.com/sluice-ml/sluice/shared/dataset"
+)
+
+const hooksLong = `Hooks judge a commit before a branch moves to it, and can refuse. A hook is a
+Lambda function, which gets the dataset, the branch, base and head, a summary of
+the diff and where the full changeset lies, and answers {"allow": true} or
+{"allow": false, "reason": "…"}; or a gate that is built in: data_quality.
+
+They are asked by every writer: this command, ingest and validate. There is no
+flag to pass by them. A hook that gives no answer refuses, unless it is set with
+--on-error allow.`
+
+func dataHooks(s *settings) *cobra.Command {
+	list := &cobra.Command{
+		Use: "list MODEL", Short: "List the hooks in the order in which they are asked", Args: exactly(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			_, repository, err := s.open(c, args)
+			if err != nil {
+				return err
+			}
+			hooks, err := repository.HookList(c.Context())
+			if err != nil {
+				return err
+			}
+			return s.print(c, hooks, func(w io.Writer) { printHooks(w, hooks) })
+		},
+	}
+	remove := &cobra.Command{
+		Use: "remove MODEL HOOK", Short: "Take a hook away", Args: exactly(2),
+		RunE: func(c *cobra.Command, args []string) error {
+			_, repository, err := s.open(c, args)
+			if err != nil {
+				return err
+			}
+			if err := repository.RemoveHook(c.Context(), args[1]); err != nil {
+				return err
+			}
+			return s.print(c, struct {
+				Name string `json:"name"`
+			}{args[1]}, func(w io.Writer) { fmt.Fprintf(w, "removed hook %s\n", args[1]) })
+		},
+	}
+	c := group("hooks", "Functions and gates that can refuse a commit or a merge", list, hooksSet(s), remove)
+	c.Long = hooksLong
+	return c
+}
+
+func printHooks(w io.Writer, hooks []dataset.HookSpec) {
+	fmt.Fprintln(w, "HOOK\tON\tBRANCHES\tASKS\tTIME LIMIT\tAN ERROR")
+	for _, h := range hooks {
+		branches, target, onError := "all", "function "+h.Lambda, "refuses"
+		if len(h.Branches) > 0 {
+			branches = strings.Join(h.Branches, " ")
+		}
+		if h.Gate != "" {
+			target = "gate " + h.Gate
+		}
+		if h.OnError == dataset.ErrorAllows {
+			onError = "passes"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", h.Name, strings.Join(h.On, " "), branches, target, h.Timeout(), onError)
+	}
+}
+
+func hooksSet(s *settings) *cobra.Command {
+	var h dataset.HookSpec
+	var file string
+	var limit time.Duration
+	c := &cobra.Command{
+		Use: "set MODEL [HOOK]", Short: "Add a hook, or change what the flags name of one that is there",
+		Long: hooksLong + `
+
+With --file it takes the hooks of a YAML or JSON file instead:
+  hooks:
+    - {name: quality, on: [pre-merge], branches: [main], gate: data_quality}
+    - {name: owners, on: [pre-commit, pre-merge], lambda: sluice-production-hook-owners, timeout_seconds: 60}`,
+		Args: between(1, 2),
+		RunE: func(c *cobra.Command, args []string) error {
+			if (file == "") == (len(args) == 1) {
+				return usageError{errors.New("want the HOOK's name, or --file")}
+			}
+			_, repository, err := s.open(c, args)
+			if err != nil {
+				return err
+			}
+			var hooks []dataset.HookSpec
+			if file != "" {
+				if hooks, err = readHooks(c.InOrStdin(), file); err != nil {
+					return err
+				}
+			} else {
+				if limit%time.Second != 0 {
+					return usageError{fmt.Errorf("--timeout %s: want whole seconds", limit)}
+				}
+				h.Name, h.TimeoutSeconds = args[1], int(limit/time.Second)
+				known, err := repository.HookList(c.Context())
+				if err != nil {
+					return err
+				}
+				hooks = []dataset.HookSpec{changed(c, known, h)}
+			}
+			if err := repository.SetHooks(c.Context(), hooks...); err != nil {
+				return err
+			}
+			all, err := repository.HookList(c.Context())
+			if err != nil {
+				return err
+			}
+			return s.print(c, all, func(w io.Writer) {
+				printHooks(w, all)
+				for _, set := range hooks {
+					if mine := "sluice-" + s.environment + "-hook-"; set.Lambda != "" && !strings.Contains(set.Lambda, mine) {
+						fmt.Fprintf(w, "\n%s: let ingest's and validate's roles invoke %s; the stack does so for functions called %s*\n", set.Name, set.Lambda, mine)
+					}
+				}
+			})
+		},
+	}
+	f := c.Flags()
+	f.StringSliceVar(&h.On, "on", []string{dataset.PreMerge}, "pre-commit, pre-merge, or both")
+	f.StringArrayVar(&h.Branches, "branch", nil, "a glob of the branches that it guards, e.g. main or release/*; repeat (default: all)")
+	f.StringVar(&h.Lambda, "lambda", "", "the function's name or ARN")
+	f.StringVar(&h.Gate, "gate", "", "a gate that is built in: data_quality")
+	f.DurationVar(&limit, "timeout", 30*time.Second, "how long it may take, at most 15m")
+	f.StringVar(&h.OnError, "on-error", dataset.ErrorRefuses, "what no answer counts as: refuse or allow")
+	f.StringVar(&file, "file", "", "a YAML or JSON file of hooks; - is the standard input")
+	return c
+}
+
+// changed is a hook as it stands with what the flags name; as the flags say when
+// it is new.
+func changed(c *cobra.Command, known []dataset.HookSpec, h dataset.HookSpec) dataset.HookSpec {
+	at := slices.IndexFunc(known, func(old dataset.HookSpec) bool { return old.Name == h.Name })
+	if at < 0 {
+		return h
+	}
+	next, given := known[at], c.Flags().Changed
+	if given("on") {
+		next.On = h.On
+	}
+	if given("branch") {
+		next.Branches = h.Branches
+	}
+	if given("lambda") || given("gate") {
+		next.Lambda, next.Gate = h.Lambda, h.Gate
+	}
+	if given("timeout") {
+		next.TimeoutSeconds = h.TimeoutSeconds
+	}
+	if given("on-error") {
+		next.OnError = h.OnError
+	}
+	return next
+}
+
+func readHooks(stdin io.Reader, name string) ([]dataset.HookSpec, error) {
+	text, err := readAll(stdin, name)
+	if err != nil {
+		return nil, err
+	}
+	asJSON, err := yaml.YAMLToJSON(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	hooks, err := dataset.ParseHooks(asJSON)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return hooks, nil
+}

@@ -1,0 +1,25 @@
+package trainconfig
+
+import (
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// TestReadmeShowsEveryDeploymentField: what the README shows as all of
+// deployment is valid, and is all of it.
+func TestReadmeShowsEveryDeploymentField(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	_, block, found := strings.Cut(string(readme), "```yaml\ndeployment:\n")
+	require.True(t, found)
+	block, _, _ = strings.Cut(block, "```")
+	_, err = Parse("README.md", []byte("experiment: {name: m}\ndata: {target: y}\ndeployment:\n"+block))
+	require.NoError(t, err)
+	for _, key := range []string{"strategy", "steps", "bake", "min_requests", "warm_up", "limits", "max_failures", "deadline", "step_deadline", "on_deadline",
+		"approve_at", "hold_deadline", "freeze", "observe", "dry_run", "analysis", "rollback"} {
+		require.Contains(t, block, key)
+	}
+}
