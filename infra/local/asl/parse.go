@@ -47,7 +47,9 @@ func Parse(definition []byte, check func(TaskDefinition) error) (*Machine, error
 
 func (p *parser) machine(m *Machine, f *fields) {
 	m.Comment = f.text("Comment")
-	f.take("Version")
+	if f.has("Version") && f.text("Version") != "1.0" {
+		f.report("Version", "Value is not one of [1.0]")
+	}
 	m.TimeoutSeconds = f.integer("TimeoutSeconds", 0, 1, maxSeconds)
 	m.Language = f.language(JSONPath)
 	m.branch = p.branch(f, m.Language, nil)

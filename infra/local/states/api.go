@@ -89,6 +89,9 @@ type page struct {
 
 // paged cuts a page out of a list; the token is the position of the next one.
 func paged[T any](all []T, p page, most int) ([]T, string, error) {
+	if err := p.check(); err != nil {
+		return nil, "", err
+	}
 	from := 0
 	if p.NextToken != "" {
 		n, err := strconv.Atoi(p.NextToken)
@@ -261,6 +264,9 @@ func (in listInput) wants(d Description) bool {
 }
 
 func (s *Service) listExecutions(_ context.Context, in listInput) (any, error) {
+	if err := in.check(); err != nil {
+		return nil, err
+	}
 	if in.MapRunArn != "" {
 		return s.listChildren(in)
 	}

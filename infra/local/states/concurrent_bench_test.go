@@ -83,7 +83,7 @@ func crowdOnce(b *testing.B) {
 }
 
 func createMachine(b *testing.B, s *states.Service, definition string) string {
-	body, err := json.Marshal(map[string]any{"name": "m", "definition": definition})
+	body, err := json.Marshal(map[string]any{"name": "m", "definition": definition, "roleArn": role})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -10,6 +10,8 @@ import (
 	"github.com/sluice-ml/sluice/infra/local/states"
 )
 
+const role = "arn:aws:iam::111111111111:role/role"
+
 // open opens a service that is closed when the test ends.
 func open(t *testing.T, o states.Options) *states.Service {
 	t.Helper()
@@ -47,6 +49,6 @@ func call(t *testing.T, s *states.Service, operation string, in any, status int)
 // create makes a state machine and gives its ARN.
 func create(t *testing.T, s *states.Service, name, definition string) string {
 	t.Helper()
-	out := call(t, s, "CreateStateMachine", map[string]any{"name": name, "definition": definition, "roleArn": "arn:aws:iam::111111111111:role/role"}, http.StatusOK)
+	out := call(t, s, "CreateStateMachine", map[string]any{"name": name, "definition": definition, "roleArn": role}, http.StatusOK)
 	return out["stateMachineArn"].(string)
 }

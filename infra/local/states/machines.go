@@ -33,12 +33,18 @@ func (s *Service) put(m machine) (machine, error) {
 	if !nameIsValid(m.Name) {
 		return m, wire.Errorf("InvalidName", "Invalid Name: '%s'", m.Name)
 	}
+	if err := isLogging(m.Logging); err != nil {
+		return m, err
+	}
 	parsed, err := asl.Parse([]byte(m.Definition), s.checkTask)
 	if err != nil {
 		return m, wire.Errorf("InvalidDefinition", "%s", err.Error())
 	}
 	if parsed.UsesObjects() && s.options.Objects == nil {
 		return m, wire.Errorf("InvalidDefinition", "this local stack has no S3 for the definition's ItemReader or ResultWriter")
+	}
+	if err := isRole(m.RoleARN); err != nil {
+		return m, err
 	}
 	if old, ok := s.table[m.Name]; ok && !old.Deleting {
 		m.Created = old.Created
@@ -61,6 +67,9 @@ func (s *Service) keep(m machine) error {
 func (s *Service) machineAt(arn string) (machine, error) {
 	m, ok := s.table[arn[strings.LastIndexByte(arn, ':')+1:]]
 	if !ok || s.machineARN(m.Name) != arn {
+		if err := isARN(arn, "stateMachine"); err != nil {
+			return m, err
+		}
 		return m, wire.Errorf("StateMachineDoesNotExist", "State Machine Does Not Exist: '%s'", arn)
 	}
 	return m, nil
@@ -120,7 +129,7 @@ func (s *Service) deleteStateMachine(_ context.Context, in machineInput) (any, e
 	defer s.mu.Unlock()
 	m, err := s.machineAt(in.StateMachineArn)
 	if err != nil {
-		return struct{}{}, nil //nolint:nilerr // AWS answers so
+		return struct{}{}, isARN(in.StateMachineArn, "stateMachine")
 	}
 	m.Deleting = true
 	if err := s.keep(m); err != nil {

@@ -29,9 +29,9 @@ func TestUpdateStateMachine(t *testing.T) {
 			t.Fatal(err)
 		}
 		time.Sleep(time.Second)
-		updated := call(t, s, "UpdateStateMachine", in{"stateMachineArn": arn, "definition": jsonata(`"A":{"Type":"Succeed","Output":"new"}`), "roleArn": "arn:new"}, http.StatusOK)
+		updated := call(t, s, "UpdateStateMachine", in{"stateMachineArn": arn, "definition": jsonata(`"A":{"Type":"Succeed","Output":"new"}`), "roleArn": "arn:aws:iam::111111111111:role/new"}, http.StatusOK)
 		described := call(t, s, "DescribeStateMachine", in{"stateMachineArn": arn}, http.StatusOK)
-		if updated["updateDate"] == nil || described["revisionId"] != updated["revisionId"] || described["roleArn"] != "arn:new" || described["creationDate"] == updated["updateDate"] {
+		if updated["updateDate"] == nil || described["revisionId"] != updated["revisionId"] || described["roleArn"] != "arn:aws:iam::111111111111:role/new" || described["creationDate"] == updated["updateDate"] {
 			t.Errorf("updated %v, described %v", updated, described)
 		}
 		was := call(t, s, "DescribeStateMachineForExecution", in{"executionArn": running.ARN}, http.StatusOK)
@@ -75,7 +75,7 @@ func TestDeleteStateMachine(t *testing.T) {
 			if out := call(t, s, "DescribeStateMachine", in{"stateMachineArn": arn}, http.StatusOK); out["status"] != "DELETING" {
 				t.Errorf("described %v", out)
 			}
-			for operation, request := range map[string]in{"StartExecution": {"stateMachineArn": arn}, "UpdateStateMachine": {"stateMachineArn": arn, "roleArn": "r"}, "CreateStateMachine": {"name": "m", "definition": waits}} {
+			for operation, request := range map[string]in{"StartExecution": {"stateMachineArn": arn}, "UpdateStateMachine": {"stateMachineArn": arn, "roleArn": "arn:aws:iam::111111111111:role/r"}, "CreateStateMachine": {"name": "m", "definition": waits}} {
 				if out := call(t, s, operation, request, http.StatusBadRequest); out["__type"] != "StateMachineDeleting" {
 					t.Errorf("%s: %v", operation, out)
 				}
@@ -106,7 +106,7 @@ func TestDeleteStateMachine(t *testing.T) {
 func TestTags(t *testing.T) {
 	dir := t.TempDir()
 	s := open(t, states.Options{Dir: dir})
-	created := call(t, s, "CreateStateMachine", in{"name": "m", "definition": waits, "roleArn": "r", "tags": []in{{"key": "a", "value": "1"}}}, http.StatusOK)
+	created := call(t, s, "CreateStateMachine", in{"name": "m", "definition": waits, "roleArn": "arn:aws:iam::111111111111:role/r", "tags": []in{{"key": "a", "value": "1"}}}, http.StatusOK)
 	arn := created["stateMachineArn"].(string)
 	call(t, s, "TagResource", in{"resourceArn": arn, "tags": []in{{"key": "a", "value": "2"}, {"key": "b", "value": "3"}, {"key": "c", "value": "4"}}}, http.StatusOK)
 	call(t, s, "UntagResource", in{"resourceArn": arn, "tagKeys": []string{"c", "none"}}, http.StatusOK)

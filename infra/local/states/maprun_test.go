@@ -179,7 +179,7 @@ func TestMapRunErrors(t *testing.T) {
 				t.Errorf("%s %v: %v, want %s", c.operation, c.in, got, c.code)
 			}
 		}
-		refused := call(t, s, "CreateStateMachine", map[string]any{"name": "r", "roleArn": "r", "definition": mapped(
+		refused := call(t, s, "CreateStateMachine", map[string]any{"name": "r", "roleArn": role, "definition": mapped(
 			`"ItemReader":{"Resource":"arn:aws:states:::s3:listObjectsV2","Arguments":{"Bucket":"b"}}`, "STANDARD")}, http.StatusBadRequest)
 		if refused["__type"] != "InvalidDefinition" || !strings.Contains(refused["message"].(string), "no S3") {
 			t.Errorf("without S3: %v", refused)
@@ -476,7 +476,7 @@ func BenchmarkDistributedMap(b *testing.B) {
 	defer s.Close()
 	definition := jsonata(`"A":{"Type":"Map","Items":"{% [1..10000] %}","End":true,"Output":"{% $count($states.result) %}","ItemProcessor":{"ProcessorConfig":{"Mode":"DISTRIBUTED","ExecutionType":"STANDARD"},"StartAt":"P","States":{
 		"P":{"Type":"Pass","Output":{"n":"{% $states.input %}"},"Next":"Q"},"Q":{"Type":"Succeed","Output":"{% $states.input.n * 2 %}"}}}}`)
-	body, err := json.Marshal(map[string]any{"name": "m", "definition": definition})
+	body, err := json.Marshal(map[string]any{"name": "m", "definition": definition, "roleArn": role})
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -23,7 +23,7 @@ func TestGoSDK(t *testing.T) {
 		Credentials: aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			return aws.Credentials{AccessKeyID: "local", SecretAccessKey: "local"}, nil
 		})})
-	machine, err := client.CreateStateMachine(t.Context(), &sfn.CreateStateMachineInput{Name: aws.String("m"), RoleArn: aws.String("arn:role"),
+	machine, err := client.CreateStateMachine(t.Context(), &sfn.CreateStateMachineInput{Name: aws.String("m"), RoleArn: aws.String("arn:aws:iam::111111111111:role/role"),
 		Definition: aws.String(jsonata(`"A":{"Type":"Map","Items":[1,2],"ItemProcessor":{"StartAt":"B","States":{"B":{"Type":"Pass","Assign":{"v":"{% $states.input %}"},"End":true}}},"End":true}`))})
 	if err != nil {
 		t.Fatal(err)
@@ -52,7 +52,7 @@ func TestGoSDK(t *testing.T) {
 		events[3].MapIterationStartedEventDetails.Index != 0 || events[13].ExecutionSucceededEventDetails == nil {
 		t.Errorf("%d events: %+v", len(events), events)
 	}
-	_, err = client.DescribeExecution(t.Context(), &sfn.DescribeExecutionInput{ExecutionArn: aws.String("arn:none")})
+	_, err = client.DescribeExecution(t.Context(), &sfn.DescribeExecutionInput{ExecutionArn: aws.String("arn:aws:states:us-east-1:111111111111:execution:m:none")})
 	if _, ok := errors.AsType[*types.ExecutionDoesNotExist](err); !ok {
 		t.Errorf("got %v", err)
 	}

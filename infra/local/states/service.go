@@ -232,6 +232,9 @@ func (s *Service) find(arn string) (*execution, error) {
 	defer s.mu.Unlock()
 	e, ok := s.executions[arn]
 	if !ok {
+		if err := isARN(arn, "execution"); err != nil {
+			return nil, err
+		}
 		return nil, wire.Errorf("ExecutionDoesNotExist", "Execution Does Not Exist: '%s'", arn)
 	}
 	return e, nil

@@ -108,18 +108,28 @@ func TestAPIErrors(t *testing.T) {
 		{"StartExecution", map[string]any{"stateMachineArn": arn, "input": ""}, "InvalidExecutionInput"},
 		{"StartExecution", map[string]any{"stateMachineArn": arn, "name": "a/b"}, "InvalidName"},
 		{"StartExecution", map[string]any{"stateMachineArn": arn, "input": `"` + strings.Repeat("x", asl.MaxPayload) + `"`}, "ValidationException"},
-		{"DescribeExecution", map[string]any{"executionArn": "arn:none"}, "ExecutionDoesNotExist"},
-		{"GetExecutionHistory", map[string]any{"executionArn": "arn:none"}, "ExecutionDoesNotExist"},
+		{"DescribeExecution", map[string]any{"executionArn": "arn:none"}, "InvalidArn"},
+		{"GetExecutionHistory", map[string]any{"executionArn": "none"}, "InvalidArn"},
 		{"ListExecutions", map[string]any{"stateMachineArn": arn, "nextToken": "x"}, "InvalidToken"},
 		{"SendTaskSuccess", map[string]any{"taskToken": "none", "output": "{}"}, "InvalidToken"},
 		{"SendTaskSuccess", map[string]any{"taskToken": strings.Repeat("A", 43), "output": "{}"}, "TaskTimedOut"},
 		{"SendTaskSuccess", map[string]any{"taskToken": "none", "output": "{"}, "InvalidOutput"},
-		{"RedriveExecution", map[string]any{"executionArn": arn}, "ExecutionDoesNotExist"},
+		{"RedriveExecution", map[string]any{"executionArn": arn}, "InvalidArn"},
 		{"UpdateStateMachine", map[string]any{"stateMachineArn": arn}, "MissingRequiredParameter"},
 		{"UpdateStateMachine", map[string]any{"stateMachineArn": arn, "definition": "{}"}, "InvalidDefinition"},
 		{"UpdateStateMachine", map[string]any{"stateMachineArn": arn + "x", "definition": "{}"}, "StateMachineDoesNotExist"},
 		{"ListTagsForResource", map[string]any{"resourceArn": arn + "x"}, "ResourceNotFound"},
-		{"DescribeStateMachineForExecution", map[string]any{"executionArn": arn}, "ExecutionDoesNotExist"},
+		{"DescribeStateMachineForExecution", map[string]any{"executionArn": strings.Replace(arn, "stateMachine", "execution", 1) + ":none"}, "ExecutionDoesNotExist"},
+		{"CreateStateMachine", map[string]any{"name": "r", "definition": waits, "roleArn": "arn:role"}, "InvalidArn"},
+		{"CreateStateMachine", map[string]any{"name": "r", "definition": waits, "roleArn": role, "loggingConfiguration": map[string]any{"level": "ALL"}}, "InvalidLoggingConfiguration"},
+		{"CreateStateMachine", map[string]any{"name": "r", "definition": waits, "roleArn": role, "loggingConfiguration": map[string]any{"level": "LOUD"}}, "ValidationException"},
+		{"UpdateStateMachine", map[string]any{"stateMachineArn": arn, "roleArn": "r"}, "InvalidArn"},
+		{"DescribeStateMachine", map[string]any{"stateMachineArn": "m"}, "InvalidArn"},
+		{"DeleteStateMachine", map[string]any{"stateMachineArn": "m"}, "InvalidArn"},
+		{"ListExecutions", map[string]any{"stateMachineArn": arn, "statusFilter": "DONE"}, "ValidationException"},
+		{"ListExecutions", map[string]any{"stateMachineArn": arn, "redriveFilter": "YES"}, "ValidationException"},
+		{"ListExecutions", map[string]any{"stateMachineArn": arn, "maxResults": -1}, "ValidationException"},
+		{"ListStateMachines", map[string]any{"maxResults": 1001}, "ValidationException"},
 		{"StartSyncExecution", map[string]any{"stateMachineArn": arn}, "UnknownOperationException"},
 	} {
 		if out := call(t, s, c.operation, c.in, http.StatusBadRequest); out["__type"] != c.code {
@@ -382,8 +392,8 @@ func TestCreator(t *testing.T) {
 	makeIt := func(properties string) (assembly.Created, error) {
 		return s.Creator(fetch)(t.Context(), assembly.Resource{LogicalID: "Lifecycle", Type: states.ResourceType, Properties: json.RawMessage(properties)})
 	}
-	made, err := makeIt(`{"StateMachineName":"sluice-staging-lifecycle","RoleArn":"arn:role","StateMachineType":"STANDARD","DefinitionS3Location":{"Bucket":"assets","Key":"definition.json"},
-		"DefinitionSubstitutions":{"Table":"lake"},"LoggingConfiguration":{"Level":"ALL","IncludeExecutionData":true,"Destinations":[{"CloudWatchLogsLogGroup":{"LogGroupArn":"g"}}]},
+	made, err := makeIt(`{"StateMachineName":"sluice-staging-lifecycle","RoleArn":"arn:aws:iam::111111111111:role/role","StateMachineType":"STANDARD","DefinitionS3Location":{"Bucket":"assets","Key":"definition.json"},
+		"DefinitionSubstitutions":{"Table":"lake"},"LoggingConfiguration":{"Level":"ALL","IncludeExecutionData":true,"Destinations":[{"CloudWatchLogsLogGroup":{"LogGroupArn":"arn:aws:logs:us-east-1:111111111111:log-group:g:*"}}]},
 		"TracingConfiguration":{"Enabled":true},"Tags":[{"Key":"a","Value":"b"}]}`)
 	arn := "arn:aws:states:us-east-1:111111111111:stateMachine:sluice-staging-lifecycle"
 	if err != nil || made.Ref != arn || made.Attributes["Arn"] != arn || made.Attributes["Name"] != "sluice-staging-lifecycle" {
@@ -393,7 +403,7 @@ func TestCreator(t *testing.T) {
 	if !strings.Contains(described["definition"].(string), `"lake ${Other}"`) || described["loggingConfiguration"].(map[string]any)["level"] != "ALL" {
 		t.Errorf("%v", described)
 	}
-	if made, err = makeIt(`{"DefinitionString":"{\"StartAt\":\"A\",\"States\":{\"A\":{\"Type\":\"Succeed\"}}}","RoleArn":"r"}`); err != nil || !strings.HasSuffix(made.Ref, ":Lifecycle") {
+	if made, err = makeIt(`{"DefinitionString":"{\"StartAt\":\"A\",\"States\":{\"A\":{\"Type\":\"Succeed\"}}}","RoleArn":"` + role + `"}`); err != nil || !strings.HasSuffix(made.Ref, ":Lifecycle") {
 		t.Errorf("%+v %v", made, err)
 	}
 	for properties, why := range map[string]string{
