@@ -88,7 +88,7 @@ func TestHooksAndRulesGuardTheData(t *testing.T) {
 	} {
 		put(name, name+".csv", "--base", "main")
 		got := data("merge", "shop", "main", name)
-		require.Equal(t, 1, got.code)
+		require.Equal(t, 1, got.code, "%s: %s%s", name, got.stdout, got.stderr)
 		require.Contains(t, got.stderr, "move branch main: hook owners")
 		require.Contains(t, got.stderr, want)
 		if name == "refused" {
