@@ -63,7 +63,7 @@ func NewEngine(o Options) *Engine {
 		o.Partition = "aws"
 	}
 	e := &Engine{Options: o, random: newRandom(o.Random)}
-	e.evaluator = newEvaluator(e.random)
+	e.evaluator = newEvaluator(e.random, o.Clock)
 	return e
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"regexp"
 	"slices"
@@ -19,6 +20,7 @@ type jsonata struct {
 	references []string // names after $ that may be variables
 	states     bool     // reads $states
 	context    bool     // may read $states.context
+	time       bool     // may call $now or $millis
 }
 
 const (
@@ -63,6 +65,7 @@ func parseJSONata(source string) (out *jsonata, err error) {
 		if name == "states" {
 			out.states = true
 		} else {
+			out.time = out.time || name == "now" || name == "millis"
 			out.references = append(out.references, name)
 		}
 	}
@@ -149,10 +152,15 @@ type evaluator struct {
 	eval func(ctx context.Context, e *jsonata, b bindings) (any, error)
 }
 
-func newEvaluator(r *random) *evaluator {
-	root := gnata.NewCustomEnv(awsFunctions(r))
-	scope := scopeOf(root)
+func newEvaluator(r *random, clock Clock) *evaluator {
+	timeless := scopeOf(gnata.NewCustomEnv(awsFunctions(r)))
 	return &evaluator{eval: func(ctx context.Context, e *jsonata, b bindings) (any, error) {
+		scope := timeless
+		if e.time {
+			functions := awsFunctions(r)
+			maps.Copy(functions, timeFunctions(clock.Now()))
+			scope = scopeOf(gnata.NewCustomEnv(functions))
+		}
 		env := scope.Clone()
 		if b.states != nil {
 			env.Bind("states", b.states)
