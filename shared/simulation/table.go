@@ -7,9 +7,24 @@ import (
 	"time"
 )
 
-// Markdown shows the results as tables.
+// heading says what the tables are and how they are made.
+const heading = `# How rollout rules compare, by simulation
+
+Rollouts over made-up traffic in virtual time, by the machine that decides real ones
+(shared/rollout) and by the rules that others use. Written by
+
+    sluice rollout simulate --study --seed %d > shared/simulation/STUDY.md
+
+The same seed gives the same numbers on any machine. What a scene, an effect and a bad
+answer are, the documentation of package simulation says. Requests fail independently
+of each other here; real services fail in bursts, which is harder for every rule.
+
+`
+
+// Markdown shows the results as a document of tables.
 func (r Results) Markdown() string {
 	var b strings.Builder
+	fmt.Fprintf(&b, heading, r.Study.Seed)
 	b.WriteString("## The rules\n\n| rule | what it is |\n|---|---|\n")
 	for _, rule := range r.Study.Rules {
 		fmt.Fprintf(&b, "| %s | %s |\n", rule.Name, rule.About)
