@@ -112,6 +112,16 @@ func Unverified(encoded []byte) (Decision, error) {
 	return e.decision()
 }
 
+// SignedBy is the id of the key that an envelope claims signed it, "" when it has
+// no signature; to show, never to believe.
+func SignedBy(encoded []byte) string {
+	e, err := parse(encoded)
+	if err != nil || len(e.Signatures) == 0 {
+		return ""
+	}
+	return e.Signatures[0].KeyID
+}
+
 func parse(encoded []byte) (Envelope, error) {
 	var e Envelope
 	if err := json.Unmarshal(encoded, &e); err != nil {
