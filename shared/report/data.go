@@ -111,8 +111,8 @@ func columnOf(c *profile.Column, target string) columnRow {
 		row.Kind = "empty"
 	}
 	if c.Kind == "number" {
-		row.Typical = number(c.Moments.Mean) + " ± " + number(math.Sqrt(c.Moments.Variance()))
-		row.Range = number(c.Moments.Min) + " to " + number(c.Moments.Max)
+		row.Typical = rounded(c.Moments.Mean) + " ± " + rounded(math.Sqrt(c.Moments.Variance()))
+		row.Range = rounded(c.Moments.Min) + " to " + rounded(c.Moments.Max)
 		row.Shape = spark(numberShape(c))
 		return row
 	}

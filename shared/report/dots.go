@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"html"
 	"html/template"
+	"math"
 	"strconv"
 	"strings"
 
@@ -48,11 +49,24 @@ type estimate struct {
 	class            string // "" is the candidate's
 	point            bool   // the value decides, not the interval
 	confidence       float64
+	reference        float64 // of all rows, drawn beside it; 0 is none
 }
 
 func estimateOf(m gate.Measurement, point bool) estimate {
-	return estimate{label: m.Group, value: m.Value, low: m.Low, high: m.High, limit: m.Limit, wants: m.Wants, n: m.N,
+	return estimate{label: groupLabel(m.Group), value: m.Value, low: m.Low, high: m.High, limit: m.Limit, wants: m.Wants, n: m.N,
 		verdict: m.Verdict, point: point || m.Confidence == 0, confidence: m.Confidence}
+}
+
+// groupLabel names an attribute once where two of its groups are compared:
+// "sex=Female and sex=Male" is "sex: Female and Male".
+func groupLabel(group string) string {
+	first, second, two := strings.Cut(group, " and ")
+	name, a, ok1 := strings.Cut(first, "=")
+	other, b, ok2 := strings.Cut(second, "=")
+	if !two || !ok1 || !ok2 || name != other || strings.Contains(group, " & ") {
+		return group
+	}
+	return name + ": " + a + " and " + b
 }
 
 func (e estimate) interval(format func(float64) string) string {
@@ -145,6 +159,9 @@ func (e estimate) draw(s scale) template.HTML {
 		}
 		fmt.Fprintf(&b, `<rect class="right" x="%s" width="%s" y="4" height="14"/><line class="limit" x1="%[3]s" x2="%[3]s" y1="0" y2="22"/>`, pc(x), pc(width), pc(at))
 	}
+	if e.reference != 0 && finite(e.reference) {
+		fmt.Fprintf(&b, `<line class="overall" x1="%[1]s" x2="%[1]s" y1="0" y2="22"/>`, pc(s.at(e.reference)))
+	}
 	fmt.Fprintf(&b, `<g class="%s">`, strings.TrimSpace("candidate "+html.EscapeString(e.class)))
 	if finite(e.low) && finite(e.high) && e.high > e.low {
 		fmt.Fprintf(&b, `<line class="whisker" x1="%s" x2="%s" y1="11" y2="11"/>`, pc(s.at(e.low)), pc(s.at(e.high)))
@@ -157,7 +174,7 @@ func (e estimate) draw(s scale) template.HTML {
 func axis(s scale, format func(float64) string) template.HTML {
 	var b strings.Builder
 	fmt.Fprint(&b, `<svg class="dot" aria-hidden="true">`)
-	ticks := s.ticks(4)
+	ticks := s.ticks(3)
 	for i, t := range tickText(ticks, format) {
 		anchor := "middle"
 		if at := s.at(ticks[i]); at > 92 {
@@ -175,12 +192,17 @@ func axis(s scale, format func(float64) string) template.HTML {
 // nil is no bound.
 func dots(title, label string, all []estimate, format func(float64) string, bounds *scale) dotTable {
 	t := dotTable{Title: title, Label: label}
-	if len(all) > mostRows {
-		t.Hidden, all = len(all)-mostRows, all[:mostRows]
-	}
 	s := scaleOf(all)
 	if bounds != nil {
 		s = s.within(bounds.low, bounds.high)
+	}
+	return t.draw(s, all, format)
+}
+
+// draw fills in the rows, on a scale that other tables may share.
+func (t dotTable) draw(s scale, all []estimate, format func(float64) string) dotTable {
+	if len(all) > mostRows {
+		t.Hidden, all = len(all)-mostRows, all[:mostRows]
 	}
 	t.Axis = axis(s, tickFormat(format))
 	for _, e := range all {
@@ -206,10 +228,13 @@ func dots(title, label string, all []estimate, format func(float64) string, boun
 // tickFormat is how an axis writes its values: plain numbers by the axis's own
 // step, units as they are.
 func tickFormat(format func(float64) string) func(float64) string {
-	if format(0.5) == number(0.5) {
+	switch format(0.5) {
+	case number(0.5):
 		return nil
+	case percent(0.5):
+		return func(v float64) string { return minus(strconv.FormatFloat(math.Round(v*1e6)/1e4, 'g', 4, 64)) + " %" }
 	}
-	return format
+	return func(v float64) string { return minus(strconv.FormatFloat(v, 'g', 4, 64)) + " ms" }
 }
 
 // formatOf is how a measure's values are written.

@@ -72,8 +72,18 @@ func number(v float64) string {
 		return minus(strconv.FormatFloat(v, 'f', 2, 64))
 	case a >= 0.0001:
 		return minus(strconv.FormatFloat(v, 'f', 4, 64))
+	case a >= 0.000001:
+		return minus(strconv.FormatFloat(v, 'f', 6, 64))
 	}
 	return minus(strconv.FormatFloat(v, 'g', 2, 64))
+}
+
+// rounded writes four digits that count.
+func rounded(v float64) string {
+	if !finite(v) || math.Abs(v) >= 1000 {
+		return number(v)
+	}
+	return minus(strconv.FormatFloat(v, 'g', 4, 64))
 }
 
 // minus writes a true minus sign, which is as wide as a plus.
@@ -131,6 +141,8 @@ func milliseconds(v float64) string {
 	switch {
 	case !finite(v):
 		return dash
+	case v == 0:
+		return "0 ms"
 	case v >= 1000:
 		return strconv.FormatFloat(v/1000, 'f', 2, 64) + " s"
 	case v >= 100:

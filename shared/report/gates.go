@@ -80,7 +80,7 @@ func measureName(m gate.Measurement) string {
 	if m.Group == "" || m.Group == "candidate less champion" {
 		return word(m.Name)
 	}
-	return word(m.Name) + ", " + m.Group
+	return word(m.Name) + ", " + groupLabel(m.Group)
 }
 
 // nearest is the judged measurement with the worst verdict that is nearest to its
@@ -153,8 +153,8 @@ func otherGatesView(d Data) any {
 	return out
 }
 
-// tables are measurements by name, the judged first. Single ones that are not
-// judged and share a range are put together.
+// tables are measurements by name, the judged first. Measures of all rows that
+// are shares have one table.
 func tables(v gate.Verdict, all []gate.Measurement, label string) []dotTable {
 	var names []string
 	by := map[string][]estimate{}
@@ -168,26 +168,34 @@ func tables(v gate.Verdict, all []gate.Measurement, label string) []dotTable {
 	var out []dotTable
 	var shares []estimate
 	for _, name := range names {
-		alone := len(by[name]) == 1 && by[name][0].wants == "" && by[name][0].label == ""
-		if b := boundsOf(name); alone && b != nil && b.high == 1 {
-			e := by[name][0]
-			e.label = word(name)
+		b := boundsOf(name)
+		if len(by[name]) > 1 || by[name][0].label != "" {
+			out = append(out, dots(sentence(word(name)), label, worstFirst(by[name]), formatOf(name), b).note(by[name]))
+			continue
+		}
+		e := by[name][0]
+		e.label = word(name)
+		if b != nil && b.high == 1 && formatOf(name)(0.5) == number(0.5) {
 			shares = append(shares, e)
 			continue
 		}
-		if alone {
-			by[name][0].label = word(name)
-		}
-		t := dots(sentence(word(name)), label, worstFirst(by[name]), formatOf(name), boundsOf(name))
-		t.Note = confidences(by[name])
-		out = append(out, t)
+		out = append(out, dots("", "measure", []estimate{e}, formatOf(name), b).note([]estimate{e}))
 	}
-	if len(shares) > 0 {
-		t := dots("Also measured", "measure", shares, number, &scale{0, 1})
-		t.Note = confidences(shares)
-		out = append(out, t)
+	if len(shares) > 0 { // they have one scale, and the judged are among them
+		out = append([]dotTable{dots("", "measure", shares, number, &unit).note(shares)}, out...)
+	}
+	for i := range out[:max(0, len(out)-1)] {
+		if out[i].Note == out[i+1].Note {
+			out[i].Note = "" // once is enough
+		}
 	}
 	return out
+}
+
+// note says what the table's intervals mean.
+func (t dotTable) note(all []estimate) dotTable {
+	t.Note = confidences(all)
+	return t
 }
 
 func judgedFirst(all []estimate) int {

@@ -39,11 +39,7 @@ func groupsView(d Data) any {
 		g.fill(v)
 	}
 	if d.Scores.usable() {
-		for _, name := range d.Scores.Protected {
-			if a := rates(d.Scores, name, d.confidence()); a != nil {
-				g.Attributes = append(g.Attributes, *a)
-			}
-		}
+		g.Attributes = attributes(d.Scores, d.confidence())
 	}
 	if len(g.Attributes)+len(g.Pairs)+len(g.Parity)+len(g.Others) == 0 && g.Skipped == nil {
 		return nil
@@ -95,9 +91,44 @@ func (r *parityRow) set(m gate.Measurement) {
 	}
 }
 
-// rates measures an attribute's groups, the largest first; nil when the rows do
-// not say it. Groups that are too small to tell are left to the list of those.
-func rates(s *Scores, name string, confidence float64) *attribute {
+// groupMeasures are the measures of a group, in the order of the page.
+var groupMeasures = []struct {
+	name, title string
+	format      func(float64) string
+}{
+	{evaluation.MetricAUC, "ROC AUC", number}, {evaluation.RateSelection, "Predicted positive", percent},
+	{evaluation.RateTruePositive, "True positive rate", percent}, {evaluation.RateFalsePositive, "False positive rate", percent},
+}
+
+// attributes measures the groups of every protected attribute. A measure has one
+// scale on the whole page, so that attributes can be compared too.
+func attributes(s *Scores, confidence float64) []attribute {
+	estimates := map[string]map[string][]estimate{} // by attribute and measure
+	scales := map[string][]estimate{}
+	for _, name := range s.Protected {
+		estimates[name] = rates(s, name, confidence)
+		for measure, all := range estimates[name] {
+			scales[measure] = append(scales[measure], all[:min(len(all), mostRows)]...)
+		}
+	}
+	var out []attribute
+	for _, name := range s.Protected {
+		a := attribute{Name: name}
+		for _, m := range groupMeasures {
+			if all := estimates[name][m.name]; len(all) > 0 {
+				a.Tables = append(a.Tables, dotTable{Title: m.title, Label: "group"}.draw(scaleOf(scales[m.name]).within(0, 1), all, m.format))
+			}
+		}
+		if len(a.Tables) > 0 {
+			out = append(out, a)
+		}
+	}
+	return out
+}
+
+// rates measures an attribute's groups by measure, the largest first; nil when
+// the rows do not say it. Groups that are too small are left to the list of those.
+func rates(s *Scores, name string, confidence float64) map[string][]estimate {
 	values, ok := s.Attributes[name]
 	if !ok || len(values) != len(s.Label) {
 		return nil
@@ -108,30 +139,34 @@ func rates(s *Scores, name string, confidence float64) *attribute {
 	}
 	all = slices.DeleteFunc(all, func(g evaluation.Group) bool { return g.Rows() < s.MinGroup })
 	slices.SortStableFunc(all, func(a, b evaluation.Group) int { return b.Rows() - a.Rows() })
-	a := &attribute{Name: name}
-	for _, measure := range []struct{ name, title string }{
-		{evaluation.MetricAUC, "ROC AUC"}, {evaluation.RateSelection, "Predicted positive"},
-		{evaluation.RateTruePositive, "True positive rate"}, {evaluation.RateFalsePositive, "False positive rate"}} {
-		var rows []estimate
-		for _, g := range all {
-			if e, ok := groupEstimate(g, measure.name, confidence); ok {
-				e.label = strings.TrimPrefix(g.Name, name+"=")
-				rows = append(rows, e)
-			}
-		}
-		if len(rows) == 0 {
-			continue
-		}
-		t := dots(measure.title, "group", rows, number, &unit)
-		if measure.name != evaluation.MetricAUC {
-			t = dots(measure.title, "group", rows, percent, &unit)
-		}
-		a.Tables = append(a.Tables, t)
-	}
-	if len(a.Tables) == 0 {
+	whole, err := s.whole()
+	if err != nil {
 		return nil
 	}
-	return a
+	out := map[string][]estimate{}
+	for _, m := range groupMeasures {
+		overall, _ := groupEstimate(whole, m.name, confidence)
+		for _, g := range all {
+			if e, ok := groupEstimate(g, m.name, confidence); ok {
+				e.label, e.reference = strings.TrimPrefix(g.Name, name+"="), overall.value
+				out[m.name] = append(out[m.name], e)
+			}
+		}
+	}
+	return out
+}
+
+// whole is all rows as one group.
+func (s *Scores) whole() (evaluation.Group, error) {
+	everyone := make([]string, len(s.Label))
+	for i := range everyone {
+		everyone[i] = "all"
+	}
+	all, _, err := evaluation.GroupBy(s.sample(), []string{"rows"}, [][]string{everyone})
+	if err != nil {
+		return evaluation.Group{}, err
+	}
+	return all[0], nil
 }
 
 func groupEstimate(g evaluation.Group, name string, confidence float64) (estimate, bool) {

@@ -53,13 +53,13 @@ func latencyFigure(l *contract.Latency) *figure {
 	edge := func(i int) float64 { // the lower end of bin i
 		switch {
 		case i <= 0:
-			return l.BoundsMS[0] / 2
+			return min(l.BoundsMS[0]/2, 0.7*l.P50MS)
 		case i > len(l.BoundsMS):
 			return math.Max(l.MaxMS, l.BoundsMS[len(l.BoundsMS)-1]*1.01)
 		}
 		return l.BoundsMS[i-1]
 	}
-	if first < 0 || !(edge(first) > 0) || !finite(edge(last+1)) {
+	if first < 0 || !(l.P50MS > 0) || !(edge(first) > 0) || !finite(edge(last+1)) {
 		return nil
 	}
 	p := plot{x: scale{math.Log10(edge(first)), math.Log10(edge(last + 1))}, y: scale{0, 1.08 * float64(most) / float64(l.Requests)},

@@ -46,24 +46,26 @@ func (s scale) at(v float64) float64 {
 	return math.Max(0, math.Min(100, 100*(v-s.low)/(s.high-s.low)))
 }
 
-// ticks are round values within the scale, about n of them.
+// ticks are round values within the scale, about n of them and two at least.
 func (s scale) ticks(n int) []float64 {
 	span := s.high - s.low
 	if !(span > 0) || !finite(span) {
 		return nil
 	}
-	step := math.Pow(10, math.Floor(math.Log10(span/float64(n))))
-	for _, m := range []float64{2, 2.5, 2, 2} { // 2, 5, 10, 20
-		if span/step <= float64(n) {
-			break
+	power := math.Pow(10, math.Floor(math.Log10(span/float64(n))))
+	for _, m := range []float64{10, 5, 2, 1, 0.5, 0.2} { // the coarsest that does
+		step := m * power
+		first, last := math.Ceil(s.low/step-1e-9), math.Floor(s.high/step+1e-9)
+		if got := last - first + 1; got < 2 || span/step < float64(n)/2 {
+			continue
 		}
-		step *= m
+		var out []float64
+		for i := first; i <= last && len(out) < 20; i++ {
+			out = append(out, i*step+0) // + 0 makes no sign of −0
+		}
+		return out
 	}
-	var out []float64
-	for i := math.Ceil(s.low/step - 1e-9); i*step <= s.high+1e-9*span && len(out) < 20; i++ {
-		out = append(out, i*step+0)
-	}
-	return out
+	return nil
 }
 
 // tickText writes ticks with as many digits as their step needs.
