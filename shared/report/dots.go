@@ -176,6 +176,9 @@ func axis(s scale, format func(float64) string) template.HTML {
 	fmt.Fprint(&b, `<svg class="dot" aria-hidden="true">`)
 	ticks := s.ticks(3)
 	for i, t := range tickText(ticks, format) {
+		if len(ticks) > 3 && i%2 == 1 {
+			continue // the column is narrow
+		}
 		anchor := "middle"
 		if at := s.at(ticks[i]); at > 92 {
 			anchor = "end"

@@ -60,6 +60,8 @@ func number(v float64) string {
 	switch {
 	case !finite(v):
 		return dash
+	case a < 1e-12: // what is left of rounding
+		return "0"
 	case v == math.Trunc(v) && a < 1e15:
 		return minus(grouped(int64(v)))
 	case a >= 1e6:
@@ -87,7 +89,7 @@ func rounded(v float64) string {
 }
 
 // minus writes a true minus sign, which is as wide as a plus.
-func minus(s string) string { return strings.Replace(s, "-", "−", 1) }
+func minus(s string) string { return strings.ReplaceAll(s, "-", "−") }
 
 // signed is a number with its sign.
 func signed(v float64) string {
