@@ -212,13 +212,21 @@ func driftView(d Data) any {
 	for _, f := range all {
 		most = max(most, f.PSI)
 	}
+	v.Mark = width(d.Drift.Threshold, most)
 	for i, f := range all {
-		v.Rows = append(v.Rows, barRow{Label: f.Name, Width: width(f.PSI, most), Value: number(f.PSI), Extra: count(f.Rows), Verdict: f.Verdict, Note: f.Reason})
+		v.Rows = append(v.Rows, barRow{Label: f.Name, Width: width(f.PSI, most), Value: psiText(f.PSI), Extra: count(f.Rows), Verdict: f.Verdict, Note: f.Reason})
 		if i < mostBinTables && f.PSI > 0 {
 			v.Bins = append(v.Bins, binsOf(f))
 		}
 	}
 	return v
+}
+
+func psiText(v float64) string {
+	if !finite(v) {
+		return dash
+	}
+	return fmt.Sprintf("%.4f", v)
 }
 
 // judgedPSI puts features that could not be judged last.
@@ -230,7 +238,7 @@ func judgedPSI(f drift.Feature) float64 {
 }
 
 func binsOf(f drift.Feature) binTable {
-	t := binTable{Feature: f.Name, PSI: number(f.PSI)}
+	t := binTable{Feature: f.Name, PSI: psiText(f.PSI)}
 	most := 0.0
 	for _, b := range f.Bins {
 		most = max(most, b.Expected, b.Actual)

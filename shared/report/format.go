@@ -17,7 +17,7 @@ import (
 type body struct{ strings.Builder }
 
 // longest is how many characters of somebody else's text are shown.
-const longest = 400
+const longest = 1000
 
 // dash stands for what is not known.
 const dash = "–"

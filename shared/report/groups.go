@@ -249,6 +249,7 @@ type bars struct {
 	Label, Measure, Extra string
 	Rows                  []barRow
 	Hidden                int
+	Mark                  string // where the limit is, in percent of the longest; "" is none
 }
 
 type barRow struct {

@@ -202,7 +202,7 @@ func sections(d Data) []section {
 		{ID: "features", Title: "Features", View: featuresView(d),
 			Lead: "Each feature’s share of the loss that the trees’ splits took away while training. It says what the model uses, not what causes what."},
 		{ID: "data", Title: "Data", View: dataView(d),
-			Lead: "What the model learned from: every column, and every check of it."},
+			Lead: "Every column of the commit that the run is of, and every check of it."},
 		{ID: "drift", Title: "Drift", View: driftView(d),
 			Lead: "How far each feature has moved from the data that the champion learned from: the population stability index over the champion’s deciles or commonest values. By custom below 0.1 is stable and above 0.2 has drifted."},
 		{ID: "latency", Title: "Latency", View: latencyView(d),
