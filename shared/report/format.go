@@ -43,15 +43,6 @@ func clip(s string, most int) string {
 	return b.String()
 }
 
-// short is the beginning of a hash, or of any other long word.
-func short(s string) string {
-	s = strings.TrimPrefix(s, "sha256:")
-	if i := strings.LastIndexAny(s, "/"); i >= 0 && i < len(s)-1 {
-		s = s[i+1:]
-	}
-	return clip(s, 12)
-}
-
 func finite(v float64) bool { return !math.IsNaN(v) && !math.IsInf(v, 0) }
 
 // number writes a figure with the digits that a reader can use.
@@ -90,14 +81,6 @@ func rounded(v float64) string {
 
 // minus writes a true minus sign, which is as wide as a plus.
 func minus(s string) string { return strings.ReplaceAll(s, "-", "−") }
-
-// signed is a number with its sign.
-func signed(v float64) string {
-	if v > 0 {
-		return "+" + number(v)
-	}
-	return number(v)
-}
 
 // grouped writes thousands apart.
 func grouped(n int64) string {

@@ -138,7 +138,7 @@ var files embed.FS
 
 var pages = template.Must(template.New("").Funcs(template.FuncMap{
 	"text": text, "word": word, "tone": tone, "mark": mark, "number": number, "percent": percent, "count": countOf,
-	"duration": duration, "clock": clock, "stamp": stamp, "usd": usd, "short": short, "add": func(a, b int) int { return a + b },
+	"duration": duration, "clock": clock, "stamp": stamp, "usd": usd,
 }).ParseFS(files, "page/*.tmpl"))
 
 // section is one part of the page: its template and what goes into it.
