@@ -161,3 +161,36 @@ func maxOf(values []float64) float64 {
 	}
 	return most
 }
+
+// championView shows the gate's comparison, and that of the other measures that
+// can be compared row by row.
+func championView(d Data) any {
+	view, _ := gateView(d, gate.NameChampion).(measures)
+	if d.Scores.usable() && d.Scores.compared() {
+		if t, ok := differences(d.Scores, d.confidence()); ok {
+			view.Tables = append(view.Tables, t)
+		}
+	}
+	if len(view.Tables) == 0 {
+		return nil
+	}
+	return view
+}
+
+// differences are measures of the candidate less those of the champion, on the
+// same rows.
+func differences(s *Scores, confidence float64) (dotTable, bool) {
+	var all []estimate
+	for _, name := range []string{evaluation.MetricAccuracy, evaluation.MetricLogLoss, evaluation.MetricBrier} {
+		c, err := evaluation.Compare(name, s.sample(), evaluation.Sample{Label: s.Label, Score: s.Champion}, confidence, evaluation.Resampling{})
+		if err == nil {
+			all = append(all, estimate{label: word(name), value: c.Difference, low: c.Low, high: c.High, n: len(s.Label), confidence: confidence})
+		}
+	}
+	if len(all) == 0 {
+		return dotTable{}, false
+	}
+	t := dots("Candidate less champion, shown and not judged", "measure", all, number, nil).note(all)
+	t.Note += " Above 0 is better of the accuracy, below 0 of the losses."
+	return t, true
+}

@@ -191,7 +191,7 @@ func sections(d Data) []section {
 			Lead: "How traffic moved from the champion to the candidate, what each look measured, and why it went on or back."},
 		{ID: "performance", Title: "Performance", View: performanceView(d),
 			Lead: "On held-out rows that the model has not seen, scored by the serving image over HTTP."},
-		{ID: "champion", Title: "Against the champion", View: gateView(d, gate.NameChampion),
+		{ID: "champion", Title: "Against the champion", View: championView(d),
 			Lead: "Both scored the same rows, so they are compared row by row."},
 		{ID: "groups", Title: "Groups", View: groupsView(d),
 			Lead: "How well the model ranks the people of each group, and how it decides about them."},
