@@ -79,7 +79,7 @@ func latencyFigure(l *contract.Latency) *figure {
 	for row, q := range []struct {
 		ms   float64
 		name string
-	}{{l.P50MS, "median"}, {l.P99MS, "99 %"}} {
+	}{{l.P50MS, "median"}, {l.P99MS, "99th percentile"}} {
 		if q.ms > 0 {
 			p.upright(math.Log10(q.ms), q.name+" "+milliseconds(q.ms), row)
 		}
