@@ -53,8 +53,12 @@ type estimate struct {
 }
 
 func estimateOf(m gate.Measurement, point bool) estimate {
-	return estimate{label: groupLabel(m.Group), value: m.Value, low: m.Low, high: m.High, limit: m.Limit, wants: m.Wants, n: m.N,
+	e := estimate{label: groupLabel(m.Group), value: m.Value, low: m.Low, high: m.High, limit: m.Limit, wants: m.Wants, n: m.N,
 		verdict: m.Verdict, point: point || m.Confidence == 0, confidence: m.Confidence}
+	if m.Group == "champion" {
+		e.class = "champion"
+	}
+	return e
 }
 
 // groupLabel names an attribute once where two of its groups are compared:
