@@ -10,6 +10,7 @@ import (
 	"github.com/sluice-ml/sluice/shared/contract"
 	"github.com/sluice-ml/sluice/shared/decision"
 	"github.com/sluice-ml/sluice/shared/fault"
+	"github.com/sluice-ml/sluice/shared/judging"
 	"github.com/sluice-ml/sluice/shared/trainconfig"
 )
 
@@ -88,10 +89,32 @@ func (h handler) decide(ctx context.Context, in contract.StepInput, plan contrac
 	if err != nil {
 		return decision.Decision{}, err
 	}
+	evidence, err := h.evidence(ctx, in)
+	if err != nil {
+		return decision.Decision{}, err
+	}
 	return decision.Decision{Format: decision.Format, Model: plan.Model, Run: plan.Run, Environment: plan.Environment, Plan: in.Plan,
 		PlanHash: plan.Hash, Commit: plan.Dataset.Commit, ConfigHash: plan.ConfigHash, TrainerImage: plan.TrainerImage,
 		ServerImage: plan.ServerImage, Artifact: contract.URI(h.bucket, artifact), Digest: digest, Verdicts: verdicts,
-		Action: action, Reasons: reasons, Time: h.now().UTC()}, nil
+		Evidence: evidence, Action: action, Reasons: reasons, Time: h.now().UTC()}, nil
+}
+
+// evidence takes the digest of every file that gates read. One that is not there
+// is left out: a gate that needed it has said so.
+func (h handler) evidence(ctx context.Context, in contract.StepInput) ([]decision.Evidence, error) {
+	var out []decision.Evidence
+	for _, name := range judging.Files() {
+		key := contract.RunKey(in.Model, in.Run, name)
+		digest, info, err := h.store.Digest(ctx, h.bucket, key, "")
+		if fault.Is(err, fault.NotFound) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, decision.Evidence{Name: name, URI: s3store.VersionURI(h.bucket, key, info.VersionID), Digest: digest})
+	}
+	return out, nil
 }
 
 // verdicts reads what each gate wrote, and does not take the summary's word.

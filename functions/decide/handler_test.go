@@ -36,6 +36,8 @@ func open(t *testing.T) (handler, contract.StepInput) {
 		return s3store.VersionURI(h.bucket, key, info.VersionID)
 	}
 	put("runs/m/m-1/model.tar.gz", "the model")
+	put("runs/m/m-1/"+contract.FilePredictions, "the predictions")
+	put("runs/m/m-1/"+contract.FileLatency, "the latencies")
 	plan, err := h.store.PutJSON(t.Context(), h.bucket, "runs/m/m-1/plan.json", contract.Plan{Model: "m", Run: "m-1", Environment: "staging",
 		Config: put("configs/m/train.yaml", config), ConfigHash: "sha256:c", Dataset: contract.Dataset{Commit: "abc"}, TrainerImage: "t",
 		ServerImage: "s", Hash: "sha256:p"})
@@ -92,6 +94,12 @@ func TestADecisionBindsEverythingAndStays(t *testing.T) {
 	require.Equal(t, []string{"abc", "sha256:c", "t", "s", "staging"}, []string{d.Commit, d.ConfigHash, d.TrainerImage, d.ServerImage, d.Environment})
 	require.Len(t, d.Verdicts, 6)
 	require.Contains(t, d.Verdicts[0].URI, "?versionId=")
+	require.Len(t, d.Evidence, 2, "what was not there is not bound")
+	read, ok := d.Bound(contract.FilePredictions)
+	require.True(t, ok)
+	bytes := sha256.Sum256([]byte("the predictions"))
+	require.Equal(t, "sha256:"+hex.EncodeToString(bytes[:]), read.Digest)
+	require.Contains(t, read.URI, "/runs/m/m-1/evaluation/predictions.parquet?versionId=")
 
 	again, err := h.handle(t.Context(), h.speak(t, in, map[string]string{"performance": "fail"}))
 	require.NoError(t, err)

@@ -43,11 +43,26 @@ func (h handler) handle(ctx context.Context, in contract.StepInput) (contract.Re
 	if err != nil {
 		return contract.RegisterResult{}, err
 	}
-	if err := d.Require(in.Model, in.Run, plan.Hash, digest); err != nil {
+	if err := h.require(ctx, in, plan, d, digest); err != nil {
 		return contract.RegisterResult{}, err
 	}
 	v, err := registry.New(h.store.Refs(h.bucket, "")).Register(ctx, contract.Version{Model: in.Model, Run: in.Run, Plan: in.Plan,
 		PlanHash: d.PlanHash, Artifact: contract.URI(h.bucket, artifact), Digest: digest, Image: d.ServerImage,
 		Decision: in.Decision, Created: h.now().UTC()})
 	return contract.RegisterResult{Version: v}, err
+}
+
+// require holds the decision against the plan, the artefact and what the gates
+// read, as they are now.
+func (h handler) require(ctx context.Context, in contract.StepInput, plan contract.Plan, d decision.Decision, digest string) error {
+	if err := d.Require(in.Model, in.Run, plan.Hash, digest); err != nil {
+		return err
+	}
+	if err := d.RequirePlan(plan); err != nil {
+		return err
+	}
+	return d.RequireEvidence(func(name string) (string, error) {
+		found, _, err := h.store.Digest(ctx, h.bucket, contract.RunKey(in.Model, in.Run, name), "")
+		return found, err
+	})
 }

@@ -42,7 +42,9 @@ const tolerance = 1e-9
 const mostDifferences = 20
 
 // Replay makes every verdict again, from the predictions and the other files of
-// the run, with the configuration that the decision's plan pins. Errors are
+// the run, at the versions that the decision binds, with the configuration that
+// its plan pins. A file that it does not bind was not there and is not read; an
+// older decision binds none, and the files are read as they are. Errors are
 // those of storage, and of a plan or configuration that cannot be read.
 func (v *Verification) Replay(ctx context.Context, source Source) (Replay, error) {
 	const op = "replay the decision"
@@ -50,11 +52,11 @@ func (v *Verification) Replay(ctx context.Context, source Source) (Replay, error
 		return Replay{}, fault.New(fault.Invalid, op, "its plan or configuration cannot be read").WithHint("sluice decision verify says why")
 	}
 	run := judging.Run{Plan: v.plan, Config: v.config, Read: func(ctx context.Context, name string) ([]byte, error) {
-		prefix, ok := strings.CutSuffix(v.Decision.Plan, contract.FilePlan)
-		if !ok {
-			return nil, fault.New(fault.Invalid, op, "the plan %s is not called %s", v.Decision.Plan, contract.FilePlan)
+		uri, err := locate(v.Decision, name)
+		if err != nil {
+			return nil, err
 		}
-		return source(ctx, prefix+name)
+		return source(ctx, uri)
 	}}
 	out := Replay{Recorded: v.Decision.Action, Same: true}
 	verdicts := slices.Clone(v.Decision.Verdicts)
@@ -74,6 +76,22 @@ func (v *Verification) Replay(ctx context.Context, source Source) (Replay, error
 	}
 	out.Same = out.Same && out.Again == out.Recorded
 	return out, nil
+}
+
+// locate says where a file of the decision's run is to be read.
+func locate(d decision.Decision, name string) (string, error) {
+	const op = "replay the decision"
+	if e, ok := d.Bound(name); ok {
+		return e.URI, nil
+	}
+	if d.BindsEvidence() {
+		return "", fault.New(fault.NotFound, op, "%s was not there when it was decided", name)
+	}
+	prefix, ok := strings.CutSuffix(d.Plan, contract.FilePlan)
+	if !ok {
+		return "", fault.New(fault.Invalid, op, "the plan %s is not called %s", d.Plan, contract.FilePlan)
+	}
+	return prefix + name, nil
 }
 
 func replayGate(ctx context.Context, source Source, run judging.Run, bound decision.Verdict) (Replayed, error) {

@@ -12,6 +12,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 
 	"github.com/sluice-ml/sluice/shared/canonical"
 	"github.com/sluice-ml/sluice/shared/contract"
@@ -82,7 +83,7 @@ func (v *Verification) equal(what, bound, found string) {
 }
 
 func (v *Verification) verify(ctx context.Context, source Source) error {
-	for _, part := range []func(context.Context, Source) error{v.verifyPlan, v.verifyConfig, v.verifyArtifact, v.verifyVerdicts} {
+	for _, part := range []func(context.Context, Source) error{v.verifyPlan, v.verifyConfig, v.verifyArtifact, v.verifyVerdicts, v.verifyEvidence} {
 		if err := part(ctx, source); err != nil {
 			return err
 		}
@@ -174,6 +175,24 @@ func (v *Verification) verifyVerdicts(ctx context.Context, source Source) error 
 		}
 		v.equal(what+", its word", bound.Verdict, kept.Verdict.Verdict)
 		v.equal(what+", its plan", v.Decision.PlanHash, kept.PlanHash)
+	}
+	return nil
+}
+
+// verifyEvidence looks at what the gates read as it lies there now, which is what
+// every other reader of the run sees, and not at the version that was pinned: a
+// file that was replaced is to be noticed.
+func (v *Verification) verifyEvidence(ctx context.Context, source Source) error {
+	for _, e := range v.Decision.Evidence {
+		uri, _, _ := strings.Cut(e.URI, "?")
+		body, err := source(ctx, uri)
+		if err != nil {
+			if err := v.gone(e.Name, e.Digest, err); err != nil {
+				return err
+			}
+			continue
+		}
+		v.equal(e.Name, e.Digest, "sha256:"+canonical.Sum(body))
 	}
 	return nil
 }

@@ -19,7 +19,7 @@ const (
 	EnvStore         = "SLUICE_STORE_BUCKET"   // everything Sluice writes
 	EnvLifecycleARN  = "SLUICE_LIFECYCLE_ARN"  // the lifecycle state machine
 	EnvTopicARN      = "SLUICE_TOPIC_ARN"      // where people are told
-	EnvKeyID         = "SLUICE_KEY_ID"         // the KMS key that signs decisions
+	EnvKeyID         = "SLUICE_KEY_ID"         // the KMS key that signs decisions, or "file:" and the path of a local one
 	EnvTrainerImage  = "SLUICE_TRAINER_IMAGE"  // image URI; its digest goes into the plan
 	EnvServerImage   = "SLUICE_SERVER_IMAGE"   // image URI of the model server
 	EnvEndpointRole  = "SLUICE_ENDPOINT_ROLE"  // role ARN that SageMaker models run as

@@ -1,11 +1,18 @@
 // Package decision makes, signs and checks the record without which nothing
 // ships. A decision binds the plan, the data, the configuration, the images, the
-// model artefact's digest and every verdict; its action follows from the
-// verdicts alone:
+// model artefact's digest, every verdict and every file that was measured for
+// them; its action follows from the verdicts alone:
 //
 //	reject  some gate failed, or was insufficient and is configured to fail then
 //	hold    otherwise, some gate was insufficient and is configured to hold
 //	ship    every gate passed, or was insufficient and is configured to pass
+//
+// It is signed by a KMS key (shared/aws/kmssign) or by a key in a file (LocalKey),
+// both ECDSA P-256 over SHA-256, and checked with the public key alone.
+//
+// Format 2 is what is made today. Format 1, which bound no evidence, is read and
+// believed still. Every other format is refused, and so is a member that the
+// format does not have: what a build does not know it cannot have checked.
 package decision
 
 import (
@@ -24,8 +31,12 @@ const (
 	Hold   = "hold"
 )
 
-// Format is the format of the decisions that this package makes and accepts.
-const Format = 1
+// Format is the format of the decisions that this package makes; formatPlain is
+// the older one, without evidence, that it still reads.
+const (
+	Format      = 2
+	formatPlain = 1
+)
 
 // Decision is what is signed.
 type Decision struct {
@@ -42,10 +53,33 @@ type Decision struct {
 	Artifact     string    `json:"artifact"` // S3 URI of model.tar.gz
 	Digest       string    `json:"digest"`   // of the artefact
 	Verdicts     []Verdict `json:"verdicts"` // in the gates' order
-	Action       string    `json:"action"`
-	Reasons      []string  `json:"reasons"`
-	Time         time.Time `json:"time"` // UTC
+	// Evidence is what the gates read, in the order of names; none in format 1.
+	Evidence []Evidence `json:"evidence,omitempty"`
+	Action   string     `json:"action"`
+	Reasons  []string   `json:"reasons"`
+	Time     time.Time  `json:"time"` // UTC
 }
+
+// Evidence is a file that gates read, as it was when it was decided: the
+// predictions, the disturbed ones, the latencies, the profile, the validation.
+type Evidence struct {
+	Name   string `json:"name"`   // under the run's prefix, e.g. "evaluation/predictions.parquet"
+	URI    string `json:"uri"`    // with ?versionId=
+	Digest string `json:"digest"` // of its bytes
+}
+
+// Bound is the evidence with a name; false when the decision binds none.
+func (d Decision) Bound(name string) (Evidence, bool) {
+	i := slices.IndexFunc(d.Evidence, func(e Evidence) bool { return e.Name == name })
+	if i < 0 {
+		return Evidence{}, false
+	}
+	return d.Evidence[i], true
+}
+
+// BindsEvidence says that the decision is of a format that binds what the gates
+// read: a file that it does not name was not there.
+func (d Decision) BindsEvidence() bool { return d.Format >= Format }
 
 // Verdict is what a decision keeps of a gate's verdict.
 type Verdict struct {
@@ -140,13 +174,38 @@ func (v Verdict) reasons() []string {
 
 // check looks for what an accepted decision must have.
 func (d Decision) check() error {
-	if d.Format != Format {
-		return fault.New(fault.Invalid, "read a decision", "its format is %d, this build knows %d", d.Format, Format)
+	const op = "read a decision"
+	if d.Format != Format && d.Format != formatPlain {
+		return fault.New(fault.Invalid, op, "its format is %d, this build knows %d and %d", d.Format, formatPlain, Format).
+			WithHint("use the version of sluice that made it, or run the gates again")
 	}
-	for name, value := range map[string]string{"model": d.Model, "run": d.Run, "plan_hash": d.PlanHash, "commit": d.Commit,
-		"config_hash": d.ConfigHash, "digest": d.Digest, "server_image": d.ServerImage, "action": d.Action} {
-		if value == "" {
-			return fault.New(fault.Invalid, "read a decision", "%s is missing", name)
+	for _, c := range []struct{ name, value string }{{"model", d.Model}, {"run", d.Run}, {"plan_hash", d.PlanHash}, {"commit", d.Commit},
+		{"config_hash", d.ConfigHash}, {"digest", d.Digest}, {"server_image", d.ServerImage}, {"action", d.Action}} {
+		if c.value == "" {
+			return fault.New(fault.Invalid, op, "%s is missing", c.name)
+		}
+	}
+	if !slices.Contains([]string{Ship, Reject, Hold}, d.Action) {
+		return fault.New(fault.Invalid, op, "action %q: want %s, %s or %s", d.Action, Ship, Reject, Hold)
+	}
+	return d.checkEvidence()
+}
+
+func (d Decision) checkEvidence() error {
+	const op = "read a decision"
+	switch {
+	case !d.BindsEvidence() && len(d.Evidence) > 0:
+		return fault.New(fault.Invalid, op, "format %d binds no evidence, and this names %q", d.Format, d.Evidence[0].Name)
+	case d.BindsEvidence() && d.Action == Ship && len(d.Evidence) == 0:
+		return fault.New(fault.Invalid, op, "it ships, and binds no evidence: nothing was measured").
+			WithHint("evaluate the model, and run the gates again")
+	}
+	for i, e := range d.Evidence {
+		if e.Name == "" || e.URI == "" || e.Digest == "" {
+			return fault.New(fault.Invalid, op, "evidence %d (%q) has no name, URI or digest", i, e.Name)
+		}
+		if i > 0 && e.Name <= d.Evidence[i-1].Name {
+			return fault.New(fault.Invalid, op, "evidence %q comes after %q: want each once, in order of name", e.Name, d.Evidence[i-1].Name)
 		}
 	}
 	return nil

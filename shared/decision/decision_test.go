@@ -74,7 +74,8 @@ func TestJudge(t *testing.T) {
 func sample() Decision {
 	return Decision{Format: Format, Model: "m", Run: "m-1", Environment: "staging", PlanHash: "sha256:p", Commit: "c", ConfigHash: "sha256:c",
 		ServerImage: "i", Digest: "sha256:d", Verdicts: verdicts("pass", "pass", ""), Action: Ship, Reasons: []string{},
-		Time: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
+		Evidence: []Evidence{{"evaluation/latency.json", "s3://b/l?versionId=1", "sha256:l"}, {"evaluation/predictions.parquet", "s3://b/p?versionId=1", "sha256:s"}},
+		Time:     time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}
 }
 
 func TestSignAndOpen(t *testing.T) {

@@ -1,16 +1,31 @@
 package decision
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"io"
 
+	"github.com/sluice-ml/sluice/shared/contract"
 	"github.com/sluice-ml/sluice/shared/fault"
 )
 
-// PayloadType says what the envelope holds.
-const PayloadType = "application/vnd.sluice.decision.v1+json"
+// PayloadType says what the envelope holds: a decision of the format that is made
+// today. payloadTypePlain is that of format 1.
+const (
+	PayloadType      = "application/vnd.sluice.decision.v2+json"
+	payloadTypePlain = "application/vnd.sluice.decision.v1+json"
+)
+
+// payloadTypeOf is the type that goes with a format.
+func payloadTypeOf(format int) string {
+	if format == formatPlain {
+		return payloadTypePlain
+	}
+	return PayloadType
+}
 
 // Envelope is a signed decision as it is stored: a DSSE envelope
 // (github.com/secure-systems-lab/dsse, envelope.md), whose byte members are
@@ -60,7 +75,7 @@ func Sign(ctx context.Context, signer Signer, d Decision) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	e := Envelope{PayloadType: PayloadType, Payload: payload}
+	e := Envelope{PayloadType: payloadTypeOf(d.Format), Payload: payload}
 	key, signature, err := signer.Sign(ctx, digest(e))
 	if err != nil {
 		return nil, err
@@ -97,23 +112,46 @@ func Unverified(encoded []byte) (Decision, error) {
 	return e.decision()
 }
 
+// SignedBy is the id of the key that an envelope claims signed it, "" when it has
+// no signature; to show, never to believe.
+func SignedBy(encoded []byte) string {
+	e, err := parse(encoded)
+	if err != nil || len(e.Signatures) == 0 {
+		return ""
+	}
+	return e.Signatures[0].KeyID
+}
+
 func parse(encoded []byte) (Envelope, error) {
 	var e Envelope
 	if err := json.Unmarshal(encoded, &e); err != nil {
 		return e, fault.New(fault.Invalid, "read a decision", "%w", err)
 	}
-	if e.PayloadType != PayloadType {
-		return e, fault.New(fault.Invalid, "read a decision", "payloadType %q: want %q", e.PayloadType, PayloadType)
+	if e.PayloadType != PayloadType && e.PayloadType != payloadTypePlain {
+		return e, fault.New(fault.Invalid, "read a decision", "payloadType %q: this build knows %q and %q", e.PayloadType, payloadTypePlain, PayloadType).
+			WithHint("use the version of sluice that made it, or run the gates again")
 	}
 	return e, nil
 }
 
 func (e Envelope) decision() (Decision, error) {
+	const op = "read a decision"
 	var d Decision
-	if err := json.Unmarshal(e.Payload, &d); err != nil {
-		return Decision{}, fault.New(fault.Invalid, "read a decision", "payload: %w", err)
+	decoder := json.NewDecoder(bytes.NewReader(e.Payload))
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&d); err != nil {
+		return Decision{}, fault.New(fault.Invalid, op, "payload: %w", err)
 	}
-	return d, d.check()
+	if _, err := decoder.Token(); err != io.EOF {
+		return Decision{}, fault.New(fault.Invalid, op, "payload: there is more after its end")
+	}
+	if err := d.check(); err != nil {
+		return d, err
+	}
+	if want := payloadTypeOf(d.Format); e.PayloadType != want {
+		return d, fault.New(fault.Invalid, op, "payloadType %q holds a decision of format %d, which is %q", e.PayloadType, d.Format, want)
+	}
+	return d, nil
 }
 
 func (e Envelope) verify(ctx context.Context, verifier Verifier) error {
@@ -136,8 +174,46 @@ func (e Envelope) verify(ctx context.Context, verifier Verifier) error {
 // Require checks that a decision ships just this: the plan with that hash and
 // the artefact with that digest. Denied says what does not match.
 func (d Decision) Require(model, run, planHash, artifactDigest string) error {
-	for _, c := range []struct{ what, got, want string }{{"action", d.Action, Ship}, {"model", d.Model, model}, {"run", d.Run, run},
-		{"plan hash", d.PlanHash, planHash}, {"artefact digest", d.Digest, artifactDigest}} {
+	return d.same(run, []pair{{"action", d.Action, Ship}, {"model", d.Model, model}, {"run", d.Run, run},
+		{"plan hash", d.PlanHash, planHash}, {"artefact digest", d.Digest, artifactDigest}})
+}
+
+// RequirePlan checks that a decision is of just this plan, whose hash is taken
+// again. Denied says what does not match.
+func (d Decision) RequirePlan(p contract.Plan) error {
+	hash, err := PlanHash(p)
+	if err != nil {
+		return err
+	}
+	return d.same(p.Run, []pair{{"model", d.Model, p.Model}, {"run", d.Run, p.Run}, {"environment", d.Environment, p.Environment},
+		{"plan hash", d.PlanHash, p.Hash}, {"plan hash", d.PlanHash, hash}, {"commit", d.Commit, p.Dataset.Commit},
+		{"configuration hash", d.ConfigHash, p.ConfigHash}, {"trainer image", d.TrainerImage, p.TrainerImage},
+		{"server image", d.ServerImage, p.ServerImage}})
+}
+
+// RequireEvidence checks that what the gates read is still there, unchanged.
+// digest takes the digest of a file of the run as it is now. Denied names the
+// file that was replaced or is gone.
+func (d Decision) RequireEvidence(digest func(name string) (string, error)) error {
+	for _, e := range d.Evidence {
+		found, err := digest(e.Name)
+		if fault.Is(err, fault.NotFound) {
+			found, err = "gone", nil
+		}
+		if err != nil {
+			return err
+		}
+		if err := d.same(d.Run, []pair{{"digest of " + e.Name, e.Digest, found}}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type pair struct{ what, got, want string }
+
+func (d Decision) same(run string, pairs []pair) error {
+	for _, c := range pairs {
 		if c.got != c.want {
 			return fault.New(fault.Denied, "ship run "+run, "the decision's %s is %q, not %q", c.what, c.got, c.want).
 				WithHint("nothing ships without a decision of its own; run the lifecycle again")

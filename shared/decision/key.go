@@ -26,6 +26,9 @@ const pemType = "PUBLIC KEY"
 func ParsePublicKey(data []byte) (*PublicKey, error) {
 	const op = "read the public key of decisions"
 	if block, _ := pem.Decode(data); block != nil {
+		if block.Type == pemPrivate {
+			return nil, fault.New(fault.Invalid, op, "it is the private key; want the public one").WithHint("it lies beside it, with .pub; keep the private key to yourself")
+		}
 		if block.Type != pemType {
 			return nil, fault.New(fault.Invalid, op, "it is a %s; want a %s", block.Type, pemType)
 		}
@@ -33,7 +36,7 @@ func ParsePublicKey(data []byte) (*PublicKey, error) {
 	}
 	parsed, err := x509.ParsePKIXPublicKey(data)
 	if err != nil {
-		return nil, fault.New(fault.Invalid, op, "%w", err).WithHint("want PEM, as sluice decision fetch writes it")
+		return nil, fault.New(fault.Invalid, op, "%w", err).WithHint("want PEM, as sluice decision fetch and sluice decision key write it")
 	}
 	key, ok := parsed.(*ecdsa.PublicKey)
 	if !ok {

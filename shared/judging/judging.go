@@ -7,6 +7,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"slices"
 
 	"github.com/sluice-ml/sluice/shared/contract"
 	"github.com/sluice-ml/sluice/shared/fault"
@@ -47,6 +48,13 @@ func Judge(ctx context.Context, name string, run Run) (gate.Verdict, error) {
 	judge, ok := judges()[name]
 	if !ok {
 		return gate.Verdict{}, fault.New(fault.Invalid, "judge run "+run.Plan.Run, "there is no gate %q", name)
+	}
+	read := run.Read
+	run.Read = func(ctx context.Context, file string) ([]byte, error) {
+		if !slices.Contains(Files(), file) {
+			return nil, fault.New(fault.Internal, "judge run "+run.Plan.Run, "gate %s reads %s, which no decision would bind; name it in judging.Files", name, file)
+		}
+		return read(ctx, file)
 	}
 	verdict, err := judge(ctx, run)
 	if fault.Is(err, fault.NotFound) || fault.Is(err, fault.Invalid) {

@@ -24,7 +24,7 @@ const (
 
 func decisionCommand(s *settings) *cobra.Command {
 	c := group("decision", "Check, explain and repeat the signed decisions of runs",
-		decisionVerify(s), decisionExplain(s), decisionReplay(s), decisionFetch(s))
+		decisionVerify(s), decisionExplain(s), decisionReplay(s), decisionFetch(s), decisionKey(s), decisionSign(s))
 	c.Long = `A decision is the signed record that binds a run's plan, data, configuration,
 images, model artefact and every gate's verdict. Nothing ships without one.
 
@@ -88,7 +88,7 @@ func openFolder(folder, path, keyFile string) (*opened, error) {
 func (o *opened) readKey(path string) error {
 	body, err := os.ReadFile(path)
 	if errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("there is no public key %s: name the one that you trust with --key (sluice decision fetch writes it)", path)
+		return fmt.Errorf("there is no public key %s: name the one that you trust with --public-key (sluice decision fetch writes it)", path)
 	}
 	if err != nil {
 		return err
@@ -107,6 +107,7 @@ func folderSource(folder, prefix string) audit.Source {
 		const op = "read a copy"
 		plain, _, _ := strings.Cut(uri, "?")
 		name, ok := strings.CutPrefix(plain, prefix)
+		ok = ok && !strings.Contains(name, "://")
 		if !ok && strings.HasSuffix(plain, "/"+fileConfig) {
 			name, ok = fileConfig, true
 		}
@@ -121,14 +122,22 @@ func folderSource(folder, prefix string) audit.Source {
 	}
 }
 
+// trustFlag names the public key that decisions are checked with.
+func trustFlag(c *cobra.Command, file *string) {
+	c.Flags().StringVar(file, "public-key", "", "the public key to trust, PEM (default: the deployment's KMS key; for copies, key.pem beside them)")
+}
+
 func decisionVerify(s *settings) *cobra.Command {
 	var keyFile string
 	c := &cobra.Command{
 		Use: "verify RUN|FILE", Short: "Check a decision's signature and everything that it binds; exit 1 when something differs", Args: exactly(1),
 		Long: `Check that a decision is the one that was signed, and that everything it binds is
 still what the gates judged: the plan's hash is taken again, and so are those of
-the configuration, the model artefact's bytes and every verdict; commit, images
-and the rest are compared; the action must follow from the verdicts.
+the configuration, the model artefact's bytes, every verdict and every file that the
+gates read (predictions, latencies, profile); commit, images and the rest are
+compared; the action must follow from the verdicts.
+
+With copies and --public-key nothing is asked of any deployment.
 
 Exit codes: 0 everything holds; 1 something does not, or cannot be read.`,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -150,7 +159,7 @@ Exit codes: 0 everything holds; 1 something does not, or cannot be read.`,
 			return broken(v)
 		},
 	}
-	c.Flags().StringVar(&keyFile, "key", "", "the public key to trust, PEM (default: the deployment's KMS; for copies, key.pem beside them)")
+	trustFlag(c, &keyFile)
 	return c
 }
 
@@ -213,7 +222,7 @@ Exit codes: 0 the same; 1 a difference, or something cannot be read.`,
 			return broken(v)
 		},
 	}
-	c.Flags().StringVar(&keyFile, "key", "", "the public key to trust, PEM (default: as for verify)")
+	trustFlag(c, &keyFile)
 	return c
 }
 

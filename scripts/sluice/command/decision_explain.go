@@ -17,6 +17,7 @@ import (
 	"github.com/sluice-ml/sluice/shared/decision"
 	"github.com/sluice-ml/sluice/shared/fault"
 	"github.com/sluice-ml/sluice/shared/gate"
+	"github.com/sluice-ml/sluice/shared/judging"
 )
 
 func decisionExplain(s *settings) *cobra.Command {
@@ -35,7 +36,7 @@ func decisionExplain(s *settings) *cobra.Command {
 			return s.print(c, e, e.print)
 		},
 	}
-	c.Flags().StringVar(&keyFile, "key", "", "the public key to trust, PEM (default: as for verify)")
+	trustFlag(c, &keyFile)
 	return c
 }
 
@@ -85,6 +86,9 @@ func (e *explanation) print(w io.Writer) {
 	fmt.Fprintf(w, "Run %s of %s %s\n\n", d.Run, d.Model, why(d))
 	fmt.Fprintf(w, "decided\t%s, for %s\nplan\t%s\ndata\tcommit %s\nconfiguration\t%s\nmodel\t%s\ntrainer\t%s\nserver\t%s\n",
 		d.Time.UTC().Format(time.DateTime), d.Environment, d.PlanHash, d.Commit, d.ConfigHash, d.Digest, d.TrainerImage, d.ServerImage)
+	for _, one := range d.Evidence {
+		fmt.Fprintf(w, "read\t%s\t%s\n", one.Name, one.Digest)
+	}
 	for i, v := range e.Verdicts {
 		fmt.Fprintln(w)
 		printVerdict(w, v)
@@ -105,7 +109,7 @@ and profile, each at the version that the decision names, and the public key
   sluice decision verify ./adult-income-7
 
 Whoever can alter the copies can alter key.pem too: compare its fingerprint, which
-verify prints, or name the key that you trust with --key.`,
+verify prints, or name the key that you trust with --public-key.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			client, err := s.connect(c.Context())
 			if err != nil {
@@ -150,9 +154,12 @@ func fetchDecision(ctx context.Context, client *operator.Client, run, folder str
 	for _, v := range d.Verdicts {
 		uris[contract.VerdictFile(v.Gate)] = v.URI
 	}
-	optional := []string{contract.FilePredictions, contract.FilePerturbed, contract.FileLatency, contract.FileProfile, contract.FileValidation}
-	for _, name := range optional {
-		uris[name] = contract.URI(client.Store, contract.RunKey(d.Model, d.Run, name))
+	for _, name := range judging.Files() {
+		if e, ok := d.Bound(name); ok {
+			uris[name] = e.URI
+		} else if !d.BindsEvidence() {
+			uris[name] = contract.URI(client.Store, contract.RunKey(d.Model, d.Run, name))
+		}
 	}
 	w := fetched{folder: folder}
 	for name, uri := range uris {

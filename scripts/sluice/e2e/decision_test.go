@@ -66,6 +66,9 @@ func TestADecisionHoldsAndNothingThatItBindsCanBeChanged(t *testing.T) {
 		"another's signature":  {"decision.json", signatures([]byte("forged")), "verify", []string{"signature"}},
 		"the predictions":      {"evaluation/predictions.parquet", worse(t), "replay", []string{"is not judged the same again"}},
 		"the latencies":        {"evaluation/latency.json", replaced(`"requests": `, `"requests": 1`), "replay", []string{"is not judged the same again"}},
+		"swapped predictions":  {"evaluation/predictions.parquet", worse(t), "verify", []string{"evaluation/predictions.parquet"}},
+		"swapped latencies":    {"evaluation/latency.json", replaced(`"requests": `, `"requests": 1`), "verify", []string{"evaluation/latency.json"}},
+		"a profile that went":  {"profile.json", nil, "verify", []string{"profile.json"}},
 		"no profile":           {"profile.json", nil, "replay", []string{"is not judged the same again"}},
 		"the recorded value":   {"verdicts/performance.json", replaced(`"value":0.`, `"value":0.1`), "replay", []string{"is not judged the same again"}},
 	} {
@@ -80,6 +83,36 @@ func TestADecisionHoldsAndNothingThatItBindsCanBeChanged(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestAFolderIsSignedWithALocalKey judges and signs copies without a deployment,
+// and checks them with the public key alone.
+func TestAFolderIsSignedWithALocalKey(t *testing.T) {
+	t.Parallel()
+	s := up(t, seeded(t))
+	folder, key := filepath.Join(t.TempDir(), "copy"), filepath.Join(t.TempDir(), "key.pem")
+	require.Equal(t, 0, sluice(t, "decision", "fetch", "adult-income-1", folder, "--endpoint", s.url).code)
+	s.stop(t)
+	for _, file := range []string{"decision.json", "key.pem"} {
+		require.NoError(t, os.Remove(filepath.Join(folder, file)))
+	}
+	made := sluice(t, "decision", "key", key)
+	require.Equal(t, 0, made.code, made.stderr)
+	require.Contains(t, made.stdout, "only you may read it")
+	require.Equal(t, 1, sluice(t, "decision", "key", key).code, "a key is never written over")
+	got := sluice(t, "decision", "sign", folder, "--key", key)
+	require.Equal(t, 0, got.code, "%s%s", got.stdout, got.stderr)
+	require.Equal(t, 1, sluice(t, "decision", "sign", folder, "--key", key).code, "nor is a decision")
+	for _, command := range []string{"verify", "replay"} {
+		checked := sluice(t, "decision", command, folder, "--public-key", key+".pub")
+		require.Equal(t, 0, checked.code, "%s%s", checked.stdout, checked.stderr)
+	}
+	other := filepath.Join(t.TempDir(), "other.pem")
+	require.Equal(t, 0, sluice(t, "decision", "key", other).code)
+	denied := sluice(t, "decision", "verify", folder, "--public-key", other+".pub")
+	require.Equal(t, 1, denied.code)
+	require.Contains(t, denied.stderr, "signature")
+	require.Equal(t, 1, sluice(t, "decision", "verify", folder, "--public-key", key).code, "the private key is not to be handed around")
 }
 
 // tampered copies the folder with one file changed; without tamper it is gone.

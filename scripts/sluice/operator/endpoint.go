@@ -2,13 +2,14 @@ package operator
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
+	"github.com/aws/aws-sdk-go-v2/service/cloudwatch/types"
 	"github.com/aws/aws-sdk-go-v2/service/sagemaker"
 	"github.com/aws/aws-sdk-go-v2/service/sagemakerruntime"
 	runtimetypes "github.com/aws/aws-sdk-go-v2/service/sagemakerruntime/types"
@@ -104,4 +105,33 @@ func (c *Client) AlarmSince(ctx context.Context, model, slot, measure string) (s
 	}
 	alarm := out.MetricAlarms[0]
 	return string(alarm.StateValue), aws.ToTime(alarm.StateTransitionedTimestamp), nil
+}
+
+// AlarmFired is when an alarm last went to ALARM, at or before a time; zero when
+// its history does not say (CloudWatch keeps it for 30 days).
+func (c *Client) AlarmFired(ctx context.Context, name string, by time.Time) (time.Time, error) {
+	pages := cloudwatch.NewDescribeAlarmHistoryPaginator(c.alarms, &cloudwatch.DescribeAlarmHistoryInput{
+		AlarmName: aws.String(name), HistoryItemType: types.HistoryItemTypeStateUpdate, EndDate: aws.Time(by.Add(time.Second)),
+	})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return time.Time{}, fmt.Errorf("read the history of alarm %s: %w", name, err)
+		}
+		for _, item := range page.AlarmHistoryItems { // the newest first
+			var change struct {
+				NewState struct {
+					StateValue string `json:"stateValue"`
+				} `json:"newState"`
+			}
+			at := aws.ToTime(item.Timestamp)
+			if at.After(by) || json.Unmarshal([]byte(aws.ToString(item.HistoryData)), &change) != nil {
+				continue
+			}
+			if change.NewState.StateValue == string(types.StateValueAlarm) {
+				return at, nil
+			}
+		}
+	}
+	return time.Time{}, nil
 }

@@ -6,29 +6,33 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"math"
 	"strings"
 	"time"
 
 	"github.com/sluice-ml/sluice/shared/contract"
-	"github.com/sluice-ml/sluice/shared/evaluation"
+	"github.com/sluice-ml/sluice/shared/decision"
+	"github.com/sluice-ml/sluice/shared/drift"
 	"github.com/sluice-ml/sluice/shared/fault"
 	"github.com/sluice-ml/sluice/shared/gate"
+	"github.com/sluice-ml/sluice/shared/gbdt"
+	"github.com/sluice-ml/sluice/shared/model"
 	"github.com/sluice-ml/sluice/shared/predictions"
 	"github.com/sluice-ml/sluice/shared/profile"
 	"github.com/sluice-ml/sluice/shared/report"
 	"github.com/sluice-ml/sluice/shared/rollout"
 	"github.com/sluice-ml/sluice/shared/trainconfig"
+	"github.com/sluice-ml/sluice/shared/training"
 )
 
-// Report gathers what a run left behind. What it never reached is left out.
+// Report gathers what a run left behind, or has so far. What it never reached is
+// left out; what is there and cannot be read is left out too, and named.
 func (c *Client) Report(ctx context.Context, run Run) (report.Data, error) {
 	d := report.Data{
 		Model: run.Model, Run: run.Run, Environment: c.Environment, Status: run.Status,
-		Cause: run.Cause.Kind, Started: run.Started, Finished: run.Finished,
+		Cause: run.Cause.Kind, Started: run.Started, Finished: run.Finished, Made: time.Now(),
 	}
 	if d.Finished.IsZero() {
-		d.Finished = time.Now()
+		d.Finished = d.Made
 	}
 	if run.Outcome != nil {
 		d.Reason, d.Version = run.Outcome.Reason, run.Outcome.Version
@@ -38,69 +42,158 @@ func (c *Client) Report(ctx context.Context, run Run) (report.Data, error) {
 		return d, err
 	}
 	for _, p := range phases {
-		if !strings.HasSuffix(p.Name, "?") {
-			d.Phases = append(d.Phases, report.Phase{Name: p.Name, Start: p.Start, Duration: p.Duration})
+		if strings.HasSuffix(p.Name, "?") {
+			continue
 		}
+		if !p.Done {
+			p.Duration = d.Finished.Sub(p.Start)
+		}
+		d.Phases = append(d.Phases, report.Phase{Name: p.Name, Start: p.Start, Duration: p.Duration})
 	}
-	for _, part := range []func(context.Context, *report.Data) error{
-		c.reportPlan, c.reportData, c.reportVerdicts, c.reportCurves, c.reportRollout,
+	g := gatherer{Client: c, d: &d}
+	for _, part := range []func(context.Context) error{
+		g.plan, g.config, g.decision, g.environment, g.data, g.drift, g.verdicts, g.latency, g.scores, g.importance, g.rollout,
 	} {
-		if err := part(ctx, &d); err != nil && !fault.Is(err, fault.NotFound) {
+		err := part(ctx)
+		switch {
+		case err == nil || fault.Is(err, fault.NotFound):
+		case fault.Is(err, fault.Invalid):
+			d.Problems = append(d.Problems, err.Error())
+		default:
 			return d, fmt.Errorf("gather the report of run %s: %w", run.Run, err)
 		}
 	}
 	return d, nil
 }
 
-func (c *Client) reportPlan(ctx context.Context, d *report.Data) error {
+// gatherer reads a run's files into a report, part after part.
+type gatherer struct {
+	*Client
+	d       *report.Data
+	trained *trainconfig.Config // nil where it cannot be read
+}
+
+// file decodes a JSON file of the run; found is false when there is none.
+func (g *gatherer) file(ctx context.Context, run, name string, into any) (found bool, err error) {
+	raw, found, err := g.RunJSON(ctx, g.d.Model, run, name)
+	if err != nil || !found {
+		return false, err
+	}
+	if err := json.Unmarshal(raw, into); err != nil {
+		return false, fault.New(fault.Invalid, "read "+name, "%w", err)
+	}
+	return true, nil
+}
+
+func (g *gatherer) plan(ctx context.Context) error {
 	var plan contract.Plan
-	if err := c.RunFile(ctx, d.Model, d.Run, contract.FilePlan, &plan); err != nil {
+	found, err := g.file(ctx, g.d.Run, contract.FilePlan, &plan)
+	if found {
+		g.d.Plan = &plan
+	}
+	return err
+}
+
+func (g *gatherer) config(ctx context.Context) error {
+	if g.d.Plan == nil || g.d.Plan.Config == "" {
+		return nil
+	}
+	body, err := g.Fetch(ctx, g.d.Plan.Config)
+	if err != nil {
 		return err
 	}
-	d.Commit, d.Objects, d.PlanHash = plan.Dataset.Commit, plan.Dataset.Count, plan.Hash
-	if d.Version > 0 {
-		version, err := c.Version(ctx, d.Model, d.Version)
-		d.Digest = version.Digest
+	if g.trained, err = trainconfig.Parse(g.d.Plan.Config, body); err != nil {
 		return err
 	}
+	g.d.Confidence = g.trained.Evaluation.Confidence
 	return nil
 }
 
-func (c *Client) reportData(ctx context.Context, d *report.Data) error {
+// decision reads the decision without checking it: sluice decision verify does.
+func (g *gatherer) decision(ctx context.Context) error {
+	encoded, found, err := g.RunJSON(ctx, g.d.Model, g.d.Run, contract.FileDecision)
+	if err != nil || !found {
+		return err
+	}
+	d, err := decision.Unverified(encoded)
+	if err != nil {
+		return err
+	}
+	g.d.Decision, g.d.Signer = &d, decision.SignedBy(encoded)
+	return nil
+}
+
+func (g *gatherer) environment(ctx context.Context) error {
+	var e training.Environment
+	found, err := g.file(ctx, g.d.Run, contract.FileEnvironment, &e)
+	if found {
+		g.d.Environs = &e
+	}
+	return err
+}
+
+func (g *gatherer) data(ctx context.Context) error {
 	var validation profile.Report
-	if err := c.RunFile(ctx, d.Model, d.Run, contract.FileValidation, &validation); err != nil {
+	found, err := g.file(ctx, g.d.Run, contract.FileValidation, &validation)
+	if err != nil {
 		return err
 	}
-	d.Rows = validation.Rows
-	for _, f := range validation.Findings {
-		d.Findings = append(d.Findings, report.Finding{
-			Column: f.Column, Measure: f.Measure, Value: fmt.Sprintf("%.4g", f.Value), Limit: fmt.Sprintf("%.4g", f.Limit),
-			Verdict: f.Verdict, Text: f.Text,
-		})
+	if found {
+		g.d.Validation = &validation
 	}
+	g.d.Profile, err = g.profileOf(ctx, g.d.Run)
+	return err
+}
+
+func (g *gatherer) profileOf(ctx context.Context, run string) (*profile.Profile, error) {
+	raw, found, err := g.RunJSON(ctx, g.d.Model, run, contract.FileProfile)
+	if err != nil || !found {
+		return nil, err
+	}
+	p, err := profile.Decode(raw)
+	return &p, err
+}
+
+// drift compares with the data of the champion that the plan names.
+func (g *gatherer) drift(ctx context.Context) error {
+	if g.d.Profile == nil || g.d.Plan == nil || g.d.Plan.Champion == nil || g.trained == nil {
+		return nil
+	}
+	before, err := g.profileOf(ctx, g.d.Plan.Champion.Run)
+	if err != nil || before == nil {
+		return err
+	}
+	r := drift.Compare(before, g.d.Profile, profile.Features(g.trained, before.Names()), drift.Threshold)
+	g.d.Drift, g.d.DriftFrom = &r, g.d.Plan.Champion.Run
 	return nil
 }
 
-func (c *Client) reportVerdicts(ctx context.Context, d *report.Data) error {
+func (g *gatherer) verdicts(ctx context.Context) error {
 	for _, name := range trainconfig.Gates() {
-		raw, found, err := c.RunJSON(ctx, d.Model, d.Run, contract.VerdictFile(name))
+		var v gate.Verdict
+		found, err := g.file(ctx, g.d.Run, contract.VerdictFile(name), &v)
 		if err != nil {
 			return err
 		}
-		if !found {
-			continue
+		if found {
+			g.d.Verdicts = append(g.d.Verdicts, v)
 		}
-		var v gate.Verdict
-		if err := json.Unmarshal(raw, &v); err != nil {
-			return fmt.Errorf("read the verdict of gate %s: %w", name, err)
-		}
-		d.Verdicts = append(d.Verdicts, verdict(v))
 	}
 	return nil
 }
 
-func (c *Client) reportCurves(ctx context.Context, d *report.Data) error {
-	raw, found, err := c.RunJSON(ctx, d.Model, d.Run, contract.FilePredictions)
+func (g *gatherer) latency(ctx context.Context) error {
+	var l contract.Latency
+	found, err := g.file(ctx, g.d.Run, contract.FileLatency, &l)
+	if found {
+		g.d.Latency = &l
+	}
+	return err
+}
+
+// scores reads the predictions of a binary goal; others have no such curves.
+func (g *gatherer) scores(ctx context.Context) error {
+	raw, found, err := g.RunJSON(ctx, g.d.Model, g.d.Run, contract.FilePredictions)
 	if err != nil || !found {
 		return err
 	}
@@ -108,44 +201,74 @@ func (c *Client) reportCurves(ctx context.Context, d *report.Data) error {
 	if err != nil {
 		return err
 	}
-	for _, side := range []struct {
-		name  string
-		score []float64
-	}{{"candidate", set.Score}, {"champion", set.Champion}} {
-		if side.score == nil {
-			continue
-		}
-		sample := evaluation.Sample{Label: set.Label, Score: side.score}
-		curve, err := evaluation.ROC(sample)
-		if err != nil {
-			return err
-		}
-		auc, err := evaluation.ROCAUC(sample)
-		if err != nil {
-			return err
-		}
-		d.ROC = append(d.ROC, report.Curve{Name: fmt.Sprintf("%s, AUC %.4f", side.name, auc), X: curve.X, Y: curve.Y})
+	g.d.Scores = &report.Scores{Label: set.Label, Score: set.Score, Champion: set.Champion, Attributes: set.Attributes}
+	if g.trained != nil {
+		g.d.Scores.Protected = g.trained.Evaluation.Fairness.ProtectedAttributes
+		g.d.Scores.MinGroup = g.trained.Evaluation.Fairness.MinGroupSize
 	}
 	return nil
 }
 
-// reportRollout reads the run's rollout, also after a later one has begun.
-func (c *Client) reportRollout(ctx context.Context, d *report.Data) error {
-	state, err := c.rolloutOf(ctx, d.Model, d.Run)
+// importance reads it from the trees; an image of one's own may have none.
+func (g *gatherer) importance(ctx context.Context) error {
+	archive, found, err := g.RunJSON(ctx, g.d.Model, g.d.Run, contract.FileModel)
+	if err != nil || !found {
+		return err
+	}
+	trees, err := model.Trees(archive)
+	if err != nil {
+		return nil // not a model of trees: nothing to show, and nothing wrong
+	}
+	all, err := gbdt.Importances(trees)
+	if err != nil {
+		return fault.New(fault.Invalid, "read the importance of features", "%w", err)
+	}
+	artifact, err := model.Unpack(archive)
 	if err != nil {
 		return err
 	}
-	for _, r := range state.History {
-		step := report.Step{At: r.Time, Weight: r.Weight, Verdict: r.Verdict, Reason: r.Reason, Candidate: noSide(), Champion: noSide()}
-		if m := r.Measurements; m != nil {
-			step.Candidate = side(m.Candidate)
-			if m.Champion != nil {
-				step.Champion = side(*m.Champion)
-			}
+	names, total := artifact.Schema.Names(), 0.0
+	for _, i := range all {
+		total += i.Gain
+	}
+	for _, i := range all {
+		if i.Feature < len(names) && total > 0 {
+			g.d.Importance = append(g.d.Importance, report.Importance{Feature: names[i.Feature], Gain: i.Gain / total, Splits: i.Splits})
 		}
-		d.Steps = append(d.Steps, step)
 	}
 	return nil
+}
+
+// rollout reads the run's rollout, finished or under way, also after a later one
+// has begun.
+func (g *gatherer) rollout(ctx context.Context) error {
+	state, err := g.rolloutOf(ctx, g.d.Model, g.d.Run)
+	if err != nil {
+		return err
+	}
+	g.d.Rollout = &state
+	for _, r := range state.History {
+		if r.Phase != rollout.RollingBack && r.Phase != rollout.Reverting {
+			continue
+		}
+		name, ok := alarmOf(r.Reason)
+		if !ok {
+			return nil
+		}
+		g.d.Alarm, err = g.AlarmFired(ctx, name, r.Time)
+		return err
+	}
+	return nil
+}
+
+// alarmOf is the name of the alarm that a reason begins with.
+func alarmOf(reason string) (string, bool) {
+	words := strings.Fields(reason)
+	if len(words) < 2 || words[0] != "alarm" {
+		return "", false
+	}
+	_, _, _, _, ok := contract.ParseAlarmName(words[1])
+	return words[1], ok
 }
 
 func (c *Client) rolloutOf(ctx context.Context, model, run string) (rollout.State, error) {
@@ -157,31 +280,4 @@ func (c *Client) rolloutOf(ctx context.Context, model, run string) (rollout.Stat
 		return latest, err
 	}
 	return c.rollouts().Archived(ctx, model, run+"-rollout")
-}
-
-func noSide() report.Side {
-	return report.Side{Requests: math.NaN(), ErrorRate: math.NaN(), P99MS: math.NaN(), Accuracy: math.NaN()}
-}
-
-func side(v rollout.Variant) report.Side {
-	s := report.Side{Requests: float64(v.Requests), ErrorRate: v.ErrorRate(), P99MS: math.NaN(), Accuracy: v.Accuracy()}
-	if v.P99MS != nil {
-		s.P99MS = *v.P99MS
-	}
-	return s
-}
-
-// verdict puts a gate's verdict in the page's terms.
-func verdict(v gate.Verdict) report.Verdict {
-	out := report.Verdict{Gate: v.Gate, Verdict: v.Verdict, Reasons: v.Reasons}
-	for _, m := range v.Measurements {
-		limit := ""
-		if m.Wants != "" {
-			limit = fmt.Sprintf("%s %.4g", m.Wants, m.Limit)
-		}
-		out.Measurements = append(out.Measurements, report.Measurement{
-			Name: m.Name, Group: m.Group, Value: m.Value, Low: m.Low, High: m.High, Limit: limit, N: int64(m.N), Verdict: m.Verdict,
-		})
-	}
-	return out
 }

@@ -49,20 +49,24 @@ func open(t *testing.T, change func(*decision.Decision)) (*catalog.Catalog, cont
 	objects, err := store.PutJSON(ctx, bucket, "datasets/m/objects.json", contract.DatasetObjects{Commit: "abc", Bucket: lake, Objects: []contract.ObjectVersion{
 		{Key: "raw/m/big.csv", VersionID: big.VersionID, Size: big.Size}, {Key: "raw/m/small.csv", VersionID: small.VersionID, Size: small.Size}}})
 	require.NoError(t, err)
-	plan, err := store.PutJSON(ctx, bucket, "runs/m/m-1/plan.json", contract.Plan{Model: "m", Run: "m-1", Config: configURI, ConfigHash: config.Hash(),
-		Hash: "sha256:p", Dataset: contract.Dataset{Commit: "abc", Objects: objects}})
+	sealed := contract.Plan{Model: "m", Run: "m-1", Environment: "staging", Config: configURI, ConfigHash: config.Hash(),
+		TrainerImage: "trainer:1", ServerImage: "server:1", Dataset: contract.Dataset{Commit: "abc", Objects: objects}}
+	sealed.Hash, err = decision.PlanHash(sealed)
+	require.NoError(t, err)
+	plan, err := store.PutJSON(ctx, bucket, "runs/m/m-1/plan.json", sealed)
 	require.NoError(t, err)
 	put(bucket, "runs/m/m-1/model.tar.gz", "the model")
 	digest, _, err := store.Digest(ctx, bucket, "runs/m/m-1/model.tar.gz", "")
 	require.NoError(t, err)
 	artifact := contract.URI(bucket, "runs/m/m-1/model.tar.gz")
-	d := decision.Decision{Format: decision.Format, Model: "m", Run: "m-1", Environment: "staging", PlanHash: "sha256:p", Commit: "abc", ConfigHash: config.Hash(),
-		ServerImage: "server:1", Artifact: artifact, Digest: digest, Action: decision.Ship, Time: noon}
+	d := decision.Decision{Format: decision.Format, Model: "m", Run: "m-1", Environment: "staging", PlanHash: sealed.Hash, Commit: "abc", ConfigHash: config.Hash(),
+		TrainerImage: "trainer:1", ServerImage: "server:1", Artifact: artifact, Digest: digest, Action: decision.Ship, Time: noon,
+		Evidence: []decision.Evidence{{Name: contract.FilePredictions, URI: "s3://b/k", Digest: "sha256:s"}}}
 	change(&d)
 	encoded, err := decision.Sign(ctx, key, d)
 	require.NoError(t, err)
 	put(bucket, "runs/m/m-1/decision.json", string(encoded))
-	v, err := registry.New(store.Refs(bucket, "")).Register(ctx, contract.Version{Model: "m", Run: "m-1", Plan: plan, PlanHash: "sha256:p", Artifact: artifact,
+	v, err := registry.New(store.Refs(bucket, "")).Register(ctx, contract.Version{Model: "m", Run: "m-1", Plan: plan, PlanHash: sealed.Hash, Artifact: artifact,
 		Digest: digest, Image: "server:1", Decision: contract.URI(bucket, "runs/m/m-1/decision.json"), Created: noon})
 	require.NoError(t, err)
 	return &catalog.Catalog{Store: store, Bucket: bucket, Environment: "staging", Verifier: key, Now: func() time.Time { return noon }},
@@ -89,6 +93,11 @@ func TestNothingIsApprovedWithoutItsDecision(t *testing.T) {
 		"another run":         func(d *decision.Decision) { d.Run = "m-2" },
 		"another environment": func(d *decision.Decision) { d.Environment = "production" },
 		"another image":       func(d *decision.Decision) { d.ServerImage = "server:2" },
+		"another trainer":     func(d *decision.Decision) { d.TrainerImage = "trainer:2" },
+		"another commit":      func(d *decision.Decision) { d.Commit = "x" },
+		"another config":      func(d *decision.Decision) { d.ConfigHash = "x" },
+		"another model":       func(d *decision.Decision) { d.Model = "n" },
+		"held":                func(d *decision.Decision) { d.Action = decision.Hold },
 		"another place":       func(d *decision.Decision) { d.Artifact = "s3://elsewhere/model.tar.gz" },
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,10 +1,12 @@
 // Package kmssign signs and checks digests with one asymmetric KMS key
-// (ECC_NIST_P256, ECDSA_SHA_256). The private key never leaves KMS.
+// (ECC_NIST_P256, ECDSA_SHA_256). The private key never leaves KMS. Where there is
+// no KMS, a key in a file does the same: its id is "file:" and the path.
 package kmssign
 
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
@@ -37,8 +39,21 @@ var (
 // New uses the key with an id or ARN.
 func New(client Client, id string) *Key { return &Key{client, id} }
 
-// FromEnvironment uses the SDK's default chain.
-func FromEnvironment(ctx context.Context, id string) (*Key, error) {
+// Signing makes and checks signatures with the same key.
+type Signing interface {
+	decision.Signer
+	decision.Verifier
+}
+
+// localPrefix begins the id of a key in a file.
+const localPrefix = "file:"
+
+// FromEnvironment uses the key with an id or ARN, by the SDK's default chain; or
+// the local key in a file, when the id is "file:/path/to/key.pem".
+func FromEnvironment(ctx context.Context, id string) (Signing, error) {
+	if path, local := strings.CutPrefix(id, localPrefix); local {
+		return decision.ReadLocalKey(path)
+	}
 	cfg, err := config.LoadDefaultConfig(ctx)
 	if err != nil {
 		return nil, fault.New(fault.Invalid, "read the AWS configuration", "%w", err)

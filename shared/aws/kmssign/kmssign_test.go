@@ -3,6 +3,7 @@ package kmssign_test
 import (
 	"crypto/sha256"
 	"errors"
+	"path/filepath"
 	"testing"
 
 	"github.com/aws/smithy-go"
@@ -10,6 +11,7 @@ import (
 
 	"github.com/sluice-ml/sluice/shared/aws/kmssign"
 	"github.com/sluice-ml/sluice/shared/aws/kmssign/kmstest"
+	"github.com/sluice-ml/sluice/shared/decision"
 	"github.com/sluice-ml/sluice/shared/fault"
 )
 
@@ -40,4 +42,20 @@ func TestErrors(t *testing.T) {
 	}
 	client.Err = errors.New("connection refused")
 	require.Equal(t, fault.Unavailable, fault.KindOf(kmssign.New(client, "key").Verify(t.Context(), digest[:], nil)))
+}
+
+func TestAKeyInAFileStandsInForKMS(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "key.pem")
+	made, err := decision.NewLocalKey()
+	require.NoError(t, err)
+	require.NoError(t, made.Write(path))
+	key, err := kmssign.FromEnvironment(t.Context(), "file:"+path)
+	require.NoError(t, err)
+	digest := sha256.Sum256([]byte("a decision"))
+	id, signature, err := key.Sign(t.Context(), digest[:])
+	require.NoError(t, err)
+	require.Equal(t, made.Fingerprint(), id)
+	require.NoError(t, key.Verify(t.Context(), digest[:], signature))
+	_, err = kmssign.FromEnvironment(t.Context(), "file:"+path+".none")
+	require.Equal(t, fault.NotFound, fault.KindOf(err))
 }
