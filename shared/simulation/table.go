@@ -95,7 +95,7 @@ func (r Results) table(b *strings.Builder, what string, rows []Row, cell func(Ro
 // not the best beside the rules that are not.
 func (r Results) exceptions() string {
 	var b strings.Builder
-	b.WriteString("A row is won where a rule keeps the rate (see above) and serves fewer bad answers than every other rule that does, our own sequential ones left aside.\n")
+	b.WriteString("A row is won where a rule keeps the rate (see above) and serves fewer bad answers than every other rule that does, our own sequential ones left aside. An effect inside a rule's margins is one that its configuration calls harmless: it is meant to be promoted, and the rule without margins is for who does not want that.\n")
 	for own, rule := range r.Study.Rules {
 		if !r.sequential(own) {
 			continue
