@@ -87,6 +87,9 @@ type Question struct {
 	// Increment asks for whole periods only, because the next question begins
 	// where this answer's To ends. A window without one gives no requests.
 	Increment bool
+
+	Pairs  bool // asks how a champion's answers and its shadow's compare
+	Slices bool // asks for the accuracy in parts of the rows
 }
 
 // Gauge reads measurements. Its errors make a bake insufficient, whatever

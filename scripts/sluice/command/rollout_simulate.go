@@ -148,7 +148,7 @@ func (r *rehearsal) read() (rollout.Policy, error) {
 	if err != nil {
 		return rollout.Policy{}, err
 	}
-	policy, err := rollout.NewPolicy(config.Deployment)
+	policy, err := rollout.NewPolicy(config)
 	if err != nil {
 		return rollout.Policy{}, fmt.Errorf("%s: %w", r.policy, err)
 	}
