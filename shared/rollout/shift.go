@@ -166,7 +166,7 @@ func (c *Controller) Analyze(ctx context.Context, step contract.RolloutStep) (co
 // new since the last look.
 func (s State) Question(now time.Time) Question {
 	q := Question{Model: s.Model, Candidate: s.Candidate.Slot, Champion: s.Champion.Slot, From: s.BakeFrom, To: now, Serving: s.Serving,
-		Pairs: s.Phase == Mirroring, Slices: len(s.Policy.Slices.By) > 0}
+		Pairs: s.Phase == Mirroring, Slices: s.Policy.Slices.By}
 	if s.Phase == Mirroring {
 		q.Serving = s.Since
 	}
