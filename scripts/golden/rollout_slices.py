@@ -2,7 +2,7 @@
 dropped by at most a margin", which are the levels at which Newcombe's interval
 (method 10) just reaches the margin, and Holm's decisions over them.
 
-    python3 -m venv venv && venv/bin/pip install statsmodels==0.14.4
+    python3 -m venv venv && venv/bin/pip install statsmodels==0.14.5
     venv/bin/python scripts/golden/rollout_slices.py > shared/rollout/testdata/slices.json
 """
 
