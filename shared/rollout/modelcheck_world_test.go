@@ -188,7 +188,10 @@ func wantsShadow(s rollout.State) bool {
 // shadowed checks the way into and out of a shadow, and counts it.
 func (w *world) shadowed(from rollout.Phase, next rollout.State) {
 	to := next.Phase
+	view, _ := w.memory.View(context.Background(), model)
 	switch {
+	case to == rollout.Mirroring && (view.Shadow == nil || view.Shadow.Version != next.Candidate.Version):
+		w.wrong("it watches a shadow that is not there: %+v", view)
 	case to == rollout.Preparing && wantsShadow(next) && !next.Mirrored:
 		w.wrong("it joined although its shadow did not pass")
 	case to == rollout.Attaching && (next.First() || next.Policy.DryRun || from != rollout.Acquired),
