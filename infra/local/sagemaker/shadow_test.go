@@ -3,7 +3,9 @@ package sagemaker
 import (
 	"context"
 	"encoding/json"
+	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -190,4 +192,29 @@ func TestAShadowIsRecovered(t *testing.T) {
 	_, err = again.runtime.InvokeEndpoint(t.Context(), &sagemakerruntime.InvokeEndpointInput{EndpointName: aws.String("e"), Body: []byte("1"), ContentType: aws.String("text/csv")})
 	require.NoError(t, err)
 	again.copies(t, 1)
+}
+
+// BenchmarkShadow sends 1,000 requests a second to an endpoint, without a shadow,
+// with one that answers and with one that hangs, and reports what callers wait.
+func BenchmarkShadow(b *testing.B) {
+	for _, kind := range []string{"none", "answers", "hangs"} {
+		b.Run(kind, func(b *testing.B) {
+			service := newBench(b)
+			service.shadowed(b, map[bool]float32{true: 100}[kind != "none"])
+			if kind == "hangs" {
+				require.NoError(b, service.SetFault("e", "green", Fault{Delay: time.Minute}))
+			}
+			server := httptest.NewServer(service.Runtime())
+			b.Cleanup(server.Close)
+			var took []time.Duration
+			b.ResetTimer()
+			for range b.N {
+				took = append(took, paced(b, server.URL+"/endpoints/e/invocations", rate)...)
+			}
+			slices.Sort(took)
+			at := func(q float64) float64 { return float64(took[int(q*float64(len(took)-1))]) / 1e6 }
+			b.ReportMetric(at(0.5), "p50-ms")
+			b.ReportMetric(at(0.99), "p99-ms")
+		})
+	}
 }
