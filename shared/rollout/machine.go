@@ -382,7 +382,7 @@ func (m *machine) measured(o Measured) {
 		m.tried(o)
 		return
 	}
-	j := Judge(m.Policy, o.Measurements)
+	j := Judge(m.judging(), o.Measurements)
 	if phase == Mirroring {
 		j = JudgeShadow(m.Policy, o.Measurements)
 	}

@@ -269,6 +269,17 @@ func (t *Trial) worst(p Policy, alpha float64) Finding {
 	return f
 }
 
+// judging is the policy of a look. With all the traffic at the candidate the
+// champion gets no more labels: a part that is unknown then, e.g. a value that
+// nobody had before, would hold for nothing, so it is told.
+func (s State) judging() Policy {
+	p := s.Policy
+	if s.Weight >= 100 {
+		p.Slices.OnUnknown = "tell"
+	}
+	return p
+}
+
 // tests is how many share alpha.
 func (p Policy) tests() float64 {
 	if len(p.Slices.By) > 0 {

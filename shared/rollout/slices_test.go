@@ -243,6 +243,23 @@ func TestUnknownSlicesAreToldWhereTheyDoNotHold(t *testing.T) {
 	require.Contains(t, d.State.Reason, "slice sex=F is not known")
 }
 
+// With all the traffic at the candidate, a part that the champion never had
+// cannot become known: it is told, and holds nothing.
+func TestUnknownSlicesDoNotHoldTheLastStep(t *testing.T) {
+	unknown := Measured{Turn: 7, Measurements: looked(part("sex=F", [2]int64{90, 100}, [2]int64{90, 100}), part("sex=X", [2]int64{90, 100}, [2]int64{}))}
+	before := at(Baking)
+	before.Policy = watching()
+	d := Decide(before, unknown, noon.Add(5*time.Minute))
+	require.Equal(t, Baking, d.State.Phase)
+	require.Contains(t, d.State.Reason, "holding: slice sex=X is not known")
+	all := last(at(Baking))
+	all.Policy, all.Weight = watching(), 100
+	d = Decide(all, unknown, noon.Add(5*time.Minute))
+	require.Equal(t, Promoting, d.State.Phase)
+	require.Contains(t, d.Tell, "slice sex=X is not known: 0 labels of the champion's 0 answers")
+	require.Equal(t, "hold", d.State.Policy.Slices.OnUnknown, "the policy stays as it was")
+}
+
 func TestASliceRollsBackAndIsNamed(t *testing.T) {
 	s := failures(at(Baking), 2)
 	s.Policy = watching()

@@ -261,7 +261,7 @@ func (m *machine) tried(o Measured) {
 		return
 	}
 	m.Trial = &trial
-	j := trial.judge(m.Policy, m.Weight, o.Measurements.Slices)
+	j := trial.judge(m.judging(), m.Weight, o.Measurements.Slices)
 	measured := o.Measurements
 	measured.Slices = nil // the findings say what matters of them; there are many looks
 	r.Measurements = &measured

@@ -43,7 +43,7 @@ func (d *decoder) checkSliceHealth(c *Config) {
 	d.within(at+"accuracy", h.Accuracy, 0, 1)
 	d.atLeast(at+"min_labels", float64(h.MinLabels), 1)
 	d.among(at+"on_unknown", h.OnUnknown, []string{"hold", "tell"})
-	if c.Deployment.Strategy == "blue_green" {
-		d.failAt("deployment.slices", "slices are compared with the champion in the same time, and blue_green leaves it no traffic; use the strategy canary")
+	if steps := c.Deployment.Steps; c.Deployment.Strategy == "blue_green" || len(steps) == 1 && steps[0] == 100 {
+		d.failAt("deployment.slices", "slices are compared with the champion in the same time, and blue_green or a first step of 100 leaves it no traffic; use the strategy canary with a step below 100")
 	}
 }

@@ -184,7 +184,8 @@ func TestProblemsNamePlaceValueAndWayOut(t *testing.T) {
 		{"slices of nothing", least + "deployment: {slices: {max_drop: 0.1}}\n", "deployment.slices: there are no slices to watch"},
 		{"slice drop", least + "evaluation: {slices: [{by: [sex]}]}\ndeployment: {slices: {max_drop: 5}}\n", "deployment.slices.max_drop: 5 is not at least 0"},
 		{"slice unknown", least + "evaluation: {slices: [{by: [sex]}]}\ndeployment: {slices: {on_unknown: pass}}\n", `unknown value "pass"`},
-		{"slices blue green", least + "evaluation: {slices: [{by: [sex]}]}\ndeployment: {strategy: blue_green, slices: {}}\n", "blue_green leaves it no traffic"},
+		{"slices blue green", least + "evaluation: {slices: [{by: [sex]}]}\ndeployment: {strategy: blue_green, slices: {}}\n", "leaves it no traffic"},
+		{"slices at once", least + "evaluation: {slices: [{by: [sex]}]}\ndeployment: {steps: [100], slices: {}}\n", "leaves it no traffic"},
 		{"negative", least + "deployment: {min_requests: -1}\n", "deployment.min_requests: -1 is less than 1"},
 		{"anchor", "experiment: &e {name: m}\ndata: *e\n", "anchors and aliases are not supported"},
 		{"tag", "experiment: !x {name: m}\n", "tags such as"},
@@ -275,7 +276,7 @@ func TestShadowAndSlicesFillTheirDefaults(t *testing.T) {
 	for text, want := range map[string]Deployment{
 		"deployment: {strategy: shadow}\n":                             {Strategy: "shadow", Steps: []float64{}, Shadow: Shadow{Duration(30 * time.Minute), 100, 0.1}},
 		"deployment: {strategy: blue_green, shadow: {duration: 5m}}\n": {Strategy: "blue_green", Steps: []float64{100}, Shadow: Shadow{Duration(5 * time.Minute), 100, 0.1}},
-		"evaluation: {slices: [{by: [sex]}]}\ndeployment: {steps: [100], slices: {max_drop: 0}}\n": {Strategy: "canary", Steps: []float64{100},
+		"evaluation: {slices: [{by: [sex]}]}\ndeployment: {steps: [5, 100], slices: {max_drop: 0}}\n": {Strategy: "canary", Steps: []float64{5, 100},
 			Slices: SliceHealth{MaxDrop: 0, MinLabels: 50, OnUnknown: "hold"}},
 	} {
 		c, err := Parse("train.yaml", []byte(least+text))
