@@ -17,6 +17,8 @@ import (
 	"github.com/sluice-ml/sluice/shared/model"
 	"github.com/sluice-ml/sluice/shared/profile"
 	"github.com/sluice-ml/sluice/shared/registry"
+	"github.com/sluice-ml/sluice/shared/rollout"
+	"github.com/sluice-ml/sluice/shared/trainconfig"
 )
 
 // objects is a bucket as feedback.Files.
@@ -97,6 +99,17 @@ func (b baseline) of(ctx context.Context, name string) (*feedback.Baseline, erro
 		features[i] = f.Name
 	}
 	return &feedback.Baseline{Version: champion.Version, Features: features, Profile: &learned, Config: run.Config}, nil
+}
+
+// watched gives the slices that the model's present, or last, rollout watches.
+func watched(states rollout.States) func(context.Context, string) ([]trainconfig.Slice, error) {
+	return func(ctx context.Context, model string) ([]trainconfig.Slice, error) {
+		s, err := states.Load(ctx, model)
+		if fault.Is(err, fault.NotFound) {
+			return nil, nil
+		}
+		return s.Policy.Slices.By, err
+	}
 }
 
 // invoker is what is used of the Lambda client.

@@ -23,6 +23,7 @@ import (
 	"github.com/sluice-ml/sluice/shared/contract"
 	"github.com/sluice-ml/sluice/shared/fault"
 	"github.com/sluice-ml/sluice/shared/feedback"
+	"github.com/sluice-ml/sluice/shared/rollout"
 	"github.com/sluice-ml/sluice/shared/settings"
 )
 
@@ -50,7 +51,8 @@ func build(ctx context.Context) (lambdafn.Handler[json.RawMessage, any], error) 
 	}
 	admission := admission{client: lambda.NewFromConfig(cfg), function: admit}
 	reference := baseline{store: store, bucket: bucket}
+	rollouts := rollout.Records{Store: store.Refs(bucket, ""), Now: time.Now}
 	return handler{lake: lake, refs: store.Refs(bucket, ""), monitor: &feedback.Monitor{Environment: environment, Store: store.Refs(bucket, ""),
-		Captures: objects{store, bucket}, Labels: objects{store, lake}, Publisher: board{gauge},
+		Captures: objects{store, bucket}, Labels: objects{store, lake}, Publisher: board{gauge}, Slices: watched(rollouts),
 		Baseline: reference.of, Retrain: admission.start, Period: period, Now: time.Now}}.handle, nil
 }

@@ -73,7 +73,8 @@ type Outcome struct {
 	// Status: "promoted", "rolled_back", "rejected" (a gate failed), "held" (a
 	// gate was insufficient), "invalid" (validate), "registered" (this
 	// environment does not deploy the model), "unchanged" (the champion was
-	// trained from this very plan), "dry_run", or "failed".
+	// trained from this very plan), "dry_run", "shadowed" (a shadow that passed, and
+	// nothing followed), or "failed".
 	Status   string `json:"status"`
 	Reason   string `json:"reason"`
 	Version  int    `json:"version,omitempty"`
@@ -279,7 +280,7 @@ type RolloutCommand struct {
 	WaitSeconds int     `json:"wait_seconds"` // before Action; 0 is at once
 	Weight      float64 `json:"weight"`       // the candidate's share in percent
 	Phase       string  `json:"phase"`
-	Outcome     string  `json:"outcome"` // "", "promoted", "rolled_back" or "dry_run"
+	Outcome     string  `json:"outcome"` // "", "promoted", "rolled_back", "dry_run" or "shadowed"
 	Reason      string  `json:"reason"`
 }
 

@@ -21,6 +21,7 @@ type Prediction struct {
 	ID       string // "" when the request had none
 	Time     time.Time
 	Positive bool // score ≥ 0.5
+	Score    float64
 	Row      Row
 }
 
@@ -118,7 +119,7 @@ func readCapture(line []byte) ([]Prediction, error) {
 	}
 	predictions := make([]Prediction, len(rows))
 	for i := range rows {
-		predictions[i] = Prediction{ID: rowID(c.Event.InferenceID, i, len(rows)), Time: at.UTC(), Positive: scores[i] >= 0.5, Row: rows[i]}
+		predictions[i] = Prediction{ID: rowID(c.Event.InferenceID, i, len(rows)), Time: at.UTC(), Positive: scores[i] >= 0.5, Score: scores[i], Row: rows[i]}
 	}
 	return predictions, nil
 }

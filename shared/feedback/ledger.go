@@ -26,9 +26,13 @@ type Ledger struct {
 	Captures map[string]Mark `json:"captures"`
 	// Labels are the label files that were read: key → ETag.
 	Labels map[string]string `json:"labels"`
-	Outbox []Point           `json:"outbox,omitempty"`
-	Window Window            `json:"window"`
-	Totals Totals            `json:"totals"`
+	// Parts are the names that entries refer to by place: parts of the rows.
+	Parts  []string `json:"parts,omitempty"`
+	Outbox []Point  `json:"outbox,omitempty"`
+	Window Window   `json:"window"`
+	Totals Totals   `json:"totals"`
+
+	slicer *slicer // of what is taken in now; nil names no parts
 }
 
 // Mark says what was read of a slot's captures.
@@ -45,6 +49,15 @@ type Entry struct {
 	Positive bool      `json:"p,omitempty"`
 	Labelled bool      `json:"l,omitempty"`
 	Label    bool      `json:"y,omitempty"`
+	Also     *Also     `json:"a,omitempty"`  // what the shadow, or the shadowed, said
+	Parts    []int     `json:"ps,omitempty"` // of the row, in Ledger.Parts
+}
+
+// Also is a second slot's answer to the same request: a champion and its shadow
+// are both asked, and the label is about both.
+type Also struct {
+	Slot     string `json:"s"`
+	Positive bool   `json:"p,omitempty"`
 }
 
 // Point is how many predictions of a slot were right and wrong in a period.
@@ -110,15 +123,29 @@ func (l *Ledger) predicted(slot string, p Prediction, period time.Duration, coun
 		return
 	}
 	e, known := l.Entries[p.ID]
-	if known && e.Slot != "" {
+	switch {
+	case known && (e.Slot == slot || e.Also != nil):
 		l.Totals.Duplicates++
 		return
+	case known && e.Slot != "":
+		e.Also = &Also{slot, p.Positive}
+		l.Entries[p.ID] = e
+		if e.Labelled {
+			l.count(e.also(), period, counts)
+		}
+		return
 	}
-	e.Slot, e.Time, e.Positive = slot, p.Time, p.Positive
+	e.Slot, e.Time, e.Positive, e.Parts = slot, p.Time, p.Positive, l.parts(p.Row)
 	l.Entries[p.ID] = e
 	if e.Labelled {
 		l.count(e, period, counts)
 	}
+}
+
+// also is the entry as the other slot answered it.
+func (e Entry) also() Entry {
+	e.Slot, e.Positive = e.Also.Slot, e.Also.Positive
+	return e
 }
 
 func (l *Ledger) labelled(label contract.Label, now time.Time, period time.Duration, counts map[Point]*Point) {
@@ -140,6 +167,9 @@ func (l *Ledger) labelled(label contract.Label, now time.Time, period time.Durat
 	l.Entries[label.InferenceID] = e
 	if e.Slot != "" {
 		l.count(e, period, counts)
+	}
+	if e.Also != nil {
+		l.count(e.also(), period, counts)
 	}
 }
 

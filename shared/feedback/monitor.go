@@ -11,6 +11,7 @@ import (
 	"github.com/sluice-ml/sluice/shared/drift"
 	"github.com/sluice-ml/sluice/shared/fault"
 	"github.com/sluice-ml/sluice/shared/ref"
+	"github.com/sluice-ml/sluice/shared/trainconfig"
 )
 
 // File is an object in a listing.
@@ -41,6 +42,9 @@ type Monitor struct {
 	Publisher   Publisher
 	// Baseline gives the champion's; nil when no version was promoted yet.
 	Baseline func(ctx context.Context, model string) (*Baseline, error)
+	// Slices are the parts of the rows that rollouts of the model watch; nil is
+	// that there are none.
+	Slices func(ctx context.Context, model string) ([]trainconfig.Slice, error)
 	// Retrain asks for a run because of drift; the same id asks once.
 	Retrain func(ctx context.Context, model, id string) error
 	Period  time.Duration // of the published points: 10 or 60 s
@@ -138,6 +142,9 @@ func (m *Monitor) takeIn(ctx context.Context, model string, baseline *Baseline, 
 	if err != nil {
 		return next, report, err
 	}
+	if next.slicer, err = m.slicer(ctx, model, baseline); err != nil {
+		return next, report, err
+	}
 	now := m.Now()
 	joined := next.Totals.Joined
 	next.Outbox = append(next.Outbox, next.Join(seen, labels, now, m.Period)...)
@@ -155,6 +162,22 @@ func (m *Monitor) takeIn(ctx context.Context, model string, baseline *Baseline, 
 		return next, nil
 	})
 	return saved, report, err
+}
+
+// slicer says which parts a captured row belongs to.
+func (m *Monitor) slicer(ctx context.Context, model string, baseline *Baseline) (*slicer, error) {
+	if m.Slices == nil {
+		return nil, nil
+	}
+	by, err := m.Slices(ctx, model)
+	if len(by) == 0 || err != nil {
+		return nil, err
+	}
+	s := &slicer{by: by}
+	if baseline != nil {
+		s.features = baseline.Features
+	}
+	return s, nil
 }
 
 // publish empties the outbox.

@@ -25,6 +25,17 @@ type Backend interface {
 	// endpoint exists and serves something else.
 	Prepare(ctx context.Context, p Placement) (config string, err error)
 
+	// Mirrors says that Shadow works for a model: nil, or Invalid with why it
+	// does not. It asks nobody.
+	Mirrors(model string) error
+
+	// Shadow attaches the placement's version to the champion, which keeps all
+	// the traffic and its capacity: sample percent of its requests are copied to
+	// the version, whose answers reach nobody, whatever they are and however long
+	// they take. Whatever else held the slot is replaced, and Prepare and Retire
+	// end the shadow. It returns as Prepare does.
+	Shadow(ctx context.Context, p Placement, sample float64) (config string, err error)
+
 	// SetWeights asks for these weights, which name every slot of the endpoint
 	// and must not sum to 0 (Invalid). It returns once accepted. Instances
 	// raises a slot's capacity with the same change and never lowers it.
@@ -92,6 +103,7 @@ type View struct {
 	Detail string // the service's own status and reason
 	Config string // in service
 	Slots  []SlotView
+	Shadow *SlotView // gets copies only; its weight is the percent that is copied. nil is none
 }
 
 // SlotView is one variant. Weights are the service's own numbers; only their

@@ -30,7 +30,7 @@ func (c *Controller) Acquire(ctx context.Context, step contract.RolloutStep) (co
 	if err != nil {
 		return contract.RolloutCommand{}, err
 	}
-	if err := approved.Policy.Check(); err != nil {
+	if err := c.feasible(step.Model, approved.Policy); err != nil {
 		return contract.RolloutCommand{}, err
 	}
 	return c.begin(ctx, step, approved)
@@ -64,6 +64,11 @@ func (c *Controller) beginLeased(ctx context.Context, step contract.RolloutStep,
 	candidate, champion, err := c.places(ctx, step.Model, step.Version)
 	if err != nil {
 		return contract.RolloutCommand{}, err
+	}
+	if approved.Policy.ShadowOnly && champion.Slot == "" {
+		return contract.RolloutCommand{}, fault.New(fault.Invalid, "begin a rollout of "+step.Model,
+			"deployment.strategy is shadow, but no champion serves whose requests could be copied").
+			WithHint("release the first version with the strategy canary or blue_green")
 	}
 	if champion.Version == step.Version && champion.Slot != "" {
 		_ = c.Leases.Release(ctx, step.Model, step.Rollout, token)
@@ -192,14 +197,15 @@ func versions(v View) string {
 	return text
 }
 
-// Prepare puts the candidate into its slot at weight 0. A decision that does not
+// Prepare puts the candidate into its slot: as the champion's shadow where the
+// policy begins with one, and then at weight 0. A decision that does not
 // hold any more ends the rollout instead.
 func (c *Controller) Prepare(ctx context.Context, step contract.RolloutStep) (contract.RolloutCommand, error) {
 	s, err := c.load(ctx, step)
 	if err != nil {
 		return c.closed(ctx, step, err)
 	}
-	if s.Phase != Acquired {
+	if s.Phase != Acquired && s.Phase != Joining {
 		return c.command(s), nil
 	}
 	if refusal, err := c.refusal(ctx, s); err != nil {
@@ -215,11 +221,18 @@ func (c *Controller) Prepare(ctx context.Context, step contract.RolloutStep) (co
 	var config string
 	placement := Placement{Model: s.Model, Rollout: s.Rollout, Artifact: s.Artifact, Slot: s.Candidate.Slot, Champion: s.Champion.Slot}
 	_, err = c.poll(ctx, verifyFor, func() (bool, error) {
-		config, err = c.Backend.Prepare(ctx, placement)
+		if s.mirrors() {
+			config, err = c.Backend.Shadow(ctx, placement, s.Policy.Shadow.Sample)
+		} else {
+			config, err = c.Backend.Prepare(ctx, placement)
+		}
 		return err == nil, err
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return contract.RolloutCommand{}, err
+	case s.mirrors():
+		return c.reply(ctx, step, s, Attached{Turn: s.Turn, Config: config})
 	}
 	return c.reply(ctx, step, s, Prepared{Turn: s.Turn, Config: config})
 }

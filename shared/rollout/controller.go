@@ -10,6 +10,7 @@ import (
 
 	"github.com/sluice-ml/sluice/shared/contract"
 	"github.com/sluice-ml/sluice/shared/fault"
+	"github.com/sluice-ml/sluice/shared/trainconfig"
 )
 
 // How long one call keeps looking before it answers "again, after a wait".
@@ -87,6 +88,9 @@ type Question struct {
 	// Increment asks for whole periods only, because the next question begins
 	// where this answer's To ends. A window without one gives no requests.
 	Increment bool
+
+	Pairs  bool                // asks how a champion's answers and its shadow's compare
+	Slices []trainconfig.Slice // parts of the rows to ask the accuracy of, since Serving
 }
 
 // Gauge reads measurements. Its errors make a bake insufficient, whatever

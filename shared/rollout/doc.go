@@ -11,6 +11,10 @@
 //   - A step is one weight; its bake is the time spent watching it.
 //   - A verdict on a bake is pass, fail, or insufficient: not enough evidence,
 //     or the champion shows the same breach, so the candidate is not to blame.
+//   - A shadow is the candidate while it answers copies of the champion's requests:
+//     its answers are measured and compared, and returned to nobody. Its sample is
+//     the percent of requests that is copied.
+//   - A slice parts the rows by columns; a part is the rows of one value.
 //   - Promotion makes the candidate the champion; rollback puts the champion
 //     back to 100 percent and reads that back before it believes it.
 //
@@ -26,6 +30,18 @@
 // changes nothing, so duplicates and late calls are harmless.
 //
 //	acquired     Prepared                  → preparing     verify
+//	             Attached (a shadow first) → attaching     verify
+//	attaching    endpoint moving           → attaching     verify again
+//	             the shadow is there       → mirroring     bake
+//	             update failed             → rolling_back  rollback
+//	mirroring    too early                 → mirroring     bake the rest
+//	             pass, steps follow        → joining       prepare
+//	             pass, nothing follows     → rolling_back  rollback (outcome shadowed)
+//	             fail                      → mirroring     bake anew, one failure more
+//	             insufficient              → mirroring     bake on: the window grows
+//	             champion breaches too     → mirroring     bake anew, people are told
+//	             the endpoint changed      → rolling_back  rollback
+//	joining      Prepared                  → preparing     verify
 //	preparing    endpoint moving           → preparing     verify again
 //	             endpoint ready, row served→ shifting      shift (first step)
 //	             the same, no champion     → baking        bake at 100 %
@@ -58,7 +74,8 @@
 // From every phase before promoting:
 //
 //	Pause                                  → the same      no weight rises until Resume
-//	Force                                  → shifting      to the last step, then promoting
+//	Force                                  → shifting      to the last step, then promoting;
+//	                                                       from a shadow by way of joining
 //	failures in a row reach the limit      → rolling_back  rollback
 //	the deadline passes                    → rolling_back  rollback
 //	alarm on the candidate's slot          → rolling_back  rollback
@@ -81,6 +98,24 @@
 // rising needs leave. With on_deadline: proceed, a deadline that passes while the
 // last look found nothing against the candidate, and no failure stands, goes on
 // instead of back.
+//
+// A shadow comes before the steps where deployment.shadow says so, whatever the
+// strategy; it is all there is of the strategy shadow, whose outcome is shadowed
+// and which promotes nothing. It is judged at its end, by the limits on errors and
+// latency and by how often it decides otherwise than the champion; answers are
+// paired by inference id. Rolling back from it moves no traffic, because none was
+// moved; what is attached is retired with the outcome. A first release has nobody's
+// requests to be copied and begins without, and so does a dry run. Where a backend
+// cannot mirror, the policy is refused before anything moves.
+//
+// Where deployment.slices says so, accuracy is judged in every part of
+// evaluation.slices too: the candidate against the champion since it first served.
+// By the limits, Holm's step-down over the parts keeps the chance that any healthy
+// one fails a look at 2.5 %. By sequential tests, the mean of the parts' values has
+// one share of alpha, over all looks. A part with too few labels is unknown: it is
+// listed, and holds the rollout unless on_unknown is tell, or the candidate has all
+// the traffic, so that waiting could not make it known. Below the slices'
+// accuracy limit in both versions is the environment's fault.
 //
 // A dry run ends where the first step would begin: the candidate was deployed at
 // weight 0 and answered, and is taken away; its outcome is dry_run.

@@ -98,7 +98,7 @@ func (c *Controller) retire(ctx context.Context, s State, keep string) (bool, er
 		if _, kept := view.Slot(keep); !kept {
 			return false, fault.New(fault.Invalid, "retire the other slot than "+keep, "the endpoint serves %s", versions(view))
 		}
-		if view.Status == Ready && len(view.Slots) == 1 {
+		if view.Status == Ready && len(view.Slots) == 1 && view.Shadow == nil {
 			return true, nil
 		}
 		if view.Status == Updating {

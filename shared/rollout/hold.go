@@ -181,7 +181,7 @@ func (m *machine) approve(by string) {
 
 // force goes to the last step and, once it is in force, promotes.
 func (m *machine) force(by string) {
-	if !m.Phase.Open() || m.Policy.DryRun {
+	if !m.Phase.Open() || m.Policy.DryRun || m.Policy.ShadowOnly {
 		m.refuse("nothing to promote")
 		return
 	}
@@ -189,8 +189,10 @@ func (m *machine) force(by string) {
 	m.say(fmt.Sprintf("version %d of %s is promoted without further looks by %s", m.Candidate.Version, m.Model, by))
 	r := Record{Reason: "promotion without further looks, by " + by}
 	switch {
-	case m.Phase == Acquired || m.Phase == Preparing:
+	case m.Phase == Acquired || m.Phase == Joining || m.Phase == Preparing:
 		m.enter(m.Phase, r)
+	case m.Phase.shadow():
+		m.enter(Joining, r)
 	case m.First():
 		m.enter(Promoting, r)
 	default:

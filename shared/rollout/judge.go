@@ -16,7 +16,8 @@ const (
 
 // Finding is the verdict on one measure.
 type Finding struct {
-	Measure string  `json:"measure"` // "error_rate", "latency_p99", "accuracy", "accuracy_drop"; sequential: "error_rate_rise", "slow_rate_rise", "slow_rate" too
+	Measure string  `json:"measure"`         // "error_rate", "latency_p99", "accuracy", "accuracy_drop"; of a shadow "disagreement"; of a slice "slice_drop", "slice_accuracy"; sequential: "error_rate_rise", "slow_rate_rise", "slow_rate" too
+	Slice   string  `json:"slice,omitempty"` // the part of the rows, e.g. "sex=Female"
 	Verdict string  `json:"verdict"`
 	Value   float64 `json:"value"` // rates 0..1, latency in milliseconds; 0 when not known
 	Limit   float64 `json:"limit"`
@@ -27,6 +28,7 @@ type Finding struct {
 	P       float64 `json:"p,omitzero"`        // sequential: the anytime-valid p-value
 	Shared  bool    `json:"shared,omitempty"`  // the champion breaches the same limit
 	Unknown bool    `json:"unknown,omitempty"` // nothing, or too little, was measured
+	Listed  bool    `json:"listed,omitempty"`  // told, and counts for nothing
 	Reason  string  `json:"reason"`
 }
 
@@ -43,16 +45,24 @@ func Judge(p Policy, m Measurements) Judgement {
 	if m.Problem != "" {
 		return Judgement{Verdict: Insufficient, Reason: "no measurements: " + m.Problem}
 	}
+	findings := append(p.compared(m), p.triggered(m)...)
+	return summarise(append(findings, p.sliced(m)...))
+}
+
+// compared gives the candidate's findings, and says where the champion shows the
+// same breach.
+func (p Policy) compared(m Measurements) []Finding {
 	findings := p.assess(m.Candidate)
-	if m.Champion != nil {
-		for i, theirs := range p.assess(*m.Champion) {
-			if findings[i].Verdict == Fail && theirs.Verdict == Fail {
-				findings[i].Shared = true
-				findings[i].Reason += fmt.Sprintf("; the champion's is %s too", show(theirs.Measure, theirs.Value))
-			}
+	if m.Champion == nil {
+		return findings
+	}
+	for i, theirs := range p.assess(*m.Champion) {
+		if findings[i].Verdict == Fail && theirs.Verdict == Fail {
+			findings[i].Shared = true
+			findings[i].Reason += fmt.Sprintf("; the champion's is %s too", show(theirs.Measure, theirs.Value))
 		}
 	}
-	return summarise(append(findings, p.triggered(m)...))
+	return findings
 }
 
 // assess gives the findings of one slot, always the same measures in the same
@@ -167,6 +177,9 @@ func show(measure string, value float64) string {
 func summarise(findings []Finding) Judgement {
 	j := Judgement{Verdict: Pass, Findings: findings}
 	for _, f := range findings {
+		if f.Listed {
+			continue
+		}
 		switch {
 		case f.Verdict == Fail && !f.Shared:
 			j.Verdict = Fail
@@ -199,7 +212,7 @@ func (j Judgement) quiet() bool {
 func (j Judgement) reason() string {
 	var parts []string
 	for _, f := range j.Findings {
-		blames := f.Verdict == j.Verdict && !f.Shared
+		blames := f.Verdict == j.Verdict && !f.Shared && !f.Listed
 		if j.Verdict == Insufficient && f.Shared {
 			blames = true
 		}

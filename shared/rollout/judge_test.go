@@ -118,7 +118,7 @@ func drop(limit float64, orEqual bool) func(*Policy) {
 func TestPolicyOfTheDefaultConfiguration(t *testing.T) {
 	cfg, err := trainconfig.Parse("train.yaml", []byte("experiment: {name: m}\ndata: {path: s3://lake/raw/m/, target: y}\nmodel: {type: XGBClassifier}\n"))
 	require.NoError(t, err)
-	p, err := NewPolicy(cfg.Deployment)
+	p, err := NewPolicy(cfg)
 	require.NoError(t, err)
 	require.Equal(t, Policy{Steps: []float64{10, 20, 30, 40, 50, 60, 70, 80, 90, 100}, Bake: minutesOf(5), Deadline: minutesOf(120),
 		LatencyP99: trainconfig.Duration(500 * time.Millisecond), ErrorRate: 0.01, Accuracy: 0.85, MinRequests: 50, MaxFailures: 3}, p)
@@ -132,11 +132,20 @@ func TestBadPolicies(t *testing.T) {
 		"deployment.steps ends at 50":                                   func(p *Policy) { p.Steps = []float64{50} },
 		"deployment.bake is 0s":                                         func(p *Policy) { p.Bake = 0 },
 		"deployment.deadline is 10m0s, but 2 steps that take 5m0s each": func(p *Policy) { p.Deadline = minutesOf(10) },
-		"deployment.min_requests is 0":                                  func(p *Policy) { p.MinRequests = 0 },
-		"deployment.max_failures is 0":                                  func(p *Policy) { p.MaxFailures = 0 },
-		"deployment.limits.latency_p99 is 0s":                           func(p *Policy) { p.LatencyP99 = 0 },
-		"deployment.limits.error_rate is 2":                             func(p *Policy) { p.ErrorRate = 2 },
-		"deployment.limits.accuracy is -1":                              func(p *Policy) { p.Accuracy = -1 },
+		"after a shadow of 30m0s, take longer": func(p *Policy) {
+			p.Shadow, p.Deadline = trainconfig.Shadow{Duration: minutesOf(30), Sample: 100, MaxDisagreement: 1}, minutesOf(35)
+		},
+		"deployment.shadow.sample is 0":    func(p *Policy) { p.Shadow = trainconfig.Shadow{Duration: 1, MaxDisagreement: 1} },
+		"deployment.shadow.duration is 0s": func(p *Policy) { p.ShadowOnly, p.Steps = true, nil },
+		"deployment.strategy is shadow, which has no steps": func(p *Policy) {
+			p.ShadowOnly, p.Shadow = true, trainconfig.Shadow{Duration: 1, Sample: 1, MaxDisagreement: 1}
+		},
+		"deployment.slices: evaluation.slices has none": func(p *Policy) { p.Slices.MinLabels = 1 },
+		"deployment.min_requests is 0":                  func(p *Policy) { p.MinRequests = 0 },
+		"deployment.max_failures is 0":                  func(p *Policy) { p.MaxFailures = 0 },
+		"deployment.limits.latency_p99 is 0s":           func(p *Policy) { p.LatencyP99 = 0 },
+		"deployment.limits.error_rate is 2":             func(p *Policy) { p.ErrorRate = 2 },
+		"deployment.limits.accuracy is -1":              func(p *Policy) { p.Accuracy = -1 },
 	} {
 		p := policy()
 		change(&p)
@@ -144,6 +153,6 @@ func TestBadPolicies(t *testing.T) {
 		require.ErrorContains(t, err, want)
 		require.Equal(t, fault.Invalid, fault.KindOf(err))
 	}
-	_, err := NewPolicy(trainconfig.Deployment{Rollback: trainconfig.Rollback{Trigger: "sadness > 3"}})
+	_, err := NewPolicy(&trainconfig.Config{Deployment: trainconfig.Deployment{Rollback: trainconfig.Rollback{Trigger: "sadness > 3"}}})
 	require.ErrorContains(t, err, "deployment.rollback.trigger")
 }

@@ -16,7 +16,7 @@ func BenchmarkLook(b *testing.B) {
 	text := "experiment: {name: a}\ndata: {target: y}\nevaluation: {thresholds: {auc_roc: 0.5}}\ndeployment: {deadline: 200h, analysis: {mode: sequential}}"
 	config, err := trainconfig.Parse("train.yaml", []byte(text))
 	require.NoError(b, err)
-	policy, err := rollout.NewPolicy(config.Deployment)
+	policy, err := rollout.NewPolicy(config)
 	require.NoError(b, err)
 	now := time.Date(2026, 1, 5, 12, 0, 0, 0, time.UTC)
 	s := rollout.State{

@@ -32,15 +32,15 @@ type Command struct {
 func Next(s State, now time.Time) Command {
 	c := Command{Reason: s.Reason}
 	switch s.Phase {
-	case Acquired:
+	case Acquired, Joining:
 		c.Action = Prepare
-	case Preparing, Verifying:
+	case Attaching, Preparing, Verifying:
 		c.Action = Verify
 	case Waiting:
 		c.Action, c.Wait = Verify, s.nextLook(now)
 	case Shifting:
 		c.Action = Shift
-	case Baking:
+	case Baking, Mirroring:
 		c.Action = Analyze
 		if wait := s.lookAt().Sub(now); wait > 0 {
 			c.Action, c.Wait = Bake, wait
@@ -62,6 +62,13 @@ type Observation interface{ turn() int64 }
 // Prepared: the endpoint accepted the candidate at weight 0, with this
 // configuration.
 type Prepared struct {
+	Turn   int64
+	Config string
+}
+
+// Attached: the endpoint accepted the candidate as the champion's shadow, with
+// this configuration.
+type Attached struct {
 	Turn   int64
 	Config string
 }
@@ -126,6 +133,7 @@ type Restored struct{ Detail string }
 type DonePromoting struct{ Notice string }
 
 func (o Prepared) turn() int64      { return o.Turn }
+func (o Attached) turn() int64      { return o.Turn }
 func (o BeginShift) turn() int64    { return o.Turn }
 func (o Looked) turn() int64        { return o.Turn }
 func (o Measured) turn() int64      { return o.Turn }
@@ -183,6 +191,8 @@ func (m *machine) observe(o Observation) {
 	switch o := o.(type) {
 	case Prepared:
 		m.prepared(o)
+	case Attached:
+		m.attached(o)
 	case BeginShift:
 		m.beginShift()
 	case Looked:
@@ -224,7 +234,7 @@ func (m *machine) say(text string) {
 }
 
 func (m *machine) prepared(o Prepared) {
-	if m.Phase == Acquired {
+	if m.Phase == Acquired || m.Phase == Joining {
 		m.Config = o.Config
 		m.enter(Preparing, Record{Reason: fmt.Sprintf("version %d joins in slot %s", m.Candidate.Version, m.Candidate.Slot)})
 	}
@@ -246,6 +256,8 @@ func (m *machine) beginShift() {
 
 func (m *machine) looked(o Looked) {
 	switch m.Phase {
+	case Attaching, Mirroring:
+		m.lookedShadow(o)
 	case Preparing:
 		m.lookedPreparing(o)
 	case Verifying:
@@ -326,13 +338,17 @@ func (m *machine) bake(reason string, from time.Time) {
 
 func (m *machine) bakeWith(r Record, from time.Time) {
 	m.BakeFrom = from
-	m.BakeUntil = earlier(later(m.now, from).Add(time.Duration(m.Policy.Bake)), m.stepDeadline())
+	phase, long := Baking, m.Policy.Bake
+	if m.Phase.shadow() {
+		phase, long = Mirroring, m.Policy.Shadow.Duration
+	}
+	m.BakeUntil = earlier(later(m.now, from).Add(time.Duration(long)), m.stepDeadline())
 	m.NextLook = time.Time{}
 	if m.sequential() {
 		m.Trial = m.Trial.again(m.Policy, m.now)
 		m.NextLook = earlier(later(m.now, from).Add(m.Policy.lookEvery()), m.BakeUntil)
 	}
-	m.enter(Baking, r)
+	m.enter(phase, r)
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -350,14 +366,15 @@ func later(a, b time.Time) time.Time {
 }
 
 func (m *machine) measured(o Measured) {
-	if m.Phase != Baking || m.now.Before(m.lookAt()) {
+	phase := m.Phase
+	if phase != Baking && phase != Mirroring || m.now.Before(m.lookAt()) {
 		return
 	}
 	for _, alarm := range o.Measurements.Alarms {
 		if alarm.Since.Before(m.Started) {
 			continue // told when it went off, about another version
 		}
-		if m.sounded(alarm); m.Phase != Baking {
+		if m.sounded(alarm); m.Phase != phase {
 			return
 		}
 	}
@@ -365,7 +382,10 @@ func (m *machine) measured(o Measured) {
 		m.tried(o)
 		return
 	}
-	j := Judge(m.Policy, o.Measurements)
+	j := Judge(m.judging(), o.Measurements)
+	if phase == Mirroring {
+		j = JudgeShadow(m.Policy, o.Measurements)
+	}
 	m.Quiet = j.Verdict == Pass || j.quiet()
 	r := Record{Verdict: j.Verdict, Reason: j.Reason, Measurements: &o.Measurements, Findings: j.Findings}
 	switch {
@@ -383,7 +403,17 @@ func (m *machine) measured(o Measured) {
 
 func (m *machine) passed(r Record) {
 	m.Failures = 0
+	if m.Phase == Mirroring {
+		m.mirrored(r)
+		return
+	}
 	r.Reason = fmt.Sprintf("%v %% passed", m.Weight)
+	if unknown := listed(r.Findings); unknown != "" {
+		r.Reason += "; " + unknown
+		if m.Last() {
+			m.say(fmt.Sprintf("version %d of %s passed its last step, but not all slices are known: %s", m.Candidate.Version, m.Model, unknown))
+		}
+	}
 	m.goOn(r)
 }
 
@@ -481,8 +511,11 @@ func (m *machine) restored(detail string) {
 	}
 	reason := m.Reason
 	m.Weight, m.Outcome = 0, string(RolledBack)
-	if m.Dry {
+	switch {
+	case m.Dry:
 		m.Outcome = DryRun
+	case m.Policy.ShadowOnly && m.Mirrored:
+		m.Outcome = Shadowed
 	}
 	m.enter(RolledBack, Record{Reason: detail})
 	m.Reason = reason

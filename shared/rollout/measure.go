@@ -35,7 +35,19 @@ type Measurements struct {
 	Candidate Variant   `json:"candidate"`
 	Champion  *Variant  `json:"champion,omitempty"` // nil when none serves
 	Alarms    []Alarm   `json:"alarms,omitempty"`   // on the candidate's slot, in ALARM now
+	Pairs     *Pairs    `json:"pairs,omitempty"`    // of a shadow; nil is not known
+	Slices    []Part    `json:"slices,omitempty"`   // parts of the rows, by name; since the candidate first served
 	Problem   string    `json:"problem,omitempty"`  // why there are no measurements
+}
+
+// Pairs compares what a champion and its shadow answered to the same requests.
+// Rows are counted, and joined by inference id.
+type Pairs struct {
+	Both      int64   `json:"both"`          // rows that both answered
+	Disagreed int64   `json:"disagreed"`     // of them decided otherwise
+	Gap       float64 `json:"gap"`           // mean difference of the scores, 0..1
+	Alone     int64   `json:"alone"`         // rows of the shadow without a partner, or without an id
+	Cut       bool    `json:"cut,omitempty"` // more was captured than is read in one look
 }
 
 // Alarm is one alarm's word on a slot.
@@ -51,7 +63,10 @@ const z = 1.959963984540054
 
 // wilson is Wilson's score interval for hits in n trials (Wilson 1927; Newcombe
 // 1998, method 3). n must be positive.
-func wilson(hits, n int64) (low, high float64) {
+func wilson(hits, n int64) (low, high float64) { return wilsonAt(z, hits, n) }
+
+// wilsonAt is the interval at another point of the normal.
+func wilsonAt(z float64, hits, n int64) (low, high float64) {
 	p, m := float64(hits)/float64(n), float64(n)
 	centre := (p + z*z/(2*m)) / (1 + z*z/m)
 	half := z / (1 + z*z/m) * math.Sqrt(p*(1-p)/m+z*z/(4*m*m))
@@ -67,9 +82,13 @@ func wilson(hits, n int64) (low, high float64) {
 
 // dropInterval is the interval of a's share minus b's (Newcombe 1998, method 10).
 func dropInterval(aHits, aN, bHits, bN int64) (low, high float64) {
+	return dropAt(z, aHits, aN, bHits, bN)
+}
+
+func dropAt(z float64, aHits, aN, bHits, bN int64) (low, high float64) {
 	a, b := ratio(aHits, aN), ratio(bHits, bN)
-	aLow, aHigh := wilson(aHits, aN)
-	bLow, bHigh := wilson(bHits, bN)
+	aLow, aHigh := wilsonAt(z, aHits, aN)
+	bLow, bHigh := wilsonAt(z, bHits, bN)
 	d := a - b
 	return d - math.Hypot(a-aLow, bHigh-b), d + math.Hypot(aHigh-a, b-bLow)
 }

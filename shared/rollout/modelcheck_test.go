@@ -89,7 +89,7 @@ func (c tally) merge(other tally) {
 }
 
 func (c tally) check(t *testing.T) {
-	for _, what := range []string{"tried", "waited", "paused", "approved", "forced", "observed", "confirmed", "reverted", "dry_run", "proceeded", "crashes", "lost responses", "faults", "promoted", "rolled_back", "refused", "taken over", "first rolled_back", "first promoted", "raced",
+	for _, what := range []string{"tried", "waited", "paused", "approved", "forced", "observed", "confirmed", "reverted", "dry_run", "proceeded", "crashes", "lost responses", "faults", "promoted", "rolled_back", "refused", "taken over", "first rolled_back", "first promoted", "raced", "mirrored", "shadowed", "shadow failed",
 		"decision invalid", "stopped from acquired", "stopped from baking"} {
 		if c[what] == 0 {
 			t.Errorf("no schedule met %q", what)
@@ -199,7 +199,7 @@ func newWorld(seed uint64, traced bool) *world {
 }
 
 func (w *world) anyPhase() rollout.Phase {
-	phases := []rollout.Phase{rollout.Acquired, rollout.Preparing, rollout.Shifting, rollout.Verifying, rollout.Verifying, rollout.Baking,
+	phases := []rollout.Phase{rollout.Acquired, rollout.Attaching, rollout.Mirroring, rollout.Joining, rollout.Preparing, rollout.Shifting, rollout.Verifying, rollout.Verifying, rollout.Baking,
 		rollout.Promoting, rollout.RollingBack, rollout.Waiting, rollout.Observing, rollout.Confirming, rollout.Reverting}
 	return phases[w.rng.IntN(len(phases))]
 }
@@ -380,6 +380,12 @@ func (w *world) policy() rollout.Policy {
 	if sometimes(4) {
 		p.StepDeadline = minutes(2 + w.rng.IntN(5))
 	}
+	if sometimes(3) {
+		p.Shadow = trainconfig.Shadow{Duration: minutes(2), Sample: []float64{100, 25}[w.rng.IntN(2)], MaxDisagreement: 0.1}
+		if sometimes(3) {
+			return shadowOnly(p)
+		}
+	}
 	p.Proceed = sometimes(3)
 	p.DryRun = sometimes(12)
 	if sometimes(3) {
@@ -391,6 +397,12 @@ func (w *world) policy() rollout.Policy {
 	if sometimes(3) {
 		p.Observe = minutes(1 + w.rng.IntN(60))
 	}
+	return p
+}
+
+// shadowOnly has no steps, and nothing that is about them.
+func shadowOnly(p rollout.Policy) rollout.Policy {
+	p.Steps, p.ApproveAt, p.ShadowOnly = nil, nil, true
 	return p
 }
 

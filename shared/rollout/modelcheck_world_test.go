@@ -26,6 +26,14 @@ func (b *stepped) Prepare(ctx context.Context, p rollout.Placement) (config stri
 	return config, err
 }
 
+func (b *stepped) Mirrors(m string) error { return b.w.memory.Mirrors(m) }
+
+func (b *stepped) Shadow(ctx context.Context, p rollout.Placement, sample float64) (config string, err error) {
+	b.failing()
+	err = b.w.outside("shadow", func() (err error) { config, err = b.w.memory.Shadow(ctx, p, sample); return err })
+	return config, err
+}
+
 func (b *stepped) SetWeights(ctx context.Context, m string, weights []rollout.Weight) error {
 	b.failing()
 	return b.w.outside("set weights", func() error {
@@ -134,7 +142,7 @@ func (w *world) moved(old, next rollout.State) {
 	if next.Paused != "" && old.Paused == "" {
 		w.outcomes = append(w.outcomes, "paused")
 	}
-	if last := next.History[len(next.History)-1]; last.Measurements != nil && old.Phase == rollout.Baking {
+	if last := next.History[len(next.History)-1]; last.Measurements != nil && (old.Phase == rollout.Baking || old.Phase == rollout.Mirroring) {
 		w.judged(old, *last.Measurements)
 	}
 	if body := w.ambush[next.Phase]; body != nil {
@@ -159,6 +167,7 @@ func (w *world) turned(old, next rollout.State) {
 	if to == rollout.Promoting {
 		w.everyStepPassed(next)
 	}
+	w.shadowed(from, next)
 	if w.invalid && to == rollout.RollingBack && strings.Contains(next.Reason, "the decision does not allow it any more") {
 		w.outcomes = append(w.outcomes, "stopped from "+string(from))
 	}
@@ -168,6 +177,33 @@ func (w *world) turned(old, next rollout.State) {
 	counted := map[rollout.Phase]string{rollout.Waiting: "waited", rollout.Observing: "observed", rollout.Confirming: "confirmed", rollout.Reverting: "reverted"}
 	if what, ok := counted[to]; ok {
 		w.outcomes = append(w.outcomes, what)
+	}
+}
+
+// wantsShadow says that the candidate must not join before its shadow passed.
+func wantsShadow(s rollout.State) bool {
+	return s.Policy.Shadow.Duration > 0 && !s.First() && s.Forced == "" && !s.Policy.DryRun
+}
+
+// shadowed checks the way into and out of a shadow, and counts it.
+func (w *world) shadowed(from rollout.Phase, next rollout.State) {
+	to := next.Phase
+	view, _ := w.memory.View(context.Background(), model)
+	switch {
+	case to == rollout.Mirroring && (view.Shadow == nil || view.Shadow.Version != next.Candidate.Version):
+		w.wrong("it watches a shadow that is not there: %+v", view)
+	case to == rollout.Preparing && wantsShadow(next) && !next.Mirrored:
+		w.wrong("it joined although its shadow did not pass")
+	case to == rollout.Attaching && (next.First() || next.Policy.DryRun || from != rollout.Acquired),
+		to == rollout.Mirroring && from != rollout.Attaching,
+		to == rollout.Joining && from != rollout.Mirroring && next.Forced == "":
+		w.wrong("from %s to %s", from, to)
+	case next.Policy.ShadowOnly && (to == rollout.Preparing || to == rollout.Verifying || to == rollout.Promoting):
+		w.wrong("a rollout that is a shadow only came to %s", to)
+	case to == rollout.Joining && next.Forced == "":
+		w.outcomes = append(w.outcomes, "mirrored")
+	case from == rollout.Mirroring && to == rollout.RollingBack && !next.Mirrored:
+		w.outcomes = append(w.outcomes, "shadow failed")
 	}
 }
 
@@ -198,7 +234,7 @@ func (w *world) mayRise(old, next rollout.State) {
 
 // judged checks that a bake was judged by its own measurements, and not early.
 func (w *world) judged(bake rollout.State, m rollout.Measurements) {
-	if bake.Policy.Analysis.Mode == "sequential" && !bake.First() {
+	if bake.Policy.Analysis.Mode == "sequential" && !bake.First() && bake.Phase == rollout.Baking {
 		w.outcomes = append(w.outcomes, "tried")
 		from := bake.BakeFrom
 		if bake.Trial != nil && !bake.Trial.Until.IsZero() {
@@ -375,6 +411,12 @@ func (g gauge) Measure(_ context.Context, q rollout.Question) (m rollout.Measure
 			m.Champion = &bad
 		}
 	}
+	if q.Pairs {
+		m.Pairs = &rollout.Pairs{Both: 1000, Disagreed: []int64{10, 10, 10, 500}[g.w.rng.IntN(4)]}
+		if g.w.rng.IntN(6) == 0 {
+			m.Pairs = nil
+		}
+	}
 	return m, g.w.outside("measure", func() error { return nil })
 }
 
@@ -389,6 +431,11 @@ func (w *world) invariants() {
 		return
 	}
 	weight, desired, champion := 0.0, 0.0, false
+	if shadow := view.Shadow; shadow != nil {
+		if _, serves := view.Slot(shadow.Slot); serves || shadow.Version == w.alias || len(view.Slots) != 1 {
+			w.wrong("the shadow serves, or is the champion: %+v beside %+v", *shadow, view.Slots)
+		}
+	}
 	for _, slot := range view.Slots {
 		weight += slot.Weight
 		desired += slot.Desired
@@ -429,6 +476,9 @@ func (w *world) ending() {
 func (w *world) served(view rollout.View) {
 	if w.state.Outcome == "promoted" && w.alias != w.state.Candidate.Version {
 		w.wrong("version %d was promoted, but the champion is %d", w.state.Candidate.Version, w.alias)
+	}
+	if view.Shadow != nil && !strings.Contains(strings.Join(w.state.Notices, " "), "still runs at weight 0") {
+		w.wrong("after %s version %d is a shadow still", w.state.Outcome, view.Shadow.Version)
 	}
 	for _, slot := range view.Slots {
 		if slot.Version != w.alias {

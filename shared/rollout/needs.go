@@ -34,7 +34,7 @@ func (p Policy) Needs(weight float64, champion trainconfig.Rates) []Need {
 		if m.labels && p.Accuracy == 0 {
 			continue
 		}
-		d := p.design(max(m.champion, 1e-4), m.margin, m.effect, weight, p.Analysis.Alpha/tests)
+		d := p.design(max(m.champion, 1e-4), m.margin, m.effect, weight, p.share())
 		floor, err := d.Floor()
 		if err != nil {
 			continue

@@ -39,7 +39,7 @@ func (c *Controller) late(ctx context.Context, s State) (Observation, error) {
 	if !now.Before(s.Observed) {
 		return Confirm{fmt.Sprintf("nothing spoke against version %d for %s", s.Candidate.Version, s.Policy.Observe)}, nil
 	}
-	m, err := c.Gauge.Measure(ctx, Question{Model: s.Model, Candidate: s.Candidate.Slot, Champion: s.Champion.Slot, From: s.Since, To: now, Serving: s.Serving})
+	m, err := c.Gauge.Measure(ctx, Question{Model: s.Model, Candidate: s.Candidate.Slot, Champion: s.Champion.Slot, From: s.Since, To: now, Serving: s.Serving, Slices: s.Policy.Slices.By})
 	if err != nil {
 		m = Measurements{From: s.Since, To: now, Problem: err.Error()}
 	}
@@ -117,6 +117,7 @@ func (m *machine) labelled(measured Measurements) {
 	if m.Policy.Accuracy > 0 {
 		findings = append(findings, m.Policy.accuracy(measured.Candidate))
 	}
+	findings = append(findings, m.Policy.sliced(measured)...)
 	j := summarise(findings)
 	switch {
 	case len(findings) == 0 || j.Verdict != Fail:

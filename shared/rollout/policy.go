@@ -31,6 +31,16 @@ type Policy struct {
 	DryRun       bool                 `json:"dry_run,omitempty"`      // deploy, try, take away
 	Observe      trainconfig.Duration `json:"observe,omitzero"`       // promotion is provisional for so long
 	Analysis     trainconfig.Analysis `json:"analysis,omitzero"`
+
+	Shadow     trainconfig.Shadow `json:"shadow,omitzero"`       // before the steps; no duration is none
+	ShadowOnly bool               `json:"shadow_only,omitempty"` // there are no steps, and nothing is promoted
+	Slices     Slices             `json:"slices,omitzero"`
+}
+
+// Slices is how the accuracy in parts of the rows is judged; none where By is empty.
+type Slices struct {
+	By []trainconfig.Slice `json:"by,omitempty"`
+	trainconfig.SliceHealth
 }
 
 // holdDeadline is how long a rollout waits for people.
@@ -41,9 +51,11 @@ func (p Policy) holdDeadline() time.Duration {
 	return 24 * time.Hour
 }
 
-// NewPolicy takes what train.yaml's deployment block says. Its error is
-// Invalid; a retry cannot help.
-func NewPolicy(d trainconfig.Deployment) (Policy, error) {
+// NewPolicy takes what train.yaml's deployment block says, and the slices of its
+// evaluation where the deployment watches them. Its error is Invalid; a retry
+// cannot help.
+func NewPolicy(c *trainconfig.Config) (Policy, error) {
+	d := c.Deployment
 	trigger, err := trainconfig.ParseTrigger(d.Rollback.Trigger)
 	if err != nil {
 		return Policy{}, fault.New(fault.Invalid, "read deployment.rollback.trigger", "%w", err)
@@ -55,6 +67,10 @@ func NewPolicy(d trainconfig.Deployment) (Policy, error) {
 		Hold: !d.Rollback.Enabled, Trigger: trigger,
 		WarmUp: d.WarmUp, StepDeadline: d.StepDeadline, Proceed: d.OnDeadline == "proceed", ApproveAt: slices.Clone(d.ApproveAt),
 		HoldDeadline: d.HoldDeadline, Freeze: slices.Clone(d.Freeze), DryRun: d.DryRun, Observe: d.Observe, Analysis: d.Analysis,
+		Shadow: d.Shadow, ShadowOnly: d.Strategy == "shadow",
+	}
+	if d.Slices.MinLabels > 0 {
+		p.Slices = Slices{By: slices.Clone(c.Evaluation.Slices), SliceHealth: d.Slices}
 	}
 	return p, p.Check()
 }
@@ -72,14 +88,17 @@ func (p Policy) Check() error {
 		}
 		last = step
 	}
+	if err := p.checkShadow(); err != nil {
+		return wrong("%w", err)
+	}
 	switch {
-	case last != 100:
+	case last != 100 && !p.ShadowOnly:
 		return wrong("deployment.steps ends at %v: want 100", last)
 	case p.Bake <= 0:
 		return wrong("deployment.bake is %v: want a positive time", time.Duration(p.Bake))
-	case time.Duration(p.Deadline) <= p.step()*time.Duration(len(p.Steps)):
-		return wrong("deployment.deadline is %v, but %d steps that take %v each take longer",
-			time.Duration(p.Deadline), len(p.Steps), p.step())
+	case time.Duration(p.Deadline) <= p.shadowed()+p.step()*time.Duration(len(p.Steps)):
+		return wrong("deployment.deadline is %v, but %d steps that take %v each, after a shadow of %v, take longer",
+			time.Duration(p.Deadline), len(p.Steps), p.step(), p.shadowed())
 	case p.StepDeadline > 0 && time.Duration(p.StepDeadline) < p.step():
 		return wrong("deployment.step_deadline is %v, but a step takes %v", time.Duration(p.StepDeadline), p.step())
 	case min(p.WarmUp, p.StepDeadline, p.HoldDeadline, p.Observe) < 0:
@@ -100,6 +119,9 @@ func (p Policy) Check() error {
 		if !slices.Contains(p.Steps, percent) {
 			return wrong("deployment.approve_at[%d] is %v: want one of the steps %v", i, percent, p.Steps)
 		}
+	}
+	if err := p.Slices.check(); err != nil {
+		return wrong("deployment.slices: %w", err)
 	}
 	if err := checkAnalysis(p.Analysis); err != nil {
 		return wrong("deployment.analysis: %w", err)

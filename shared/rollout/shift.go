@@ -68,7 +68,7 @@ func (c *Controller) Verify(ctx context.Context, step contract.RolloutStep) (con
 	if s.Phase == Waiting {
 		return c.wake(ctx, step, s)
 	}
-	if s.Phase != Preparing && s.Phase != Verifying {
+	if s.Phase != Attaching && s.Phase != Preparing && s.Phase != Verifying {
 		return c.command(s), nil
 	}
 	if err := c.renew(ctx, s); err != nil {
@@ -80,7 +80,7 @@ func (c *Controller) Verify(ctx context.Context, step contract.RolloutStep) (con
 		if err != nil {
 			return false, err
 		}
-		looked.Condition, looked.Detail = view.Compare(s.Config, s.Split(s.Weight))
+		looked.Condition, looked.Detail = s.compare(view, s.Config)
 		return looked.Condition != Moving, nil
 	})
 	if err != nil {
@@ -141,7 +141,7 @@ func (c *Controller) Analyze(ctx context.Context, step contract.RolloutStep) (co
 		return c.closed(ctx, step, err)
 	}
 	now := c.Now()
-	if s.Phase != Baking || now.Before(s.lookAt()) {
+	if s.Phase != Baking && s.Phase != Mirroring || now.Before(s.lookAt()) {
 		return c.command(s), nil
 	}
 	if err := c.renew(ctx, s); err != nil {
@@ -151,7 +151,7 @@ func (c *Controller) Analyze(ctx context.Context, step contract.RolloutStep) (co
 	if err != nil {
 		return contract.RolloutCommand{}, err
 	}
-	if condition, detail := view.Compare("", s.Split(s.Weight)); condition == Different || condition == Broken {
+	if condition, detail := s.compare(view, ""); condition == Different || condition == Broken {
 		return c.reply(ctx, step, s, Looked{Turn: s.Turn, Condition: condition, Detail: detail})
 	}
 	q := s.Question(now)
@@ -165,7 +165,11 @@ func (c *Controller) Analyze(ctx context.Context, step contract.RolloutStep) (co
 // Question asks for what the present bake is judged by: all of it, or what is
 // new since the last look.
 func (s State) Question(now time.Time) Question {
-	q := Question{Model: s.Model, Candidate: s.Candidate.Slot, Champion: s.Champion.Slot, From: s.BakeFrom, To: now, Serving: s.Serving}
+	q := Question{Model: s.Model, Candidate: s.Candidate.Slot, Champion: s.Champion.Slot, From: s.BakeFrom, To: now, Serving: s.Serving,
+		Pairs: s.Phase == Mirroring, Slices: s.Policy.Slices.By}
+	if s.Phase == Mirroring {
+		q.Serving = s.Since
+	}
 	if s.sequential() {
 		q.Slow, q.Increment = time.Duration(s.Policy.LatencyP99), true
 		if s.Trial != nil && !s.Trial.Until.IsZero() {

@@ -13,6 +13,9 @@ type Phase string
 // The phases; the package's comment has the transitions.
 const (
 	Acquired    Phase = "acquired"     // the lease is held, nothing was moved
+	Attaching   Phase = "attaching"    // the candidate becomes the champion's shadow
+	Mirroring   Phase = "mirroring"    // it answers copies of requests; measurements gather
+	Joining     Phase = "joining"      // the shadow passed; it may join at weight 0
 	Preparing   Phase = "preparing"    // the candidate joins at weight 0
 	Shifting    Phase = "shifting"     // the next weight may be written
 	Verifying   Phase = "verifying"    // it was, or may have been, written
@@ -33,7 +36,7 @@ func (p Phase) Done() bool { return p == Promoted || p == RolledBack }
 // Open says that the rollout can still go either way.
 func (p Phase) Open() bool {
 	switch p {
-	case Acquired, Preparing, Shifting, Verifying, Baking, Waiting:
+	case Acquired, Attaching, Mirroring, Joining, Preparing, Shifting, Verifying, Baking, Waiting:
 		return true
 	}
 	return false
@@ -82,13 +85,14 @@ type State struct {
 	Forced    string               `json:"forced,omitempty"`    // who told it to promote without further looks
 	Quiet     bool                 `json:"quiet,omitempty"`     // the last look found nothing against the candidate
 	Dry       bool                 `json:"dry,omitempty"`       // the dry run came to its end
+	Mirrored  bool                 `json:"mirrored,omitempty"`  // the shadow passed
 	Observed  time.Time            `json:"observed,omitzero"`   // the end of the observation
 
 	Trial    *Trial    `json:"trial,omitempty"`    // the sequential tests
 	NextLook time.Time `json:"next_look,omitzero"` // of a bake that they judge
 
 	Reason  string   `json:"reason"`            // of the last change
-	Outcome string   `json:"outcome"`           // "", "promoted", "rolled_back" or "dry_run"
+	Outcome string   `json:"outcome"`           // "", "promoted", "rolled_back", "dry_run" or "shadowed"
 	Notices []string `json:"notices,omitempty"` // what people were told; the last 20
 	History []Record `json:"history"`           // the last 200
 }

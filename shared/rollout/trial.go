@@ -26,11 +26,15 @@ type Trial struct {
 	ErrorsAlone sequential.Limit `json:"errors_alone"`
 	SlowAlone   sequential.Limit `json:"slow_alone"`
 
+	// Parts of the rows, and the mean of their tests.
+	Parts  []PartTrial         `json:"parts,omitempty"`
+	Sliced sequential.Evidence `json:"sliced,omitzero"`
+
 	Step  int64     `json:"step"`           // the candidate's requests that were looked at in the present step
 	Until time.Time `json:"until,omitzero"` // looked at up to here
 }
 
-// tests is how many share alpha.
+// tests is how many share alpha, without the one of the slices.
 const tests = 5
 
 // slowShare is how many requests may be slower than the latency limit: it is a
@@ -55,8 +59,11 @@ func newTrial(p Policy) Trial {
 }
 
 // sequential says that looks are judged by tests. A first release has no
-// champion to be compared with.
-func (s State) sequential() bool { return s.Policy.Analysis.Mode == "sequential" && !s.First() }
+// champion to be compared with; a shadow serves nobody, so it is judged once, at
+// its end.
+func (s State) sequential() bool {
+	return s.Policy.Analysis.Mode == "sequential" && !s.First() && !s.Phase.shadow()
+}
 
 // lookEvery is how often a bake is looked at.
 func (p Policy) lookEvery() time.Duration {
@@ -83,7 +90,10 @@ const tailKept = 10 * time.Minute
 
 // add takes what a look measured. Labels come as totals of the whole rollout;
 // totals that shrink are not believed.
-func (t *Trial) add(m Measurements) error {
+func (t *Trial) add(p Policy, m Measurements) error {
+	if err := t.addParts(p, m.Slices); err != nil {
+		return err
+	}
 	candidate, champion := m.Candidate, Variant{}
 	if m.Champion != nil {
 		champion = *m.Champion
@@ -150,13 +160,13 @@ func (v Variant) wrongSince(seen sequential.Count) sequential.Count {
 }
 
 // judge gives the findings at a weight.
-func (t *Trial) judge(p Policy, weight float64) Judgement {
+func (t *Trial) judge(p Policy, weight float64, parts []Part) Judgement {
 	a := p.Analysis
 	if weight >= 100 {
-		return summarise([]Finding{
+		return summarise(append([]Finding{
 			t.alone("error_rate", t.ErrorsAlone, p),
 			t.alone("slow_rate", t.SlowAlone, p),
-		})
+		}, t.judgeParts(p, parts)...))
 	}
 	findings := []Finding{
 		t.against("error_rate_rise", t.Errors, t.NoErrors, a.Effect.ErrorRate, weight, p),
@@ -165,12 +175,12 @@ func (t *Trial) judge(p Policy, weight float64) Judgement {
 	if p.Accuracy > 0 {
 		findings = append(findings, t.against("accuracy_drop", t.Wrong, t.NoWrong, a.Effect.Accuracy, weight, p))
 	}
-	return summarise(findings)
+	return summarise(append(findings, t.judgeParts(p, parts)...))
 }
 
 // against judges one comparison with the champion.
 func (t *Trial) against(measure string, r sequential.Rates, none sequential.Harmless, effect, weight float64, p Policy) Finding {
-	alpha := p.Analysis.Alpha / tests
+	alpha := p.share()
 	f := Finding{Measure: measure, Limit: r.Margin, Seen: r.Seen.Candidate.All, P: r.Evidence.P()}
 	f.Floor = sampleFloor(r, effect, weight, alpha, p)
 	if f.Seen > 0 && r.Seen.Champion.All > 0 {
@@ -213,7 +223,7 @@ func (p Policy) design(champion, margin, effect, weight, alpha float64) sequenti
 
 // alone judges the candidate by the limits, once it has all the traffic.
 func (t *Trial) alone(measure string, l sequential.Limit, p Policy) Finding {
-	alpha := p.Analysis.Alpha / tests
+	alpha := p.share()
 	f := Finding{Measure: measure, Limit: l.Max, Seen: l.Seen.All, Floor: p.MinRequests, P: l.Evidence.P()}
 	if f.Seen > 0 {
 		f.Value = l.Seen.Rate()
@@ -241,7 +251,7 @@ func (m *machine) tried(o Measured) {
 	if m.Trial != nil {
 		trial = *m.Trial
 	}
-	err := trial.add(o.Measurements)
+	err := trial.add(m.Policy, o.Measurements)
 	if err == nil && m.Weight >= 100 {
 		err = trial.addAlone(o.Measurements)
 	}
@@ -251,7 +261,10 @@ func (m *machine) tried(o Measured) {
 		return
 	}
 	m.Trial = &trial
-	j := trial.judge(m.Policy, m.Weight)
+	j := trial.judge(m.judging(), m.Weight, o.Measurements.Slices)
+	measured := o.Measurements
+	measured.Slices = nil // the findings say what matters of them; there are many looks
+	r.Measurements = &measured
 	m.Quiet = j.Verdict == Pass || j.quiet()
 	r.Verdict, r.Reason, r.Findings = j.Verdict, j.Reason, j.Findings
 	m.concluded(j, r, o.Measurements)

@@ -27,6 +27,7 @@ type Summary struct {
 	Promoted   Share            `json:"promoted"`
 	RolledBack Share            `json:"rolled_back"` // on evidence
 	Expired    Share            `json:"expired"`
+	Shadowed   Share            `json:"shadowed,omitzero"`  // the shadow passed, and nothing follows
 	Measures   map[string]Share `json:"measures,omitempty"` // what spoke against it, of all runs
 
 	Took     Quantiles `json:"took_seconds"`           // until the decision, whatever it was
@@ -96,6 +97,9 @@ func summarise(rule string, runs []Run) Summary {
 	s.Promoted = share(runs, ended(Promoted))
 	s.RolledBack = share(runs, ended(RolledBack))
 	s.Expired = share(runs, ended(Expired))
+	if passed := share(runs, ended(Shadowed)); passed.Runs > 0 {
+		s.Shadowed = passed
+	}
 	for _, r := range runs {
 		name := strings.Join(r.Measures, "+")
 		if _, counted := s.Measures[name]; name != "" && !counted {

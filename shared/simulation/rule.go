@@ -7,6 +7,7 @@ const (
 	Promoted   = "promoted"
 	RolledBack = "rolled_back" // on evidence
 	Expired    = "expired"     // given up at a deadline, without evidence
+	Shadowed   = "shadowed"    // its shadow passed, and nothing follows
 )
 
 // Ending is how a rule ended a rollout, at the world's time.

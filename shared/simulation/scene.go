@@ -18,6 +18,8 @@ type Scene struct {
 	LabelDelay    time.Duration `json:"label_delay"`    // from an answer to its label
 	LabelCoverage float64       `json:"label_coverage"` // share of answers that get one
 
+	Disagreement float64 `json:"disagreement,omitzero"` // share of answers that two equally good versions decide otherwise
+
 	Period      time.Duration `json:"period"`                // of the metrics
 	MetricDelay time.Duration `json:"metric_delay,omitzero"` // from a period's end until it is published
 	Outage      Span          `json:"outage,omitzero"`       // metrics cannot be read
@@ -43,12 +45,13 @@ type Incident struct {
 
 // Default is a healthy service of so many requests a second: 0.2 % errors, a p99
 // of 350 ms with 0.12 % above 500 ms, nine answers in ten right, and a label for
-// every second one after ten minutes. Metrics come by the minute.
+// every second one after ten minutes. Metrics come by the minute. Of 100 rows two
+// equally good versions decide 2 otherwise.
 func Default(traffic float64) Scene {
 	return Scene{
 		Traffic:   traffic,
 		Champion:  Version{ErrorRate: 0.002, P99: 350 * time.Millisecond, Spread: 0.5, Accuracy: 0.9},
-		SlowLimit: 500 * time.Millisecond, LabelDelay: 10 * time.Minute, LabelCoverage: 0.5,
+		SlowLimit: 500 * time.Millisecond, LabelDelay: 10 * time.Minute, LabelCoverage: 0.5, Disagreement: 0.02,
 		Period: time.Minute, Horizon: 4 * time.Hour,
 	}
 }
@@ -64,6 +67,8 @@ func (s Scene) Check() error {
 		return fmt.Errorf("the limit of slow answers is %v: want a positive time", s.SlowLimit)
 	case !(s.LabelCoverage >= 0 && s.LabelCoverage <= 1):
 		return fmt.Errorf("the labels' coverage is %v: want 0 to 1", s.LabelCoverage)
+	case !(s.Disagreement >= 0 && s.Disagreement <= 1):
+		return fmt.Errorf("the disagreement is %v: want 0 to 1", s.Disagreement)
 	case s.Period < time.Second:
 		return fmt.Errorf("the metrics' period is %v: want a second or more", s.Period)
 	case min(s.LabelDelay, s.MetricDelay, s.Outage.At, s.Outage.For, s.Incident.At, s.Incident.For) < 0:

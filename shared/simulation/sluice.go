@@ -40,7 +40,7 @@ func (d *driver) step() bool {
 	turn := d.state.Turn
 	switch c.Action {
 	case rollout.Prepare:
-		d.decide(rollout.Prepared{Turn: turn, Config: "simulated"})
+		d.prepare(turn)
 	case rollout.Shift:
 		d.decide(rollout.BeginShift{Turn: turn})
 		d.weight = d.state.Weight
@@ -49,6 +49,9 @@ func (d *driver) step() bool {
 	case rollout.Bake, rollout.Analyze:
 		q := d.state.Question(d.w.now)
 		m, err := d.w.Measure(q)
+		if q.Pairs && err == nil {
+			m.Pairs = d.w.pairs(m.Candidate.Requests)
+		}
 		if err != nil {
 			m = rollout.Measurements{From: q.From, To: d.w.now, Problem: err.Error()}
 		}
@@ -59,9 +62,23 @@ func (d *driver) step() bool {
 	case rollout.Rollback:
 		d.weight = 0
 		d.ending = d.why()
+		if d.state.Policy.ShadowOnly && d.state.Mirrored {
+			d.ending = Ending{How: Shadowed}
+		}
 		return false
 	}
 	return true
+}
+
+// prepare attaches the shadow that the policy begins with, or has the candidate
+// join.
+func (d *driver) prepare(turn int64) {
+	p := d.state.Policy
+	if p.Shadow.Duration > 0 && !d.state.Mirrored {
+		d.decide(rollout.Attached{Turn: turn, Config: "simulated"})
+		return
+	}
+	d.decide(rollout.Prepared{Turn: turn, Config: "simulated"})
 }
 
 // verify reads the weights back, or wakes a rollout that waits. Nobody is there
@@ -75,7 +92,15 @@ func (d *driver) verify(turn int64) {
 	d.decide(rollout.Woken{Turn: d.state.Turn})
 }
 
-func (d *driver) serve(until time.Time) { d.w.Serve(until, d.weight, 100-d.weight) }
+// serve lets time pass. A shadow is asked beside the champion, and what it does
+// to the requests is nobody's.
+func (d *driver) serve(until time.Time) {
+	if d.state.Phase == rollout.Mirroring {
+		d.w.Mirror(until, d.state.Policy.Shadow.Sample)
+		return
+	}
+	d.w.Serve(until, d.weight, 100-d.weight)
+}
 
 func (d *driver) decide(o rollout.Observation) {
 	d.state = rollout.Decide(d.state, o, d.w.now).State

@@ -59,7 +59,7 @@ func policy(deployment string) (rollout.Policy, error) {
 	if err != nil {
 		return rollout.Policy{}, err
 	}
-	return rollout.NewPolicy(config.Deployment)
+	return rollout.NewPolicy(config)
 }
 
 // NewStudy is the study that STUDY.md shows.

@@ -13,7 +13,7 @@ import (
 // Thin says in plain words that a scene has too little traffic for a policy to
 // promote a good candidate before its deadline; "" where it has enough.
 func Thin(p rollout.Policy, s Scene) string {
-	total, worst, longest := time.Duration(0), -1, time.Duration(0)
+	total, worst, longest := time.Duration(p.Shadow.Duration), -1, time.Duration(0)
 	var why rollout.Need
 	champion := trainconfig.Rates{ErrorRate: s.Champion.ErrorRate, SlowRate: s.Champion.slow(s.SlowLimit), Accuracy: 1 - s.Champion.Accuracy}
 	for i, weight := range p.Steps {

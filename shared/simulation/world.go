@@ -99,6 +99,21 @@ func (w *World) Serve(until time.Time, percent, champion float64) {
 	}
 }
 
+// Mirror lets traffic pass until a time: the champion answers all of it, and the
+// candidate percent of it for nobody.
+func (w *World) Mirror(until time.Time, percent float64) {
+	bad, asked := w.excess, w.requests
+	w.Serve(until, percent, 100)
+	w.excess, w.requests = bad, asked
+}
+
+// pairs compares so many answers of the two: what one has right and the other
+// wrong they decide otherwise, and some more that are as good either way.
+func (w *World) pairs(n int64) *rollout.Pairs {
+	share := min(1, w.scene.Disagreement+math.Abs(w.candidate.Accuracy-w.champion.Accuracy))
+	return &rollout.Pairs{Both: n, Disagreed: w.random.binomial(n, share)}
+}
+
 func (w *World) serve(d time.Duration, percent, share float64) {
 	index := w.cell(w.now)
 	for len(w.cells) <= index {

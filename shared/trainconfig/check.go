@@ -22,6 +22,8 @@ func (d *decoder) check(c *Config) {
 	d.checkRobustness(&c.Evaluation.Robustness)
 	d.checkDataQuality(&c.Evaluation.DataQuality)
 	d.checkDeployment(&c.Deployment)
+	d.checkShadow(&c.Deployment)
+	d.checkSliceHealth(c)
 	d.checkSteps(&c.Deployment)
 }
 
@@ -205,7 +207,7 @@ func (d *decoder) checkDataQuality(q *DataQuality) {
 }
 
 func (d *decoder) checkDeployment(p *Deployment) {
-	d.among("deployment.strategy", p.Strategy, []string{"canary", "blue_green"})
+	d.among("deployment.strategy", p.Strategy, []string{"canary", "blue_green", "shadow"})
 	d.unique("deployment.environments", p.Environments)
 	for i, env := range p.Environments {
 		d.among("deployment.environments["+itoa(i)+"]", env, []string{"staging", "production"})
@@ -277,6 +279,13 @@ func (d *decoder) checkAnalysis(p *Deployment) {
 
 func (d *decoder) checkSteps(p *Deployment) {
 	before := 0.0
+	if p.Strategy == "shadow" {
+		if len(p.Steps) > 0 {
+			d.failAt("deployment.steps", "the strategy shadow moves no traffic; leave steps out, or use the strategy canary with the block deployment.shadow, which comes before its steps")
+		}
+		d.checkFits(p)
+		return
+	}
 	for i, step := range p.Steps {
 		path := "deployment.steps[" + itoa(i) + "]"
 		if !(step > before && step <= 100) {
@@ -292,9 +301,19 @@ func (d *decoder) checkSteps(p *Deployment) {
 	if p.Strategy == "blue_green" && len(p.Steps) > 1 {
 		d.failAt("deployment.steps", "blue_green moves all traffic at once; leave steps out, or use the strategy canary")
 	}
-	bakes := time.Duration(p.Bake+p.WarmUp).Seconds() * float64(len(p.Steps))
-	if deadline := time.Duration(p.Deadline).Seconds(); p.Bake > 0 && deadline > 0 && bakes > deadline {
-		d.failAt("deployment.deadline", "%d steps that bake %s each take %s, which does not fit in %s; raise the deadline, or bake less",
-			len(p.Steps), p.Bake, Duration(bakes*float64(time.Second)), p.Deadline)
+	d.checkFits(p)
+}
+
+// checkFits compares the deadline with what the shadow and the bakes take.
+func (d *decoder) checkFits(p *Deployment) {
+	takes := time.Duration(p.Bake+p.WarmUp).Seconds() * float64(len(p.Steps))
+	what := itoa(len(p.Steps)) + " steps that bake " + p.Bake.String() + " each"
+	if p.Shadow.Duration > 0 {
+		takes += time.Duration(p.Shadow.Duration + p.WarmUp).Seconds()
+		what += " after a shadow of " + p.Shadow.Duration.String()
+	}
+	if deadline := time.Duration(p.Deadline).Seconds(); p.Bake > 0 && deadline > 0 && takes > deadline {
+		d.failAt("deployment.deadline", "%s take %s, which does not fit in %s; raise the deadline, or bake less",
+			what, Duration(takes*float64(time.Second)), p.Deadline)
 	}
 }

@@ -106,7 +106,7 @@ type Latency struct {
 }
 
 type Deployment struct {
-	Strategy     string    `yaml:"strategy" json:"strategy"`         // "canary" (default) or "blue_green"
+	Strategy     string    `yaml:"strategy" json:"strategy"`         // "canary" (default), "blue_green" or "shadow"
 	Environments []string  `yaml:"environments" json:"environments"` // default staging, production
 	Steps        []float64 `yaml:"steps" json:"steps"`               // candidate's percent; default 10, 20, … 100
 	Bake         Duration  `yaml:"bake" json:"bake"`                 // default 5m
@@ -127,6 +127,26 @@ type Deployment struct {
 	DryRun       bool      `yaml:"dry_run" json:"dry_run,omitempty"`            // deploy at weight 0, try it, take it away
 	Observe      Duration  `yaml:"observe" json:"observe,omitzero"`             // promotion is provisional for so long; default 0
 	Analysis     Analysis  `yaml:"analysis" json:"analysis,omitzero"`
+
+	Shadow Shadow      `yaml:"shadow" json:"shadow,omitzero"` // before the steps; all there is of the strategy shadow
+	Slices SliceHealth `yaml:"slices" json:"slices,omitzero"` // accuracy in evaluation.slices
+}
+
+// Shadow has the candidate answer copies of the champion's requests, which
+// nobody gets to see, and compares the answers.
+type Shadow struct {
+	Duration        Duration `yaml:"duration" json:"duration"`                 // at least; default 30m
+	Sample          float64  `yaml:"sample" json:"sample"`                     // percent of the requests; default 100
+	MaxDisagreement float64  `yaml:"max_disagreement" json:"max_disagreement"` // share of answers that decide otherwise than the champion's; default 0.1, 1 is off
+}
+
+// SliceHealth judges the accuracy in every part of evaluation.slices while a
+// rollout goes on: the candidate's against the champion's in the same time.
+type SliceHealth struct {
+	MaxDrop   float64 `yaml:"max_drop" json:"max_drop"`     // below the champion's; default 0.05
+	Accuracy  float64 `yaml:"accuracy" json:"accuracy"`     // at least, in each part; default 0, off
+	MinLabels int     `yaml:"min_labels" json:"min_labels"` // of each version, to judge a part at all; default 50
+	OnUnknown string  `yaml:"on_unknown" json:"on_unknown"` // where a part has fewer: "hold" (default) or "tell"
 }
 
 // Analysis is how a rollout's measurements are judged: by the plain limits, or
@@ -136,15 +156,15 @@ type Analysis struct {
 	Mode   string  `yaml:"mode" json:"mode,omitempty"`    // "limits" (default) or "sequential"
 	Alpha  float64 `yaml:"alpha" json:"alpha,omitzero"`   // chance of a false rollback, over all looks and metrics; default 0.01
 	Power  float64 `yaml:"power" json:"power,omitzero"`   // chance that a step notices the effect; default 0.8
-	Margin Rates   `yaml:"margin" json:"margin,omitzero"` // how much worse than the champion is allowed; default 0.005, 0.005, 0.02
+	Margin Rates   `yaml:"margin" json:"margin"`          // how much worse than the champion is allowed; default 0.005, 0.005, 0.02
 	Effect Rates   `yaml:"effect" json:"effect,omitzero"` // beyond the margin, what a step must be able to notice; default 0.03, 0.03, 0.05
 }
 
 // Rates are differences of shares of requests, 0..1.
 type Rates struct {
-	ErrorRate float64 `yaml:"error_rate" json:"error_rate,omitzero"`
-	SlowRate  float64 `yaml:"slow_rate" json:"slow_rate,omitzero"` // slower than limits.latency_p99
-	Accuracy  float64 `yaml:"accuracy" json:"accuracy,omitzero"`
+	ErrorRate float64 `yaml:"error_rate" json:"error_rate"`
+	SlowRate  float64 `yaml:"slow_rate" json:"slow_rate"` // slower than limits.latency_p99
+	Accuracy  float64 `yaml:"accuracy" json:"accuracy"`
 }
 
 type Limits struct {

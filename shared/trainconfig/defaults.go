@@ -70,12 +70,47 @@ func (d *decoder) derive(c *Config) {
 	if c.Deployment.Analysis.Mode == "sequential" {
 		d.deriveAnalysis(&c.Deployment.Analysis)
 	}
+	d.deriveShadow(&c.Deployment)
+	if d.has("deployment.slices") {
+		d.deriveSliceHealth(&c.Deployment.Slices)
+	}
 	if d.has("deployment.steps") {
 		return
 	}
-	c.Deployment.Steps = []float64{100}
-	if c.Deployment.Strategy == "canary" {
+	switch c.Deployment.Strategy {
+	case "canary":
 		c.Deployment.Steps = []float64{10, 20, 30, 40, 50, 60, 70, 80, 90, 100}
+	case "shadow":
+		c.Deployment.Steps = []float64{}
+	default:
+		c.Deployment.Steps = []float64{100}
+	}
+}
+
+func (d *decoder) deriveShadow(p *Deployment) {
+	if p.Strategy != "shadow" && !d.has("deployment.shadow") {
+		return
+	}
+	if !d.has("deployment.shadow.duration") {
+		p.Shadow.Duration = Duration(30 * time.Minute)
+	}
+	if !d.has("deployment.shadow.sample") {
+		p.Shadow.Sample = 100
+	}
+	if !d.has("deployment.shadow.max_disagreement") {
+		p.Shadow.MaxDisagreement = 0.1
+	}
+}
+
+func (d *decoder) deriveSliceHealth(h *SliceHealth) {
+	if !d.has("deployment.slices.max_drop") {
+		h.MaxDrop = 0.05
+	}
+	if !d.has("deployment.slices.min_labels") {
+		h.MinLabels = 50
+	}
+	if !d.has("deployment.slices.on_unknown") {
+		h.OnUnknown = "hold"
 	}
 }
 

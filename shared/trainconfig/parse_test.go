@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/goccy/go-yaml"
+	"github.com/stretchr/testify/require"
 
 	"github.com/sluice-ml/sluice/shared/fault"
 )
@@ -174,6 +175,17 @@ func TestProblemsNamePlaceValueAndWayOut(t *testing.T) {
 		{"margin", least + "deployment: {analysis: {mode: sequential, margin: {accuracy: 0.9}}}\n", "deployment.analysis.margin.accuracy: 0.9"},
 		{"sequential blue green", least + "deployment: {strategy: blue_green, analysis: {mode: sequential}}\n", "blue_green leaves it no traffic"},
 		{"on deadline", least + "deployment: {on_deadline: promote}\n", `unknown value "promote"`},
+		{"shadow with steps", least + "deployment: {strategy: shadow, steps: [100]}\n", "deployment.steps: the strategy shadow moves no traffic"},
+		{"shadow that is observed", least + "deployment: {strategy: shadow, observe: 1h}\n", "deployment.observe: the strategy shadow moves no traffic"},
+		{"shadow by tests", least + "deployment: {strategy: shadow, analysis: {mode: sequential}}\n", "deployment.analysis.mode: a shadow is judged by its limits"},
+		{"shadow sample", least + "deployment: {shadow: {sample: 0}}\n", "deployment.shadow.sample: 0 is not a percentage above 0"},
+		{"shadow agreement", least + "deployment: {shadow: {max_disagreement: 10}}\n", "deployment.shadow.max_disagreement: 10 is not above 0"},
+		{"long shadow", least + "deployment: {shadow: {duration: 90m}}\n", "10 steps that bake 5m each after a shadow of 1h30m0s take 2h20m0s, which does not fit in 2h"},
+		{"slices of nothing", least + "deployment: {slices: {max_drop: 0.1}}\n", "deployment.slices: there are no slices to watch"},
+		{"slice drop", least + "evaluation: {slices: [{by: [sex]}]}\ndeployment: {slices: {max_drop: 5}}\n", "deployment.slices.max_drop: 5 is not at least 0"},
+		{"slice unknown", least + "evaluation: {slices: [{by: [sex]}]}\ndeployment: {slices: {on_unknown: pass}}\n", `unknown value "pass"`},
+		{"slices blue green", least + "evaluation: {slices: [{by: [sex]}]}\ndeployment: {strategy: blue_green, slices: {}}\n", "leaves it no traffic"},
+		{"slices at once", least + "evaluation: {slices: [{by: [sex]}]}\ndeployment: {steps: [100], slices: {}}\n", "leaves it no traffic"},
 		{"negative", least + "deployment: {min_requests: -1}\n", "deployment.min_requests: -1 is less than 1"},
 		{"anchor", "experiment: &e {name: m}\ndata: *e\n", "anchors and aliases are not supported"},
 		{"tag", "experiment: !x {name: m}\n", "tags such as"},
@@ -258,6 +270,32 @@ func TestDurationsInJSON(t *testing.T) {
 			t.Errorf("%s: %s, %v", text, d, err)
 		}
 	}
+}
+
+func TestShadowAndSlicesFillTheirDefaults(t *testing.T) {
+	for text, want := range map[string]Deployment{
+		"deployment: {strategy: shadow}\n":                             {Strategy: "shadow", Steps: []float64{}, Shadow: Shadow{Duration(30 * time.Minute), 100, 0.1}},
+		"deployment: {strategy: blue_green, shadow: {duration: 5m}}\n": {Strategy: "blue_green", Steps: []float64{100}, Shadow: Shadow{Duration(5 * time.Minute), 100, 0.1}},
+		"evaluation: {slices: [{by: [sex]}]}\ndeployment: {steps: [5, 100], slices: {max_drop: 0}}\n": {Strategy: "canary", Steps: []float64{5, 100},
+			Slices: SliceHealth{MaxDrop: 0, MinLabels: 50, OnUnknown: "hold"}},
+	} {
+		c, err := Parse("train.yaml", []byte(least+text))
+		require.NoError(t, err, text)
+		got := c.Deployment
+		require.Equal(t, want, Deployment{Strategy: got.Strategy, Steps: got.Steps, Shadow: got.Shadow, Slices: got.Slices}, text)
+		again, err := Parse("canonical", c.Canonical())
+		require.NoError(t, err)
+		require.Equal(t, c.Hash(), again.Hash(), text)
+	}
+}
+
+// A margin of 0 is a margin, not a default, in the canonical form too.
+func TestAMarginOfNothingIsKept(t *testing.T) {
+	c, err := Parse("train.yaml", []byte(least+"deployment: {analysis: {mode: sequential, margin: {error_rate: 0, slow_rate: 0, accuracy: 0}}}\n"))
+	require.NoError(t, err)
+	again, err := Parse("canonical", c.Canonical())
+	require.NoError(t, err)
+	require.Equal(t, Rates{}, again.Deployment.Analysis.Margin)
 }
 
 func FuzzParse(f *testing.F) {

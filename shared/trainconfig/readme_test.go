@@ -16,10 +16,10 @@ func TestReadmeShowsEveryDeploymentField(t *testing.T) {
 	_, block, found := strings.Cut(string(readme), "```yaml\ndeployment:\n")
 	require.True(t, found)
 	block, _, _ = strings.Cut(block, "```")
-	_, err = Parse("README.md", []byte("experiment: {name: m}\ndata: {target: y}\ndeployment:\n"+block))
+	_, err = Parse("README.md", []byte("experiment: {name: m}\ndata: {target: y}\nevaluation: {slices: [{by: [sex]}]}\ndeployment:\n"+block))
 	require.NoError(t, err)
 	for _, key := range []string{"strategy", "steps", "bake", "min_requests", "warm_up", "limits", "max_failures", "deadline", "step_deadline", "on_deadline",
-		"approve_at", "hold_deadline", "freeze", "observe", "dry_run", "analysis", "rollback"} {
+		"approve_at", "hold_deadline", "freeze", "observe", "dry_run", "analysis", "rollback", "shadow", "slices"} {
 		require.Contains(t, block, key)
 	}
 }

@@ -148,7 +148,7 @@ func (s *Service) sweepFolders() {
 			if d == nil {
 				continue
 			}
-			for _, v := range d.Variants {
+			for _, v := range d.all() {
 				used[s.folder(v.Model)] = true
 			}
 		}

@@ -85,7 +85,7 @@ func pause(ctx context.Context, d time.Duration) error {
 // every instance answers. It returns what it started even with an error.
 func (s *Service) build(name string, target *deployment, old map[string]*fleet) (map[string]*fleet, error) {
 	fleets := map[string]*fleet{}
-	for _, v := range target.Variants {
+	for _, v := range target.all() {
 		f := old[v.Name]
 		if !f.serves(v) {
 			var err error
@@ -96,7 +96,7 @@ func (s *Service) build(name string, target *deployment, old map[string]*fleet) 
 		fleets[v.Name] = f
 		f.grow(v.Count)
 	}
-	for _, v := range target.Variants {
+	for _, v := range target.all() {
 		if err := fleets[v.Name].await(s.context); err != nil {
 			return fleets, err
 		}
@@ -119,7 +119,7 @@ func (s *Service) commit(e *endpoint, target *deployment, fleets map[string]*fle
 	s.mu.Unlock()
 
 	s.discard(old, fleets)
-	for _, v := range target.Variants {
+	for _, v := range target.all() {
 		fleets[v.Name].shrink(v.Count)
 	}
 	s.mu.Lock()
@@ -177,7 +177,7 @@ func (s *Service) finishRollBack(e *endpoint) {
 	current, fleets := e.record.Current, e.fleets
 	s.mu.Unlock()
 	status := InService
-	for _, v := range current.Variants {
+	for _, v := range current.all() {
 		if f := fleets[v.Name]; f == nil || !s.awaitHealthy(f) {
 			status = UpdateRollbackFailed
 		} else {
@@ -267,7 +267,7 @@ func (s *Service) resume(ctx context.Context, e *endpoint, current *deployment) 
 	}
 	fleets := map[string]*fleet{}
 	var problems error
-	for _, v := range current.Variants {
+	for _, v := range current.all() {
 		f, err := s.newFleet(ctx, e.record.Name, v)
 		if err != nil {
 			problems = errors.Join(problems, fmt.Errorf("endpoint %s: %w", e.record.Name, err))

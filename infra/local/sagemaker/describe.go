@@ -26,9 +26,10 @@ type pendingVariant struct {
 }
 
 type pendingSummary struct {
-	EndpointConfigName string
-	ProductionVariants []pendingVariant
-	StartTime          epoch
+	EndpointConfigName       string
+	ProductionVariants       []pendingVariant
+	ShadowProductionVariants []pendingVariant `json:",omitempty"`
+	StartTime                epoch
 }
 
 type captureSummary struct {
@@ -46,6 +47,7 @@ type describeEndpointOutput struct {
 	EndpointStatus           string
 	FailureReason            string           `json:",omitempty"`
 	ProductionVariants       []variantSummary `json:",omitempty"`
+	ShadowProductionVariants []variantSummary `json:",omitempty"`
 	PendingDeploymentSummary *pendingSummary  `json:",omitempty"`
 	DataCaptureConfig        *captureSummary  `json:",omitempty"`
 	MetricsConfig            *MetricsConfig   `json:",omitempty"`
@@ -77,7 +79,7 @@ func (s *Service) describeEndpoint(_ context.Context, in endpointName) (*describ
 		}
 	}
 	if r.Current != nil {
-		out.ProductionVariants = r.summaries(e)
+		out.ProductionVariants, out.ShadowProductionVariants = r.summaries(r.Current.Variants), r.summaries(r.Current.Shadows)
 	}
 	if p := r.Pending; p != nil && (r.Current == nil || p.Config != r.Current.Config) {
 		out.PendingDeploymentSummary = p.summary()
@@ -87,9 +89,9 @@ func (s *Service) describeEndpoint(_ context.Context, in endpointName) (*describ
 
 // summaries gives each current variant; what is desired differs from what is
 // while a change of weights is under way.
-func (r *endpointRecord) summaries(e *endpoint) []variantSummary {
+func (r *endpointRecord) summaries(variants []variant) []variantSummary {
 	var out []variantSummary
-	for _, v := range r.Current.Variants {
+	for _, v := range variants {
 		one := variantSummary{v.Name, images(v, r.Current), v.Weight, v.Weight, v.Count, v.Count}
 		if r.Pending != nil && r.Pending.Config == r.Current.Config && r.Status == Updating {
 			if want := r.Pending.variant(v.Name); want != nil {
@@ -110,6 +112,9 @@ func (d *deployment) summary() *pendingSummary {
 	out := &pendingSummary{EndpointConfigName: d.Config, StartTime: epoch(d.Started)}
 	for _, v := range d.Variants {
 		out.ProductionVariants = append(out.ProductionVariants, pendingVariant{v.Name, images(v, d), v.Weight, v.Count, v.InstanceType})
+	}
+	for _, v := range d.Shadows {
+		out.ShadowProductionVariants = append(out.ShadowProductionVariants, pendingVariant{v.Name, images(v, d), v.Weight, v.Count, v.InstanceType})
 	}
 	return out
 }

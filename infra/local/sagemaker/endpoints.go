@@ -42,12 +42,16 @@ func (s *Service) resolve(name string) (*deployment, error) {
 		return nil, s.noConfig(name)
 	}
 	d := &deployment{Config: name, Capture: c.DataCaptureConfig, Metrics: c.MetricsConfig}
-	for _, v := range c.ProductionVariants {
+	for i, v := range slices.Concat(c.ProductionVariants, c.ShadowProductionVariants) {
 		m := s.state.Models[v.ModelName]
 		if m == nil {
 			return nil, s.noModel(v.ModelName)
 		}
-		d.Variants = append(d.Variants, variant{v.VariantName, *m, v.InstanceType, v.weight(), v.InitialInstanceCount, v.ContainerStartupHealthCheckTimeoutInSeconds})
+		list := &d.Variants
+		if i >= len(c.ProductionVariants) {
+			list = &d.Shadows
+		}
+		*list = append(*list, variant{v.VariantName, *m, v.InstanceType, v.weight(), v.InitialInstanceCount, v.ContainerStartupHealthCheckTimeoutInSeconds})
 	}
 	return d, nil
 }
@@ -100,23 +104,25 @@ func (in updateEndpointInput) check() error {
 	return nil
 }
 
-// retain carries over what the current variants have; variants that are new
-// keep what their configuration says.
+// retain carries over what the current variants have; variants that are new, or
+// were of the other kind, keep what their configuration says.
 func (in updateEndpointInput) retain(current, target *deployment) {
 	keep := func(property string) bool {
 		return !slices.Contains(in.ExcludeRetainedVariantProperties, variantProperty{property})
 	}
-	for i := range target.Variants {
-		v := &target.Variants[i]
-		old := current.variant(v.Name)
-		if old == nil {
-			continue
-		}
-		if keep("DesiredWeight") {
-			v.Weight = old.Weight
-		}
-		if keep("DesiredInstanceCount") {
-			v.Count = old.Count
+	for _, kind := range []struct{ target, current []variant }{{target.Variants, current.Variants}, {target.Shadows, current.Shadows}} {
+		for i := range kind.target {
+			v := &kind.target[i]
+			at := slices.IndexFunc(kind.current, func(old variant) bool { return old.Name == v.Name })
+			if at < 0 {
+				continue
+			}
+			if keep("DesiredWeight") {
+				v.Weight = kind.current[at].Weight
+			}
+			if keep("DesiredInstanceCount") {
+				v.Count = kind.current[at].Count
+			}
 		}
 	}
 	if keep("DataCaptureConfig") {

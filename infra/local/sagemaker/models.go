@@ -91,19 +91,20 @@ func (s *Service) deleteModel(_ context.Context, in modelName) (*nothing, error)
 }
 
 type createEndpointConfigInput struct {
-	EndpointConfigName string
-	ProductionVariants []ProductionVariant
-	DataCaptureConfig  *DataCaptureConfig
-	MetricsConfig      *MetricsConfig
-	KmsKeyID           string `json:"KmsKeyId"`
-	Tags               []tag
+	EndpointConfigName       string
+	ProductionVariants       []ProductionVariant
+	ShadowProductionVariants []ProductionVariant
+	DataCaptureConfig        *DataCaptureConfig
+	MetricsConfig            *MetricsConfig
+	KmsKeyID                 string `json:"KmsKeyId"`
+	Tags                     []tag
 }
 
 type configName struct{ EndpointConfigName string }
 type configArn struct{ EndpointConfigArn string }
 
 func (s *Service) createEndpointConfig(_ context.Context, in createEndpointConfigInput) (*configArn, error) {
-	c := &EndpointConfig{in.EndpointConfigName, in.ProductionVariants, in.DataCaptureConfig, in.MetricsConfig, in.KmsKeyID, s.config.Now().UTC()}
+	c := &EndpointConfig{in.EndpointConfigName, in.ProductionVariants, in.ShadowProductionVariants, in.DataCaptureConfig, in.MetricsConfig, in.KmsKeyID, s.config.Now().UTC()}
 	if err := c.check(); err != nil {
 		return nil, err
 	}
@@ -113,7 +114,7 @@ func (s *Service) createEndpointConfig(_ context.Context, in createEndpointConfi
 	if s.state.Configs[c.EndpointConfigName] != nil {
 		return nil, invalid("Cannot create already existing endpoint configuration %q.", arn)
 	}
-	for _, v := range c.ProductionVariants {
+	for _, v := range slices.Concat(c.ProductionVariants, c.ShadowProductionVariants) {
 		if s.state.Models[v.ModelName] == nil {
 			return nil, s.noModel(v.ModelName)
 		}
@@ -129,8 +130,11 @@ func (c *EndpointConfig) check() error {
 	if n := len(c.ProductionVariants); n < 1 || n > 10 {
 		return invalid("ProductionVariants has %d members: want 1 to 10", n)
 	}
+	if n, m := len(c.ShadowProductionVariants), len(c.ProductionVariants); n > 1 || n == 1 && m > 1 {
+		return invalid("ShadowProductionVariants has %d members beside %d of ProductionVariants: want one of each", n, m)
+	}
 	seen, sum := map[string]bool{}, float32(0)
-	for _, v := range c.ProductionVariants {
+	for i, v := range slices.Concat(c.ProductionVariants, c.ShadowProductionVariants) {
 		if err := v.check(); err != nil {
 			return err
 		}
@@ -138,7 +142,9 @@ func (c *EndpointConfig) check() error {
 			return invalid("VariantName %q is used twice", v.VariantName)
 		}
 		seen[v.VariantName] = true
-		sum += v.weight()
+		if i < len(c.ProductionVariants) {
+			sum += v.weight()
+		}
 	}
 	if sum <= 0 {
 		return invalid("the variants' weights are all zero: nothing would be served")
@@ -200,13 +206,14 @@ func (s *Service) noConfig(name string) error {
 }
 
 type describeEndpointConfigOutput struct {
-	EndpointConfigName string
-	EndpointConfigArn  string
-	ProductionVariants []ProductionVariant
-	DataCaptureConfig  *DataCaptureConfig `json:",omitempty"`
-	MetricsConfig      *MetricsConfig     `json:",omitempty"`
-	KmsKeyID           string             `json:"KmsKeyId,omitempty"`
-	CreationTime       epoch
+	EndpointConfigName       string
+	EndpointConfigArn        string
+	ProductionVariants       []ProductionVariant
+	ShadowProductionVariants []ProductionVariant `json:",omitempty"`
+	DataCaptureConfig        *DataCaptureConfig  `json:",omitempty"`
+	MetricsConfig            *MetricsConfig      `json:",omitempty"`
+	KmsKeyID                 string              `json:"KmsKeyId,omitempty"`
+	CreationTime             epoch
 }
 
 func (s *Service) describeEndpointConfig(_ context.Context, in configName) (*describeEndpointConfigOutput, error) {
@@ -216,7 +223,7 @@ func (s *Service) describeEndpointConfig(_ context.Context, in configName) (*des
 	if c == nil {
 		return nil, s.noConfig(in.EndpointConfigName)
 	}
-	return &describeEndpointConfigOutput{c.EndpointConfigName, s.arn("endpoint-config", c.EndpointConfigName), c.ProductionVariants,
+	return &describeEndpointConfigOutput{c.EndpointConfigName, s.arn("endpoint-config", c.EndpointConfigName), c.ProductionVariants, c.ShadowProductionVariants,
 		c.DataCaptureConfig, c.MetricsConfig, c.KmsKeyID, epoch(c.Created)}, nil
 }
 

@@ -3,6 +3,7 @@ package sagemaker
 // route is what invocations of an endpoint follow. It is replaced whole.
 type route struct {
 	variants []routed
+	shadow   *routed // nil is none; its weight is a share of total
 	total    float64 // sum of weights
 	capture  *DataCaptureConfig
 }
@@ -18,6 +19,9 @@ func (s *Service) newRoute(endpoint string, d *deployment, fleets map[string]*fl
 	r := &route{total: d.totalWeight(), capture: d.Capture}
 	for _, v := range d.Variants {
 		r.variants = append(r.variants, routed{v.Name, float64(v.Weight), fleets[v.Name], s.meters.meter(endpoint, v.Name, d.Metrics.frequency())})
+	}
+	for _, v := range d.Shadows {
+		r.shadow = &routed{v.Name, float64(v.Weight), fleets[v.Name], s.meters.meter(endpoint, v.Name, d.Metrics.frequency())}
 	}
 	return r
 }

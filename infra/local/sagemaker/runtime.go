@@ -47,6 +47,7 @@ type invocation struct {
 	header   http.Header
 	route    *route
 	variant  *routed
+	copied   bool // for the shadow: nobody waits for its answer
 }
 
 // answer is what came back from a container, or the reason that nothing did.
@@ -64,6 +65,7 @@ func (s *Service) invoke(w http.ResponseWriter, r *http.Request) {
 		wire.WriteJSONError(w, r, err)
 		return
 	}
+	s.mirror(in)
 	a := s.ask(r.Context(), in)
 	s.record(in, a)
 	if err := s.reply(w, r, in, a); err != nil {
@@ -170,6 +172,9 @@ func (s *Service) pick(in *invocation) *instance {
 		if i := in.variant.fleet.pick(); i != nil {
 			return i
 		}
+	}
+	if in.copied {
+		return nil
 	}
 	s.mu.Lock()
 	e := s.endpoints[in.endpoint]

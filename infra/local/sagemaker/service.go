@@ -82,7 +82,7 @@ type Service struct {
 	client  *http.Client // to the servers
 	context context.Context
 	cancel  context.CancelFunc
-	working sync.WaitGroup // deployments under way
+	working sync.WaitGroup // deployments and copies to shadows under way
 
 	mu        sync.Mutex // guards state and endpoints
 	state     state
@@ -93,6 +93,7 @@ type Service struct {
 	capture captureStore
 	usage   usageBook
 	meters  meters
+	mirrors mirrors
 }
 
 // randomness is a seeded source that several invocations share.

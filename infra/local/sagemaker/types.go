@@ -2,6 +2,7 @@ package sagemaker
 
 import (
 	"encoding/json"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -96,10 +97,12 @@ func (m *MetricsConfig) frequency() int64 {
 type EndpointConfig struct {
 	EndpointConfigName string              `json:"EndpointConfigName"`
 	ProductionVariants []ProductionVariant `json:"ProductionVariants"`
-	DataCaptureConfig  *DataCaptureConfig  `json:"DataCaptureConfig,omitempty"`
-	MetricsConfig      *MetricsConfig      `json:"MetricsConfig,omitempty"`
-	KmsKeyID           string              `json:"KmsKeyId,omitempty"`
-	Created            time.Time           `json:"Created"`
+	// ShadowProductionVariants is one variant, beside one production variant, or none.
+	ShadowProductionVariants []ProductionVariant `json:"ShadowProductionVariants,omitempty"`
+	DataCaptureConfig        *DataCaptureConfig  `json:"DataCaptureConfig,omitempty"`
+	MetricsConfig            *MetricsConfig      `json:"MetricsConfig,omitempty"`
+	KmsKeyID                 string              `json:"KmsKeyId,omitempty"`
+	Created                  time.Time           `json:"Created"`
 }
 
 // Statuses of an endpoint.
@@ -131,6 +134,7 @@ type deployment struct {
 	Config   string             `json:"config"`
 	Started  time.Time          `json:"started"`
 	Variants []variant          `json:"variants"`
+	Shadows  []variant          `json:"shadows,omitempty"`
 	Capture  *DataCaptureConfig `json:"capture,omitempty"`
 	Metrics  *MetricsConfig     `json:"metrics,omitempty"`
 }
@@ -144,17 +148,23 @@ type variant struct {
 	StartupSeconds int     `json:"startup_seconds,omitempty"` // how long /ping may take; 0 is Config.ReadyTimeout
 }
 
+// variant finds a variant of either kind.
 func (d *deployment) variant(name string) *variant {
 	if d == nil {
 		return nil
 	}
-	for i := range d.Variants {
-		if d.Variants[i].Name == name {
-			return &d.Variants[i]
+	for _, list := range [][]variant{d.Variants, d.Shadows} {
+		for i := range list {
+			if list[i].Name == name {
+				return &list[i]
+			}
 		}
 	}
 	return nil
 }
+
+// all is every variant that runs, shadows last.
+func (d *deployment) all() []variant { return slices.Concat(d.Variants, d.Shadows) }
 
 func (d *deployment) totalWeight() (sum float64) {
 	for _, v := range d.Variants {
@@ -165,6 +175,6 @@ func (d *deployment) totalWeight() (sum float64) {
 
 func (d *deployment) clone() *deployment {
 	out := *d
-	out.Variants = append([]variant(nil), d.Variants...)
+	out.Variants, out.Shadows = slices.Clone(d.Variants), slices.Clone(d.Shadows)
 	return &out
 }

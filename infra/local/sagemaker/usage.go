@@ -14,9 +14,10 @@ type VariantUsage struct {
 	Endpoint        string  `json:"endpoint"`
 	Variant         string  `json:"variant"`
 	Requests        int64   `json:"requests"`
-	Failed4XX       int64   `json:"failed_4xx"`       // the container said 4xx
-	Failed5XX       int64   `json:"failed_5xx"`       // it said 5xx or did not answer
-	InstanceSeconds float64 `json:"instance_seconds"` // summed over instances, as of the last Flush
+	Failed4XX       int64   `json:"failed_4xx"`        // the container said 4xx
+	Failed5XX       int64   `json:"failed_5xx"`        // it said 5xx or did not answer
+	Dropped         int64   `json:"dropped,omitempty"` // copies that a shadow was too slow for
+	InstanceSeconds float64 `json:"instance_seconds"`  // summed over instances, as of the last Flush
 }
 
 // usageBook keeps the totals, and writes them when Flush asks and they changed.
@@ -60,6 +61,12 @@ func (u *usageBook) request(endpoint, variant string, class int) {
 	case class5XX:
 		one.Failed5XX++
 	}
+}
+
+func (u *usageBook) drop(endpoint, variant string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.of(endpoint, variant).Dropped++
 }
 
 func (u *usageBook) list() []VariantUsage {

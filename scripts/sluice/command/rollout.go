@@ -57,6 +57,9 @@ func describeRollout(w io.Writer, state rollout.State, now time.Time) {
 	fmt.Fprintf(w, "rollout\t%s\nphase\t%s\ncandidate\tversion %d in slot %s\nchampion\tversion %d in slot %s\nweight\t%g %%\nfailures in a row\t%d of %d\n",
 		state.Rollout, state.Phase, state.Candidate.Version, state.Candidate.Slot, state.Champion.Version, state.Champion.Slot,
 		state.Weight, state.Failures, state.Policy.MaxFailures)
+	if shadow := describeShadow(state); shadow != "" {
+		fmt.Fprintf(w, "shadow\t%s\n", shadow)
+	}
 	if state.Paused != "" {
 		fmt.Fprintf(w, "paused by\t%s\n", state.Paused)
 	}
@@ -67,6 +70,27 @@ func describeRollout(w io.Writer, state rollout.State, now time.Time) {
 	for _, r := range state.History {
 		fmt.Fprintln(w, recordLine(r))
 	}
+}
+
+// describeShadow says what a policy's shadow is about; "" where it has none.
+func describeShadow(state rollout.State) string {
+	p := state.Policy
+	if p.Shadow.Duration == 0 {
+		return ""
+	}
+	text := fmt.Sprintf("%g %% of the champion's requests for %s, at most %g of the answers may decide otherwise", p.Shadow.Sample, p.Shadow.Duration, p.Shadow.MaxDisagreement)
+	switch {
+	case state.Mirrored:
+		text += ": passed"
+	case state.Phase == rollout.Mirroring:
+		text += ": copying, returned to nobody"
+	case state.Phase.Done():
+		text += ": not passed"
+	}
+	if p.ShadowOnly {
+		text += "; nothing is promoted"
+	}
+	return text
 }
 
 func recordLine(r rollout.Record) string {
@@ -80,6 +104,8 @@ func nextDecision(state rollout.State, now time.Time) string {
 	switch state.Phase {
 	case rollout.Baking:
 		at, what = state.BakeUntil, "the bake is judged"
+	case rollout.Mirroring:
+		at, what = state.BakeUntil, "the shadow is judged"
 	case rollout.Observing:
 		at, what = state.Observed, "the promotion is final"
 	default:
@@ -96,7 +122,7 @@ func rolloutWatch(s *settings) *cobra.Command {
 		Use: "watch MODEL", Short: "Print what happens in a rollout as it happens, until it is over", Args: exactly(1),
 		Long: `Print every change of a model's rollout until it is over (or promoted and only
 observed still). The last line is the outcome; with --json each line is a record.
-Exit 0 when it was promoted, 1 otherwise. Ctrl-C stops watching, not the rollout.`,
+Exit 0 when it was promoted or its shadow passed, 1 otherwise. Ctrl-C stops watching, not the rollout.`,
 		RunE: onRollout(s, func(c *cobra.Command, client *operator.Client, state rollout.State) error {
 			return watchRollout(c, s, client, state)
 		}),
@@ -130,7 +156,7 @@ func watchRollout(c *cobra.Command, s *settings, client *operator.Client, state 
 	if state.Rollout != id {
 		return fmt.Errorf("rollout %s is over: %s took its place (sluice rollout explain %s)", id, state.Rollout, id)
 	}
-	if state.Outcome != string(rollout.Promoted) {
+	if state.Outcome != string(rollout.Promoted) && state.Outcome != rollout.Shadowed {
 		return fmt.Errorf("%s: %s", state.Outcome, state.Reason)
 	}
 	return nil
@@ -199,6 +225,12 @@ func explainRollout(w io.Writer, state rollout.State) {
 	fmt.Fprintf(w, "rollout\t%s of %s\nended\t%s: %s\nlimits\tp99 %s, error rate %g, accuracy %g, %d requests at least, %d failures in a row\n",
 		state.Rollout, state.Model, state.Outcome, state.Reason, state.Policy.LatencyP99, state.Policy.ErrorRate, state.Policy.Accuracy,
 		state.Policy.MinRequests, state.Policy.MaxFailures)
+	if shadow := describeShadow(state); shadow != "" {
+		fmt.Fprintf(w, "shadow\t%s\n", shadow)
+	}
+	if s := state.Policy.Slices; len(s.By) > 0 {
+		fmt.Fprintf(w, "slices\t%d, at most %g below the champion, %d labels at least; unknown ones: %s\n", len(s.By), s.MaxDrop, s.MinLabels, s.OnUnknown)
+	}
 	for _, r := range state.History {
 		fmt.Fprintf(w, "\n%s\t%s, %g %%: %s\n", r.Time.UTC().Format(time.DateTime), r.Phase, r.Weight, r.Reason)
 		if r.Measurements == nil {
@@ -207,6 +239,9 @@ func explainRollout(w io.Writer, state rollout.State) {
 		fmt.Fprintf(w, "  candidate\t%s\n", describeVariant(r.Measurements.Candidate))
 		if r.Measurements.Champion != nil {
 			fmt.Fprintf(w, "  champion\t%s\n", describeVariant(*r.Measurements.Champion))
+		}
+		if p := r.Measurements.Pairs; p != nil {
+			fmt.Fprintf(w, "  answers of both\t%d, of which %d decide otherwise; the scores differ by %.3g on average; %d of the shadow's have no partner\n", p.Both, p.Disagreed, p.Gap, p.Alone)
 		}
 		for _, f := range r.Findings {
 			fmt.Fprintf(w, "  %s\t%s: %s", f.Measure, f.Verdict, f.Reason)

@@ -93,3 +93,25 @@ func TestRolloutSimulateRefuses(t *testing.T) {
 	_, err = sluice("rollout", "simulate", "--study", "--runs", "0")
 	require.ErrorContains(t, err, "--runs 0: want 1 or more")
 }
+
+func TestRolloutSimulateShadows(t *testing.T) {
+	out, err := simulate(t, "deployment: {strategy: shadow, limits: {accuracy: 0}}", "--traffic", "20", "--runs", "20")
+	require.NoError(t, err)
+	require.Regexp(t, `policy +.*: limits; a shadow of 30m by 100 % of the requests; nothing is promoted, deadline 2h\n`, out)
+	require.Regexp(t, `passed its shadow +20 +100.0 %`, out)
+	require.Regexp(t, `bad answers until the decision +0.0 +0.0 +0.0\n`, out)
+
+	out, err = simulate(t, "deployment: {strategy: shadow, limits: {accuracy: 0}}", "--traffic", "20", "--runs", "20", "--effect", "accuracy=-0.3")
+	require.NoError(t, err)
+	require.Regexp(t, `rolled back on evidence +20 +100.0 %`, out)
+	require.Regexp(t, `  by disagreement +20 +100.0 %`, out)
+	require.Regexp(t, `bad answers within 4h +0.0 +0.0 +0.0\n`, out, "a shadow serves nobody")
+
+	out, err = simulate(t, "deployment: {steps: [50, 100], shadow: {duration: 10m}, limits: {accuracy: 0}}", "--traffic", "20", "--runs", "20")
+	require.NoError(t, err)
+	require.Regexp(t, `limits; a shadow of 10m by 100 % of the requests; steps 50 100 %`, out)
+	require.Regexp(t, `promoted +20 +100.0 %`, out)
+
+	_, err = simulate(t, "deployment: {strategy: shadow}", "--traffic", "20", "--compare")
+	require.ErrorContains(t, err, "none of the other rules has shadows")
+}

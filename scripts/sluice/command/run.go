@@ -71,7 +71,7 @@ func watchRun(c *cobra.Command, s *settings, client *operator.Client, name strin
 	if err := showRun(c, s, run, nil); err != nil {
 		return err
 	}
-	if run.Status != "promoted" && run.Status != "registered" && run.Status != "unchanged" {
+	if run.Status != "promoted" && run.Status != "registered" && run.Status != "unchanged" && run.Status != "shadowed" {
 		return endedError{fmt.Errorf("run %s ended %s", run.Run, run.Status)}
 	}
 	return nil

@@ -97,7 +97,7 @@ func (c *Catalog) Approved(ctx context.Context, step contract.RolloutStep) (roll
 	if err := d.RequirePlan(run.Plan); err != nil {
 		return rollout.Approved{}, err
 	}
-	policy, err := rollout.NewPolicy(run.Config.Deployment)
+	policy, err := rollout.NewPolicy(run.Config)
 	return rollout.Approved{Policy: policy, Artifact: rollout.Artifact{Version: v.Version, URI: v.Artifact, Digest: digest, Image: v.Image}}, err
 }
 

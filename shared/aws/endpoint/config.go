@@ -15,10 +15,14 @@ import (
 
 // ensureConfig makes the endpoint configuration, named by its content and the
 // rollout, or finds the one it made before.
-func (b *Backend) ensureConfig(ctx context.Context, op, model, id string, variants []types.ProductionVariant) (string, error) {
-	name := shorten(contract.EndpointName(b.settings.Environment, model), "-c"+hash(id+"\n"+content(variants)+fmt.Sprintf("%+v", b.settings)))
+func (b *Backend) ensureConfig(ctx context.Context, op, model, id string, variants []types.ProductionVariant, shadows ...types.ProductionVariant) (string, error) {
+	wanted := content(variants)
+	if len(shadows) > 0 {
+		wanted += "shadow " + content(shadows)
+	}
+	name := shorten(contract.EndpointName(b.settings.Environment, model), "-c"+hash(id+"\n"+wanted+fmt.Sprintf("%+v", b.settings)))
 	_, err := b.control.CreateEndpointConfig(ctx, &sagemaker.CreateEndpointConfigInput{
-		EndpointConfigName: &name, ProductionVariants: variants, DataCaptureConfig: b.capture(),
+		EndpointConfigName: &name, ProductionVariants: variants, ShadowProductionVariants: shadows, DataCaptureConfig: b.capture(),
 		MetricsConfig: &types.MetricsConfig{EnableEnhancedMetrics: aws.Bool(true), EnableDetailedObservability: aws.Bool(false),
 			MetricPublishFrequencyInSeconds: b.settings.MetricPeriod},
 	})
@@ -29,7 +33,7 @@ func (b *Backend) ensureConfig(ctx context.Context, op, model, id string, varian
 	if err != nil {
 		return "", err
 	}
-	if found == nil || content(found.variants) != content(variants) {
+	if found == nil || content(found.variants) != content(variants) || content(found.shadows) != content(shadows) {
 		return "", fault.New(fault.Invalid, op, "endpoint configuration %s exists with other variants", name).
 			WithHint("somebody else made it; delete that configuration")
 	}
@@ -61,6 +65,7 @@ func (b *Backend) capture() *types.DataCaptureConfig {
 type described struct {
 	name     string
 	variants []types.ProductionVariant
+	shadows  []types.ProductionVariant
 }
 
 // has says that a slot has a model; "" is any.
@@ -75,9 +80,13 @@ func (d *described) variant(slot string) *types.ProductionVariant {
 	if d == nil {
 		return nil
 	}
-	for i := range d.variants {
-		if aws.ToString(d.variants[i].VariantName) == slot {
-			return &d.variants[i]
+	return named(d.variants, slot)
+}
+
+func named(variants []types.ProductionVariant, slot string) *types.ProductionVariant {
+	for i := range variants {
+		if aws.ToString(variants[i].VariantName) == slot {
+			return &variants[i]
 		}
 	}
 	return nil
@@ -96,7 +105,7 @@ func (b *Backend) config(ctx context.Context, op, name string) (*described, erro
 	if err != nil {
 		return nil, err
 	}
-	return &described{name, out.ProductionVariants}, nil
+	return &described{name, out.ProductionVariants, out.ShadowProductionVariants}, nil
 }
 
 // state is an endpoint with the configuration that serves and the one that is
@@ -158,15 +167,20 @@ func (b *Backend) View(ctx context.Context, model string) (rollout.View, error) 
 		view.Detail += ": " + reason
 	}
 	for _, v := range e.ProductionVariants {
-		slot := rollout.SlotView{Slot: aws.ToString(v.VariantName),
-			Weight: float64(aws.ToFloat32(v.CurrentWeight)), Desired: float64(aws.ToFloat32(v.DesiredWeight)),
-			Instances: int(aws.ToInt32(v.CurrentInstanceCount)), Wanted: int(aws.ToInt32(v.DesiredInstanceCount))}
-		if configured := now.serving.variant(slot.Slot); configured != nil {
-			slot.Version = versionOf(aws.ToString(configured.ModelName))
-		}
-		view.Slots = append(view.Slots, slot)
+		view.Slots = append(view.Slots, slotView(v, now.serving.variant(aws.ToString(v.VariantName))))
 	}
+	view.Shadow = now.shadow(view.Slots)
 	return view, nil
+}
+
+func slotView(v types.ProductionVariantSummary, configured *types.ProductionVariant) rollout.SlotView {
+	slot := rollout.SlotView{Slot: aws.ToString(v.VariantName),
+		Weight: float64(aws.ToFloat32(v.CurrentWeight)), Desired: float64(aws.ToFloat32(v.DesiredWeight)),
+		Instances: int(aws.ToInt32(v.CurrentInstanceCount)), Wanted: int(aws.ToInt32(v.DesiredInstanceCount))}
+	if configured != nil {
+		slot.Version = versionOf(aws.ToString(configured.ModelName))
+	}
+	return slot
 }
 
 func statusOf(s types.EndpointStatus) rollout.Status {

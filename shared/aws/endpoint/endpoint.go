@@ -1,6 +1,7 @@
 // Package endpoint is rollout's Backend on SageMaker real-time endpoints.
 //
-// A model's endpoint has up to two production variants, named by slot. Changing
+// A model's endpoint has up to two production variants, named by slot, or one and
+// a shadow variant. Changing
 // which variants there are takes a new endpoint configuration and
 // UpdateEndpoint; changing weights takes UpdateEndpointWeightsAndCapacities.
 // Both are asynchronous, and both are refused while the endpoint is changing,
@@ -113,7 +114,7 @@ func (b *Backend) Prepare(ctx context.Context, p rollout.Placement) (string, err
 	}
 	candidate.InitialVariantWeight = aws.Float32(0)
 	candidate.InitialInstanceCount = aws.Int32(max(b.settings.InstanceCount, *champion.InitialInstanceCount))
-	return b.update(ctx, op, p.Model, p.Rollout, []types.ProductionVariant{champion, candidate})
+	return b.update(ctx, op, p.Model, p.Rollout, now, []types.ProductionVariant{champion, candidate})
 }
 
 func (b *Backend) ensureModel(ctx context.Context, op string, p rollout.Placement) (string, error) {
@@ -157,14 +158,19 @@ func (b *Backend) create(ctx context.Context, op string, p rollout.Placement, on
 
 // update makes the endpoint serve these variants. Properties are retained, so
 // capacity that was scaled since the configuration was made survives; the
-// configuration carries the same values for variants that stay.
-func (b *Backend) update(ctx context.Context, op, model, id string, variants []types.ProductionVariant) (string, error) {
-	config, err := b.ensureConfig(ctx, op, model, id, variants)
+// configuration carries the same values for variants that stay. Where a shadow
+// comes or goes, weights are the configuration's: a shadow's weight, retained by
+// a production variant of the same name, would be traffic that nobody decided.
+func (b *Backend) update(ctx context.Context, op, model, id string, now state, variants []types.ProductionVariant, shadows ...types.ProductionVariant) (string, error) {
+	config, err := b.ensureConfig(ctx, op, model, id, variants, shadows...)
 	if err != nil {
 		return "", err
 	}
-	_, err = b.control.UpdateEndpoint(ctx, &sagemaker.UpdateEndpointInput{EndpointName: aws.String(b.endpoint(model)),
-		EndpointConfigName: &config, RetainAllVariantProperties: aws.Bool(true)})
+	in := &sagemaker.UpdateEndpointInput{EndpointName: aws.String(b.endpoint(model)), EndpointConfigName: &config, RetainAllVariantProperties: aws.Bool(true)}
+	if len(shadows)+len(now.endpoint.ShadowProductionVariants) > 0 {
+		in.ExcludeRetainedVariantProperties = []types.VariantProperty{{VariantPropertyType: types.VariantPropertyTypeDesiredWeight}}
+	}
+	_, err = b.control.UpdateEndpoint(ctx, in)
 	return config, classify(op, err)
 }
 
@@ -223,7 +229,7 @@ func (b *Backend) Retire(ctx context.Context, model, id, keep string) (string, e
 		return "", err
 	}
 	for _, config := range []*described{now.serving, now.pending} {
-		if config != nil && len(config.variants) == 1 && config.has(keep, "") {
+		if config != nil && len(config.variants) == 1 && len(config.shadows) == 0 && config.has(keep, "") {
 			return config.name, nil
 		}
 	}
@@ -236,7 +242,7 @@ func (b *Backend) Retire(ctx context.Context, model, id, keep string) (string, e
 	if err != nil {
 		return "", err
 	}
-	return b.update(ctx, op, model, id, []types.ProductionVariant{winner})
+	return b.update(ctx, op, model, id, now, []types.ProductionVariant{winner})
 }
 
 // Delete implements rollout.Backend.

@@ -52,6 +52,14 @@ func (b *ByModel) Prepare(ctx context.Context, p rollout.Placement) (string, err
 	return b.Of(p.Model).Prepare(ctx, p)
 }
 
+// Mirrors implements rollout.Backend.
+func (b *ByModel) Mirrors(model string) error { return b.Of(model).Mirrors(model) }
+
+// Shadow implements rollout.Backend.
+func (b *ByModel) Shadow(ctx context.Context, p rollout.Placement, sample float64) (string, error) {
+	return b.Of(p.Model).Shadow(ctx, p, sample)
+}
+
 // SetWeights implements rollout.Backend.
 func (b *ByModel) SetWeights(ctx context.Context, model string, weights []rollout.Weight) error {
 	return b.Of(model).SetWeights(ctx, model, weights)

@@ -27,8 +27,10 @@ import (
 	localsagemaker "github.com/sluice-ml/sluice/infra/local/sagemaker"
 	"github.com/sluice-ml/sluice/shared/aws/endpoint"
 	"github.com/sluice-ml/sluice/shared/aws/metrics"
+	"github.com/sluice-ml/sluice/shared/aws/rollouts"
 	"github.com/sluice-ml/sluice/shared/contract"
 	"github.com/sluice-ml/sluice/shared/fault"
+	"github.com/sluice-ml/sluice/shared/feedback"
 	"github.com/sluice-ml/sluice/shared/ref"
 	"github.com/sluice-ml/sluice/shared/rollout"
 	"github.com/sluice-ml/sluice/shared/trainconfig"
@@ -66,7 +68,38 @@ func (artefacts) Get(_ context.Context, _, key string) (io.ReadCloser, error) {
 	return io.NopCloser(&out), nil
 }
 
-func (artefacts) Put(context.Context, string, string, []byte) error { return nil }
+// bucket keeps what SageMaker captures, beside the artefacts; it is
+// feedback.Files too.
+type bucket struct {
+	artefacts
+	mu  sync.Mutex
+	all map[string][]byte
+}
+
+func (b *bucket) Put(_ context.Context, _, key string, body []byte) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.all[key] = body
+	return nil
+}
+
+func (b *bucket) List(_ context.Context, prefix string) ([]feedback.File, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	var files []feedback.File
+	for key, body := range b.all {
+		if strings.HasPrefix(key, prefix) {
+			files = append(files, feedback.File{Key: key, ETag: fmt.Sprint(len(body))})
+		}
+	}
+	return files, nil
+}
+
+func (b *bucket) Read(_ context.Context, key string) ([]byte, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.all[key], nil
+}
 
 type deaf struct{}
 
@@ -89,6 +122,12 @@ type world struct {
 	champion  int
 	behaviour string
 	told      []string
+
+	gauge  *metrics.Gauge
+	bucket *bucket   // what was captured, and the labels
+	store  ref.Store // the states and the monitor's ledger
+	asked  int       // requests so far: each has an inference id
+	row    func(i int) string
 }
 
 func open(t *testing.T, change ...func(*endpoint.Settings)) *world {
@@ -98,7 +137,7 @@ func open(t *testing.T, change ...func(*endpoint.Settings)) *world {
 	w, watch := begin(t)
 	w.policy = rollout.Policy{Steps: []float64{50, 100}, Bake: trainconfig.Duration(30 * time.Second), Deadline: trainconfig.Duration(time.Hour),
 		LatencyP99: trainconfig.Duration(5 * time.Second), ErrorRate: 0.01, MinRequests: 20, MaxFailures: 2}
-	w.sagemaker, err = localsagemaker.Open(localsagemaker.Config{Dir: t.TempDir(), Region: "eu-west-1", Account: "000000000000", Objects: artefacts{}, Metrics: watch, Now: w.clock.Now,
+	w.sagemaker, err = localsagemaker.Open(localsagemaker.Config{Dir: t.TempDir(), Region: "eu-west-1", Account: "000000000000", Objects: w.bucket, Metrics: watch, Now: w.clock.Now,
 		Log: t.Output(), ReadyTimeout: 5 * time.Second, StopGrace: 5 * time.Second, RestartPause: 10 * time.Millisecond,
 		ResolveImage: func(string) (string, []string, []string, error) { return binary, nil, nil, nil }})
 	require.NoError(t, err)
@@ -116,19 +155,26 @@ func open(t *testing.T, change ...func(*endpoint.Settings)) *world {
 	require.NoError(t, err)
 	gauge, err := metrics.New(cloudwatch.New(cloudwatch.Options{Region: "eu-west-1", BaseEndpoint: &metric.URL, Credentials: keys, RetryMaxAttempts: 1}), "staging", 10*time.Second)
 	require.NoError(t, err)
+	w.row = func(int) string { return `{"age":39}` }
 	w.ask = func() error {
+		w.bucket.mu.Lock() // callers may be many
+		i := w.asked
+		w.asked++
+		w.bucket.mu.Unlock()
 		_, err := w.runtime.InvokeEndpoint(w.t.Context(), &sagemakerruntime.InvokeEndpointInput{EndpointName: aws.String("sluice-staging-adult--income"),
-			ContentType: aws.String("application/json"), Body: []byte(`{"instances":[{"age":39}]}`)})
+			ContentType: aws.String("application/json"), Body: []byte(`{"instances":[` + w.row(i) + `]}`), InferenceId: aws.String(fmt.Sprint("q", i))})
 		return err
 	}
 	w.flush = w.sagemaker.Flush
-	w.govern(backend, gauge)
+	w.store = ref.NewMemory()
+	w.govern(backend, &rollouts.Captured{Rest: gauge, Environment: "staging", Captures: w.bucket, Store: w.store})
+	w.gauge = gauge
 	return w
 }
 
 // begin is a world with a clock and a CloudWatch.
 func begin(t *testing.T) (*world, *localcloudwatch.Service) {
-	w := &world{t: t, clock: &clock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}}
+	w := &world{t: t, bucket: &bucket{all: map[string][]byte{}}, clock: &clock{now: time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)}}
 	watch, err := localcloudwatch.Open(localcloudwatch.Config{Dir: t.TempDir(), Region: "eu-west-1", Account: "000000000000", Now: w.clock.Now, Events: deaf{}, Actions: deaf{}})
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = watch.Close() })
@@ -137,7 +183,10 @@ func begin(t *testing.T) (*world, *localcloudwatch.Service) {
 
 // govern makes the world's controller.
 func (w *world) govern(backend rollout.Backend, gauge rollout.Gauge) {
-	records := rollout.Records{Store: ref.NewMemory(), Now: w.clock.Now}
+	if w.store == nil {
+		w.store = ref.NewMemory()
+	}
+	records := rollout.Records{Store: w.store, Now: w.clock.Now}
 	w.Controller = &rollout.Controller{Backend: backend, States: records, Leases: records, Catalog: w, Gauge: gauge, Now: w.clock.Now, Log: slog.New(slog.DiscardHandler),
 		Sleep: func(_ context.Context, d time.Duration) error { w.clock.pass(d); return nil },
 		Tell:  func(_ context.Context, _, text string) error { w.told = append(w.told, text); return nil }}

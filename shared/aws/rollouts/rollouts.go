@@ -89,6 +89,7 @@ func FromEnvironment(ctx context.Context) (*rollout.Controller, Environment, err
 	if err != nil {
 		return nil, env, err
 	}
+	gauge = &Captured{Rest: gauge, Environment: env.Name, Captures: bucket{store, env.Store}, Store: store.Refs(env.Store, "")}
 	records := rollout.Records{Store: store.Refs(env.Store, ""), Now: time.Now}
 	people := &People{Client: sns.NewFromConfig(cfg), Topic: env.Topic}
 	return &rollout.Controller{Backend: backend, States: records, Leases: records, Gauge: gauge, Tell: people.Tell,

@@ -3,6 +3,7 @@ package rollouts_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"maps"
 	"net/http"
@@ -101,6 +102,13 @@ func (named) SetWeights(context.Context, string, []rollout.Weight) error     { r
 func (named) Smoke(context.Context, string, string, rollout.Row) error       { return nil }
 func (named) Retire(context.Context, string, string, string) (string, error) { return "", nil }
 func (named) Delete(context.Context, string) error                           { return nil }
+func (n named) Mirrors(string) error {
+	if n == "ecs" {
+		return errors.New("it cannot")
+	}
+	return nil
+}
+func (named) Shadow(context.Context, rollout.Placement, float64) (string, error) { return "", nil }
 
 func TestEachModelHasItsBackend(t *testing.T) {
 	all := &rollouts.ByModel{Special: map[string]rollout.Backend{"churn": named("ecs")}, Usual: named("sagemaker")}
@@ -108,6 +116,7 @@ func TestEachModelHasItsBackend(t *testing.T) {
 		view, err := all.View(t.Context(), model)
 		require.NoError(t, err)
 		require.Equal(t, want, view.Config)
+		require.Equal(t, want == "ecs", all.Mirrors(model) != nil)
 	}
 }
 

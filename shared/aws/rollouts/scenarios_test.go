@@ -198,18 +198,18 @@ func TestARollbackGivesTheChampionItsCapacityBackFirst(t *testing.T) {
 }
 
 // rolledBack ends a rollout by an operator's word.
-func (s *stage) rolledBack(step contract.RolloutStep) {
-	s.t.Helper()
+func (w *world) rolledBack(step contract.RolloutStep) {
+	w.t.Helper()
 	step.Reason = "an operator says so"
 	for range 50 {
-		command, err := s.Rollback(s.t.Context(), step)
+		command, err := w.Rollback(w.t.Context(), step)
 		if err == nil && command.Action == "release" {
 			break
 		}
-		s.clock.pass(10 * time.Second)
+		w.clock.pass(10 * time.Second)
 	}
 	step.Operation = "release"
-	require.Equal(s.t, "rolled_back", s.run(step, done, s.traffic).Outcome)
+	require.Equal(w.t, "rolled_back", w.run(step, done, w.traffic).Outcome)
 }
 
 func TestAnUpdateThatEndsOnTheOldConfigurationIsNoSuccess(t *testing.T) {

@@ -31,6 +31,7 @@ var _ rollout.Backend = (*Memory)(nil)
 type endpoint struct {
 	config  string
 	slots   []rollout.SlotView
+	shadow  *rollout.SlotView
 	pending *change
 	detail  string
 }
@@ -39,6 +40,7 @@ type change struct {
 	due    time.Time
 	config string
 	slots  []rollout.SlotView // nil deletes
+	shadow *rollout.SlotView
 	fails  bool
 }
 
@@ -92,7 +94,7 @@ func (m *Memory) settled(model string) *endpoint {
 		delete(m.endpoints, model)
 		return nil
 	default:
-		e.config, e.slots, e.detail = p.config, p.slots, ""
+		e.config, e.slots, e.shadow, e.detail = p.config, p.slots, p.shadow, ""
 		for i := range e.slots {
 			e.slots[i].Weight, e.slots[i].Instances = e.slots[i].Desired, e.slots[i].Wanted
 		}
@@ -133,6 +135,10 @@ func (m *Memory) View(_ context.Context, model string) (rollout.View, error) {
 	}
 	view := rollout.View{Exists: true, Status: rollout.Ready, Config: e.config, Detail: e.detail,
 		Slots: append([]rollout.SlotView(nil), e.slots...)}
+	if e.shadow != nil {
+		shadow := *e.shadow
+		view.Shadow = &shadow
+	}
 	switch {
 	case e.pending != nil:
 		view.Status = rollout.Updating
@@ -204,7 +210,33 @@ func (m *Memory) SetWeights(_ context.Context, model string, weights []rollout.W
 		e.slots[i].Desired, e.slots[i].Wanted = slots[i].Desired, slots[i].Wanted
 	}
 	m.begin(e, e.config, slots)
+	e.pending.shadow = e.shadow
 	return nil
+}
+
+// Mirrors implements rollout.Backend.
+func (m *Memory) Mirrors(string) error { return nil }
+
+// Shadow implements rollout.Backend.
+func (m *Memory) Shadow(_ context.Context, p rollout.Placement, sample float64) (string, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	config := fmt.Sprintf("%s/%s/%d/shadow %v", p.Rollout, p.Slot, p.Artifact.Version, sample)
+	if e := m.settled(p.Model); e != nil && (e.config == config || e.pending != nil && e.pending.config == config) {
+		return config, nil
+	}
+	e, err := m.changeable(p.Model, "attach a shadow")
+	if err != nil {
+		return "", err
+	}
+	champion, ok := rollout.View{Slots: e.slots}.Slot(p.Champion)
+	if !ok || !(champion.Weight > 0) {
+		return "", fault.New(fault.Invalid, "attach a shadow", "no champion with traffic in slot %s", p.Champion)
+	}
+	m.deploy(e, p, config, []rollout.SlotView{champion})
+	n := max(1, champion.Wanted)
+	e.pending.shadow = &rollout.SlotView{Slot: p.Slot, Version: p.Artifact.Version, Weight: sample, Desired: sample, Instances: n, Wanted: n}
+	return config, nil
 }
 
 func weighted(old []rollout.SlotView, weights []rollout.Weight) ([]rollout.SlotView, error) {

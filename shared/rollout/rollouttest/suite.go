@@ -49,6 +49,8 @@ func Run(t *testing.T, open func(t *testing.T) Fixture) {
 		"a candidate that fails requests": (*bench).mute,
 		"a leftover is replaced":          (*bench).leftover,
 		"delete":                          (*bench).delete,
+		"a shadow":                        (*bench).shadow,
+		"a shadow that never starts":      (*bench).deadShadow,
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) { test(&bench{Fixture: open(t), T: t, ctx: t.Context()}) })

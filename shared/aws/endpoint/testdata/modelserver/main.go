@@ -2,16 +2,19 @@
 // behaviour in its model folder says what it does: good answers, dead never
 // starts, hung never gets healthy, mute fails every request, flaky every second
 // one, once only its fifth, odd answers what no model server answers, strict
-// refuses.
+// refuses, slow takes half a second, stuck never answers, contrary decides
+// otherwise than good, unfair only where a row says that sex is Female.
 package main
 
 import (
 	"fmt"
+	"io"
 	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync/atomic"
+	"time"
 )
 
 func main() {
@@ -32,7 +35,12 @@ func main() {
 	})
 	http.HandleFunc("POST /invocations", func(w http.ResponseWriter, r *http.Request) {
 		n := requests.Add(1)
+		body, _ := io.ReadAll(r.Body)
 		switch {
+		case behaviour == "stuck":
+			<-r.Context().Done()
+		case behaviour == "contrary", behaviour == "unfair" && strings.Contains(string(body), "Female"):
+			fmt.Fprintln(w, `{"predictions":[{"score":0.75}]}`)
 		case behaviour == "mute", behaviour == "flaky" && n%2 == 0, behaviour == "once" && n == 5:
 			http.Error(w, `{"error":"broken"}`, http.StatusInternalServerError)
 		case behaviour == "strict":
@@ -40,6 +48,9 @@ func main() {
 		case behaviour == "odd":
 			fmt.Fprintln(w, `{"predictions":[{"score":1.5}]}`)
 		default:
+			if behaviour == "slow" {
+				time.Sleep(500 * time.Millisecond)
+			}
 			fmt.Fprintln(w, `{"predictions":[{"score":0.25}]}`)
 		}
 	})
