@@ -1,8 +1,14 @@
 // Package split says which side of the split a row is on, and which fold.
 //
-// Both follow from a hash of the seed and the row's content alone. So a row
-// stays on its side as the data grows, duplicates are always together, and
-// nobody needs to keep a list.
+// Rows are parted in one of three ways:
+//
+//   - by row: both follow from a hash of the seed and the row's content alone.
+//     So a row stays on its side as the data grows, duplicates are always
+//     together, and nobody needs to keep a list;
+//   - by group: from a hash of the seed and the row's group, e.g. the customer,
+//     so that what is learnt about a group is never tried on the same group;
+//   - by time: earlier rows are learnt from and later ones judged on, as the
+//     model will meet them; folds chain forward.
 package split
 
 import (
@@ -21,10 +27,11 @@ const (
 	Train Side = iota
 	Validation
 	Test
+	Gap // left out between two sides in time
 )
 
-// String is "train", "validation" or "test".
-func (s Side) String() string { return [...]string{"train", "validation", "test"}[s] }
+// String is "train", "validation", "test" or "gap".
+func (s Side) String() string { return [...]string{"train", "validation", "test", "gap"}[s] }
 
 // Splitter assigns rows.
 type Splitter struct {
@@ -37,18 +44,7 @@ type Splitter struct {
 // the file format). SHA-256 of the seed's eight bytes, big end first, and the
 // content, read as a number in [0, 1): below Train it is Train, below
 // Train+Validation it is Validation, else it is Test.
-func (s Splitter) Side(content []byte) Side {
-	sum := digest(s.Seed, "", content)
-	// The upper 53 bits are exactly a float64's worth.
-	place := float64(binary.BigEndian.Uint64(sum[:])>>11) / (1 << 53)
-	switch {
-	case place < s.Train:
-		return Train
-	case place < s.Train+s.Validation:
-		return Validation
-	}
-	return Test
-}
+func (s Splitter) Side(content []byte) Side { return s.at(digest(s.Seed, "", content)) }
 
 // RowID names a row: "<key>#<row number from 0>".
 func RowID(key string, row int) string { return key + "#" + strconv.Itoa(row) }
