@@ -29,6 +29,9 @@ type Set struct {
 	Label    []float64
 	Positive string // the target's value that has the label 1
 	Side     []split.Side
+	Weight   []float64   // how much each row counts; nil: each 1
+	Group    []string    // where rows are parted by group
+	Times    split.Times // where rows are parted by time
 	// Hash is the SHA-256, in hex, of all rows' canonical contents in order.
 	Hash string
 }
@@ -64,7 +67,13 @@ func Read(ctx context.Context, open Open, objects contract.DatasetObjects, data 
 		return nil, err
 	}
 	s.divide(split.Splitter{Seed: seed, Train: data.Split.Train, Validation: data.Split.Validation})
-	return s, nil
+	if err := s.weigh(data); err != nil {
+		return nil, err
+	}
+	if err := s.part(data, seed); err != nil {
+		return nil, err
+	}
+	return s, s.checkWeights(data)
 }
 
 func (s *Set) label(data trainconfig.Data) error {

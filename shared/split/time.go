@@ -199,3 +199,13 @@ func (t Times) checkForward(f *Assignment) error {
 	}
 	return nil
 }
+
+// Span is the first and the last time of some rows, of which there is one at
+// least.
+func (t Times) Span(rows []int) (first, last int64) {
+	first, last = t.At[rows[0]], t.At[rows[0]]
+	for _, row := range rows {
+		first, last = min(first, t.At[row]), max(last, t.At[row])
+	}
+	return first, last
+}

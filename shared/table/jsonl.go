@@ -51,7 +51,7 @@ type jsonRows struct {
 	header []string
 	index  map[string]int
 	cells  [][]string // each as long as its last value; fill evens them out
-	lines  []int
+	lines  []int32
 	rows   int
 }
 
@@ -91,7 +91,7 @@ func (b *jsonRows) add(text []byte, line int) error {
 		return errors.New("something follows the object; write one object a line")
 	}
 	b.rows++
-	b.lines = append(b.lines, line)
+	b.lines = append(b.lines, int32(line))
 	return nil
 }
 

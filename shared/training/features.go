@@ -1,8 +1,9 @@
 // Package training is the reference trainer: it learns a model from a commit's
 // rows and writes what the trainer contract asks for.
 //
-// Cross-validation comes first. The training rows are dealt into stratified
-// folds; for each fold a booster learns from the other folds and stops when it
+// Cross-validation comes first. The training rows are dealt into folds
+// (stratified, by group, or chained forward in time) or the validation side is
+// the only one; for each fold a booster learns from the other folds and stops when it
 // no longer improves on this one. That gives every training row a prediction
 // by a booster that had not seen it (out-of-fold), and a number of rounds per
 // fold; their mean is how many rounds the final booster gets, which learns
@@ -35,6 +36,8 @@ type matrix struct {
 	rows   []int     // indices into the rows.Set
 	values []float32 // rows × features
 	label  []float32
+	count  []float32 // how much each row counts; nil: each 1
+	weight []float32 // the same times its class's weight: what is learnt with; nil: each 1
 }
 
 // subset is the rows of m at positions.
@@ -46,6 +49,7 @@ func (m *matrix) subset(positions []int) *matrix {
 		out.values = append(out.values, m.values[at*width:][:width]...)
 		out.label = append(out.label, m.label[at])
 	}
+	out.count, out.weight = at(m.count, positions), at(m.weight, positions)
 	return out
 }
 
@@ -56,7 +60,7 @@ func features(set *rows.Set, data trainconfig.Data, train []int) ([]model.Featur
 	names := data.Features
 	if len(names) == 0 {
 		for _, name := range set.Table.Names() {
-			if name != data.Target {
+			if !data.Reserved(name) {
 				names = append(names, name)
 			}
 		}
@@ -122,6 +126,8 @@ func encode(set *rows.Set, schema *model.Schema, which []int) (*matrix, error) {
 	for i, row := range which {
 		m.label[i] = float32(set.Label[row])
 	}
+	m.count = counts(set, which)
+	m.weight = m.count
 	for f, feature := range schema.Features {
 		column, _ := set.Table.Column(feature.Name)
 		for i, row := range which {
@@ -158,20 +164,11 @@ func classes(set *rows.Set, train []int) ([]int, error) {
 	return list, nil
 }
 
-// deal gives each training row its fold.
-func deal(set *rows.Set, train []int, folds int, seed int64) ([]int, error) {
-	list, err := classes(set, train)
-	if err != nil {
-		return nil, err
-	}
-	fold, err := split.Folds(seed, folds, list, func(i int) []byte { return set.Table.AppendRow(nil, train[i]) })
-	if err != nil {
-		return nil, fault.New(fault.Invalid, "deal the folds", "%w", err).WithHint("lower training.folds (%d), or add rows", folds)
-	}
-	return fold, nil
-}
-
 func describeSides(set *rows.Set) string {
-	return fmt.Sprintf("%d rows: %d train, %d validation, %d test", len(set.Side),
+	text := fmt.Sprintf("%d rows: %d train, %d validation, %d test", len(set.Side),
 		len(set.On(split.Train)), len(set.On(split.Validation)), len(set.On(split.Test)))
+	if gap := len(set.On(split.Gap)); gap > 0 {
+		text += fmt.Sprintf(", %d left out between them", gap)
+	}
+	return text
 }

@@ -34,7 +34,7 @@ func interrupted(ctx context.Context) error {
 
 func (l *learner) matrix(m *matrix) (*xgboost.Matrix, error) {
 	x, err := l.library.NewMatrix(xgboost.Data{
-		Rows: len(m.rows), Columns: len(l.types), Values: m.values, Types: l.types, Label: m.label, Threads: l.params.threads,
+		Rows: len(m.rows), Columns: len(l.types), Values: m.values, Types: l.types, Label: m.label, Weight: m.weight, Threads: l.params.threads,
 	})
 	return x, refused(err)
 }

@@ -20,6 +20,10 @@ type Metrics struct {
 	OutOfFold  Scores        `json:"out_of_fold"` // all training rows together
 	Train      int           `json:"train_rows"`
 	Validation *Scores       `json:"validation,omitempty"` // the final model's, when there are such rows
+
+	Split       rows.Parting       `json:"split"`
+	ClassWeight map[string]float64 `json:"class_weight,omitempty"` // by the target's value, where classes have weights
+	Importance  []Importance       `json:"importance,omitempty"`   // of the final model's features, the greatest total gain first
 }
 
 // FoldMetrics is one fold's.
@@ -27,6 +31,9 @@ type FoldMetrics struct {
 	Fold   int     `json:"fold"` // from 0
 	Rounds int     `json:"rounds"`
 	Best   float64 `json:"best"` // EvalMetric after Rounds
+	Learnt int     `json:"learnt_rows"`
+	From   string  `json:"held_from,omitempty"` // by time: the first row that it holds out
+	To     string  `json:"held_to,omitempty"`   // and the last
 	Scores
 }
 

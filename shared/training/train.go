@@ -37,6 +37,8 @@ type run struct {
 	schema  *model.Schema
 	params  *params
 	start   start
+
+	classWeight map[string]float64 // by the target's value; nil: none
 }
 
 // Done says whether the run's model is there, so that nothing is left to do:
@@ -60,8 +62,11 @@ func (t *Trainer) Train(ctx context.Context, plan contract.Plan, config *trainco
 	if err != nil {
 		return err
 	}
-	saved, err := r.learner().final(ctx, train, metrics.Rounds)
+	saved, err := r.learner().final(ctx, r.learnt(train), metrics.Rounds)
 	if err != nil {
+		return err
+	}
+	if metrics.Importance, err = r.importance(saved); err != nil {
 		return err
 	}
 	if err := r.validate(saved, metrics); err != nil {
@@ -101,7 +106,11 @@ func (r *run) prepare(ctx context.Context, cpus int) (*matrix, error) {
 	}
 	r.params.useThreads(r.start.Threads)
 	r.tellDevice()
-	return encode(r.set, r.schema, which)
+	train, err := encode(r.set, r.schema, r.examples(which))
+	if err != nil {
+		return nil, err
+	}
+	return train, r.weigh(train)
 }
 
 func (r *run) learner() *learner {
@@ -111,23 +120,19 @@ func (r *run) learner() *learner {
 // crossValidate trains the folds, writes folds.parquet and gives the metrics so
 // far.
 func (r *run) crossValidate(ctx context.Context, train *matrix) (*Metrics, error) {
-	count := r.config.Training.Folds
-	fold, err := deal(r.set, train.rows, count, r.plan.Seed)
+	folds, err := r.deal(train.rows)
 	if err != nil {
 		return nil, err
 	}
-	metrics := &Metrics{EvalMetric: r.params.metric, Train: len(train.rows)}
+	count, fold := folds.K, folds.Held
+	metrics := &Metrics{EvalMetric: r.params.metric, Train: r.schema.TrainRows}
+	if err := r.describe(metrics); err != nil {
+		return nil, err
+	}
 	outOfFold := make([]float32, len(train.rows))
 	sum := 0
 	for number := range count {
-		var inside, held []int
-		for i, f := range fold {
-			if f == number {
-				held = append(held, i)
-			} else {
-				inside = append(inside, i)
-			}
-		}
+		inside, held := folds.Of(number)
 		result, err := r.fold(ctx, number, train, inside, held)
 		if err != nil {
 			return nil, err
@@ -135,14 +140,16 @@ func (r *run) crossValidate(ctx context.Context, train *matrix) (*Metrics, error
 		for i, at := range held {
 			outOfFold[at] = result.Scores[i]
 		}
-		scores := measure(train.subset(held).label, result.Scores)
+		scores := measured(train.subset(held), result.Scores)
 		metrics.Folds = append(metrics.Folds, FoldMetrics{Fold: number, Rounds: result.Rounds, Best: result.Best, Scores: scores})
+		r.describeFold(&metrics.Folds[number], train, len(inside), held)
 		fmt.Fprintf(r.out, "fold %d of %d: %d rounds, %s %.6f, auc_roc %.6f, log_loss %.6f\n",
 			number+1, count, result.Rounds, r.params.metric, result.Best, scores.AUC, scores.LogLoss)
 		sum += result.Rounds
 	}
 	metrics.Rounds = max(1, int(math.Round(float64(sum)/float64(count))))
-	metrics.OutOfFold = measure(train.label, outOfFold)
+	train, fold, outOfFold = heldOut(train, fold, outOfFold)
+	metrics.OutOfFold = measured(train, outOfFold)
 	fmt.Fprintf(r.out, "out of fold: auc_roc %.6f, log_loss %.6f; the final model gets %d rounds\n",
 		metrics.OutOfFold.AUC, metrics.OutOfFold.LogLoss, metrics.Rounds)
 	data, err := foldsFile(r.set, train, fold, outOfFold)
@@ -158,7 +165,7 @@ func (r *run) fold(ctx context.Context, number int, train *matrix, inside, held 
 	if err != nil || result != nil {
 		return result, err
 	}
-	result, err = r.learner().fold(ctx, number, train.subset(inside), train.subset(held), r.config.Training.EarlyStoppingRounds)
+	result, err = r.learner().fold(ctx, number, train.subset(inside), train.subset(held).judged(), r.config.Training.EarlyStoppingRounds)
 	if err != nil {
 		return nil, err
 	}
@@ -182,7 +189,7 @@ func (r *run) validate(saved []byte, metrics *Metrics) error {
 	}
 	out := make([]float32, len(which))
 	trees.PredictBatch(m.values, out)
-	scores := measure(m.label, out)
+	scores := measured(m, out)
 	metrics.Validation = &scores
 	fmt.Fprintf(r.out, "validation: auc_roc %.6f, log_loss %.6f\n", scores.AUC, scores.LogLoss)
 	return nil

@@ -52,6 +52,7 @@ type Library struct {
 	boosterLoad   func(booster uintptr, data unsafe.Pointer, n uint64) int32
 	boosterRounds func(booster uintptr, out *int32) int32
 	boosterPred   func(booster, matrix uintptr, config string, shape *unsafe.Pointer, dims *uint64, out *unsafe.Pointer) int32
+	boosterScore  func(booster uintptr, config string, n *uint64, names *unsafe.Pointer, dims *uint64, shape, scores *unsafe.Pointer) int32
 	boosterFree   func(booster uintptr) int32
 }
 
@@ -113,6 +114,7 @@ func (l *Library) functions() map[string]any {
 		"XGBoosterLoadModelFromBuffer":  &l.boosterLoad,
 		"XGBoosterBoostedRounds":        &l.boosterRounds,
 		"XGBoosterPredictFromDMatrix":   &l.boosterPred,
+		"XGBoosterFeatureScore":         &l.boosterScore,
 		"XGBoosterFree":                 &l.boosterFree,
 	}
 }

@@ -115,7 +115,7 @@ func (c *Client) reportCurves(ctx context.Context, d *report.Data) error {
 		if side.score == nil {
 			continue
 		}
-		sample := evaluation.Sample{Label: set.Label, Score: side.score}
+		sample := evaluation.Sample{Label: set.Label, Score: side.score, Weight: set.Weight}
 		curve, err := evaluation.ROC(sample)
 		if err != nil {
 			return err
