@@ -30,8 +30,8 @@ func (f *Assignment) Of(fold int) (learns, held []int) {
 	return learns, held
 }
 
-// Stratified is an Assignment of Folds.
-func Stratified(seed int64, k int, class []int, content func(row int) []byte) (*Assignment, error) {
-	held, err := Folds(seed, k, class, content)
+// Stratified is Folds by the rows' keys.
+func Stratified(k int, class []int, key func(row int) Key) (*Assignment, error) {
+	held, err := foldsByKey(k, class, key)
 	return &Assignment{K: k, Held: held}, err
 }

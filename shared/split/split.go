@@ -21,7 +21,7 @@ import (
 )
 
 // Side of the split.
-type Side int
+type Side int8
 
 const (
 	Train Side = iota
@@ -57,23 +57,38 @@ func digest(seed int64, salt string, content []byte) [sha256.Size]byte {
 	return sha256.Sum256(append(buffer, content...))
 }
 
+// Key is what a row's fold follows from: the beginning of the SHA-256 of the
+// seed's eight bytes, the word "fold" and the row's canonical content. Rows with
+// equal keys are duplicates.
+type Key [16]byte
+
+// KeyOf is the key of a row's content.
+func KeyOf(seed int64, content []byte) Key {
+	sum := digest(seed, "fold", content)
+	return Key(sum[:16])
+}
+
 // Folds deals rows into k stratified folds: each fold gets the same share of
 // each class, as near as whole rows and duplicates allow. content(i) is row
 // i's canonical content and class[i] its class. The rows of a class are sorted
-// by the SHA-256 of the seed's eight bytes, the word "fold" and the content,
-// and cut into k runs of equal length; a cut that would part duplicates moves
-// behind them. The error says which class is too small to be in every fold.
+// by their keys and cut into k runs of equal length; a cut that would part
+// duplicates moves behind them. The error says which class is too small to be
+// in every fold.
 func Folds(seed int64, k int, class []int, content func(row int) []byte) ([]int, error) {
+	return foldsByKey(k, class, func(row int) Key { return KeyOf(seed, content(row)) })
+}
+
+func foldsByKey(k int, class []int, key func(row int) Key) ([]int, error) {
 	if k < 2 {
 		return nil, fmt.Errorf("%d folds: want at least 2", k)
 	}
 	type place struct {
-		hash [sha256.Size]byte
-		row  int
+		key Key
+		row int
 	}
 	byClass := map[int][]place{}
 	for row, c := range class {
-		byClass[c] = append(byClass[c], place{digest(seed, "fold", content(row)), row})
+		byClass[c] = append(byClass[c], place{key(row), row})
 	}
 	folds := make([]int, len(class))
 	for c, places := range byClass {
@@ -81,14 +96,14 @@ func Folds(seed int64, k int, class []int, content func(row int) []byte) ([]int,
 			return nil, fmt.Errorf("class %d has %d rows: want at least one for each of %d folds", c, len(places), k)
 		}
 		slices.SortFunc(places, func(a, b place) int {
-			if order := bytes.Compare(a.hash[:], b.hash[:]); order != 0 {
+			if order := bytes.Compare(a.key[:], b.key[:]); order != 0 {
 				return order
 			}
 			return a.row - b.row
 		})
 		for i, p := range places {
 			fold := i * k / len(places)
-			if i > 0 && p.hash == places[i-1].hash {
+			if i > 0 && p.key == places[i-1].key {
 				fold = folds[places[i-1].row]
 			}
 			folds[p.row] = fold

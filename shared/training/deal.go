@@ -65,7 +65,7 @@ func (r *run) assign(examples, class []int) (*split.Assignment, error) {
 		times := split.Times{At: at(r.set.Times.At, examples), Dates: r.set.Times.Dates}
 		return times.Forward(k, r.config.Data.Split.Gap.Spacing())
 	}
-	return split.Stratified(r.plan.Seed, k, class, func(i int) []byte { return r.set.Table.AppendRow(nil, examples[i]) })
+	return split.Stratified(k, class, func(i int) split.Key { return r.set.FoldKey(r.plan.Seed, examples[i]) })
 }
 
 // checkClasses: where folds follow groups or times, one may lack a class, and

@@ -18,6 +18,7 @@ package training
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/sluice-ml/sluice/shared/fault"
 	"github.com/sluice-ml/sluice/shared/model"
@@ -34,7 +35,8 @@ const maxCategories = 10_000
 // matrix is the features and labels of some rows, as XGBoost takes them.
 type matrix struct {
 	rows   []int     // indices into the rows.Set
-	values []float32 // rows × features
+	values []float32 // rows × features; nil on disk
+	disk   *disk     // where values are; nil in memory
 	label  []float32
 	count  []float32 // how much each row counts; nil: each 1
 	weight []float32 // the same times its class's weight: what is learnt with; nil: each 1
@@ -42,12 +44,16 @@ type matrix struct {
 
 // subset is the rows of m at positions.
 func (m *matrix) subset(positions []int) *matrix {
-	width := len(m.values) / len(m.rows)
-	out := &matrix{}
+	out := &matrix{disk: m.disk}
 	for _, at := range positions {
 		out.rows = append(out.rows, m.rows[at])
-		out.values = append(out.values, m.values[at*width:][:width]...)
 		out.label = append(out.label, m.label[at])
+	}
+	if m.disk == nil {
+		width := len(m.values) / len(m.rows)
+		for _, at := range positions {
+			out.values = append(out.values, m.values[at*width:][:width]...)
+		}
 	}
 	out.count, out.weight = at(m.count, positions), at(m.weight, positions)
 	return out
@@ -57,14 +63,7 @@ func (m *matrix) subset(positions []int) *matrix {
 // all but the target. Categories, means and deviations are the training rows'
 // alone.
 func features(set *rows.Set, data trainconfig.Data, train []int) ([]model.Feature, error) {
-	names := data.Features
-	if len(names) == 0 {
-		for _, name := range set.Table.Names() {
-			if !data.Reserved(name) {
-				names = append(names, name)
-			}
-		}
-	}
+	names := featureNames(data, set.Table.Names())
 	var list []model.Feature
 	for _, name := range names {
 		column, ok := set.Table.Column(name)
@@ -81,6 +80,13 @@ func features(set *rows.Set, data trainconfig.Data, train []int) ([]model.Featur
 	return list, nil
 }
 
+func featureNames(data trainconfig.Data, columns []string) []string {
+	if len(data.Features) > 0 {
+		return data.Features
+	}
+	return slices.DeleteFunc(slices.Clone(columns), data.Reserved)
+}
+
 func describe(c *table.Column, train []int) (model.Feature, error) {
 	if c.Kind == table.Number {
 		mean, deviation := moments(c.Number, train)
@@ -90,44 +96,55 @@ func describe(c *table.Column, train []int) (model.Feature, error) {
 	for i, row := range train {
 		values[i] = c.Content(row)
 	}
+	return categorical(c.Name, values)
+}
+
+// categorical describes a column of text by its values in the training rows.
+func categorical(name string, values []string) (model.Feature, error) {
 	categories := model.CategoriesOf(values)
 	if len(categories) > maxCategories {
 		return model.Feature{}, fault.New(fault.Invalid, "choose features",
-			"column %q has %d distinct texts (one is %q): want at most %d", c.Name, len(categories), categories[0], maxCategories).
+			"column %q has %d distinct texts (one is %q): want at most %d", name, len(categories), categories[0], maxCategories).
 			WithHint("leave it out of data.features, or mend the values if it should hold numbers")
 	}
-	return model.Feature{Name: c.Name, Kind: model.Categorical, Categories: categories}, nil
+	return model.Feature{Name: name, Kind: model.Categorical, Categories: categories}, nil
 }
 
 // moments are the mean and the standard deviation (over n) of the values that
 // are there, by Welford's method; 0 and 0 when there are none.
 func moments(values []float64, rows []int) (mean, deviation float64) {
-	n, squares := 0.0, 0.0
+	var w welford
 	for _, row := range rows {
-		v := values[row]
-		if math.IsNaN(v) {
-			continue
-		}
-		n++
-		delta := v - mean
-		mean += delta / n
-		squares += delta * (v - mean)
+		w.add(values[row])
 	}
-	if n == 0 {
+	return w.result()
+}
+
+// welford takes in values one by one.
+type welford struct{ n, mean, squares float64 }
+
+func (w *welford) add(v float64) {
+	if math.IsNaN(v) {
+		return
+	}
+	w.n++
+	delta := v - w.mean
+	w.mean += delta / w.n
+	w.squares += delta * (v - w.mean)
+}
+
+func (w *welford) result() (mean, deviation float64) {
+	if w.n == 0 {
 		return 0, 0
 	}
-	return mean, math.Sqrt(squares / n)
+	return w.mean, math.Sqrt(w.squares / w.n)
 }
 
 // encode makes the matrix of some rows.
 func encode(set *rows.Set, schema *model.Schema, which []int) (*matrix, error) {
 	width := len(schema.Features)
-	m := &matrix{rows: which, values: make([]float32, len(which)*width), label: make([]float32, len(which))}
-	for i, row := range which {
-		m.label[i] = float32(set.Label[row])
-	}
-	m.count = counts(set, which)
-	m.weight = m.count
+	m := &matrix{rows: which, values: make([]float32, len(which)*width)}
+	m.labels(set)
 	for f, feature := range schema.Features {
 		column, _ := set.Table.Column(feature.Name)
 		for i, row := range which {
@@ -139,6 +156,16 @@ func encode(set *rows.Set, schema *model.Schema, which []int) (*matrix, error) {
 		}
 	}
 	return m, nil
+}
+
+// labels fills in what is known of the rows beside their features.
+func (m *matrix) labels(set *rows.Set) {
+	m.label = make([]float32, len(m.rows))
+	for i, row := range m.rows {
+		m.label[i] = float32(set.Label[row])
+	}
+	m.count = counts(set, m.rows)
+	m.weight = m.count
 }
 
 func encodeCell(schema *model.Schema, feature int, column *table.Column, row int) (float32, error) {

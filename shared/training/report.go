@@ -58,7 +58,8 @@ type Environment struct {
 	OS         string            `json:"os"`
 	Arch       string            `json:"arch"`
 	Image      string            `json:"image"`
-	Params     map[string]string `json:"params"` // as XGBoost got them
+	Params     map[string]string `json:"params"`            // as XGBoost got them
+	OnDisk     *OnDiskRows       `json:"on_disk,omitempty"` // where memory did not hold the rows
 }
 
 func (t *run) environment() Environment {
@@ -66,6 +67,9 @@ func (t *run) environment() Environment {
 		PlanHash: t.plan.Hash, Commit: t.plan.Dataset.Commit, DataHash: t.set.Hash, ConfigHash: t.plan.ConfigHash,
 		Seed: t.plan.Seed, Go: runtime.Version(), XGBoost: t.library.Version(), Threads: t.params.threads,
 		Device: "cpu", OS: runtime.GOOS, Arch: runtime.GOARCH, Image: t.plan.TrainerImage, Params: map[string]string{},
+	}
+	if t.disk != nil {
+		e.OnDisk = &OnDiskRows{Rows: t.disk.count(), Bytes: t.disk.bytes(), BatchRows: t.disk.batchRows()}
 	}
 	for _, p := range t.params.native {
 		e.Params[p.Name] = p.Value

@@ -24,6 +24,8 @@ type Trainer struct {
 	Store   Store
 	CPUs    int       // threads where the configuration names no number
 	Out     io.Writer // progress, a line at a time
+	Scratch string    // a folder for what memory does not hold; "" is the system's
+	Batch   int       // bytes of features that are read from there at a time; 0 is 32 MiB
 }
 
 // run is one attempt at a plan.
@@ -37,6 +39,9 @@ type run struct {
 	schema  *model.Schema
 	params  *params
 	start   start
+	disk    *disk // where the features are; nil in memory
+	scratch string
+	batch   int
 
 	classWeight map[string]float64 // by the target's value; nil: none
 }
@@ -52,7 +57,8 @@ func Done(ctx context.Context, store Store) (bool, error) {
 // wrong, and retryable when storage failed or ctx was done; a retry resumes at
 // the first fold that was not finished.
 func (t *Trainer) Train(ctx context.Context, plan contract.Plan, config *trainconfig.Config, set *rows.Set) error {
-	r := &run{library: t.Library, store: t.Store, out: t.Out, plan: plan, config: config, set: set}
+	r := &run{library: t.Library, store: t.Store, out: t.Out, plan: plan, config: config, set: set, scratch: t.Scratch, batch: t.Batch}
+	defer r.close()
 	fmt.Fprintf(r.out, "%s of commit %s\n", describeSides(set), plan.Dataset.Commit)
 	train, err := r.prepare(ctx, t.CPUs)
 	if err != nil {
@@ -82,7 +88,7 @@ func (r *run) prepare(ctx context.Context, cpus int) (*matrix, error) {
 	if len(which) == 0 {
 		return nil, fault.New(fault.Invalid, "split the rows", "no row is a training row").WithHint("raise data.split.train, or add rows")
 	}
-	list, err := features(r.set, r.config.Data, which)
+	list, err := r.features(ctx, which)
 	if err != nil {
 		return nil, err
 	}
@@ -100,13 +106,16 @@ func (r *run) prepare(ctx context.Context, cpus int) (*matrix, error) {
 	if r.params, err = nativeParams(r.config, r.schema.Names(), r.plan.Seed, cpus); err != nil {
 		return nil, err
 	}
-	r.start, err = begin(ctx, r.store, start{PlanHash: r.plan.Hash, Threads: r.params.threads, XGBoost: r.library.Version()})
+	r.start, err = begin(ctx, r.store, start{PlanHash: r.plan.Hash, Threads: r.params.threads, XGBoost: r.library.Version(), OnDisk: r.set.OnDisk()})
 	if err != nil {
 		return nil, err
 	}
 	r.params.useThreads(r.start.Threads)
 	r.tellDevice()
-	train, err := encode(r.set, r.schema, r.examples(which))
+	if err := r.checkDisk(); err != nil {
+		return nil, err
+	}
+	train, err := r.encode(r.examples(which))
 	if err != nil {
 		return nil, err
 	}
@@ -179,7 +188,7 @@ func (r *run) validate(saved []byte, metrics *Metrics) error {
 	if len(which) == 0 {
 		return nil
 	}
-	m, err := encode(r.set, r.schema, which)
+	m, err := r.encode(which)
 	if err != nil {
 		return err
 	}
@@ -187,8 +196,14 @@ func (r *run) validate(saved []byte, metrics *Metrics) error {
 	if err != nil {
 		return fault.New(fault.Internal, "read the trained model", "%w", err)
 	}
-	out := make([]float32, len(which))
-	trees.PredictBatch(m.values, out)
+	out, width := make([]float32, len(which)), len(r.schema.Features)
+	outputs := len(out) / len(which)
+	err = m.each(width, func(first int, values []float32) {
+		trees.PredictBatch(values, out[first*outputs:][:len(values)/width*outputs])
+	})
+	if err != nil {
+		return err
+	}
 	scores := measured(m, out)
 	metrics.Validation = &scores
 	fmt.Fprintf(r.out, "validation: auc_roc %.6f, log_loss %.6f\n", scores.AUC, scores.LogLoss)
