@@ -150,7 +150,7 @@ func encode(set *rows.Set, schema *model.Schema, which []int) (*matrix, error) {
 		for i, row := range which {
 			value, err := encodeCell(schema, f, column, row)
 			if err != nil {
-				return nil, fault.New(fault.Invalid, "encode row "+set.ID[row], "%w", err)
+				return nil, fault.New(fault.Invalid, "encode row "+set.RowID(row), "%w", err)
 			}
 			m.values[i*width+f] = value
 		}

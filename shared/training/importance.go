@@ -13,7 +13,7 @@ import (
 // ways. Features that no split is on are left out.
 type Importance struct {
 	Feature    string  `json:"feature"`
-	Weight     float64 `json:"weight"`      // splits on it; of a linear booster its coefficient
+	Weight     float64 `json:"weight"`      // splits on it
 	Gain       float64 `json:"gain"`        // mean gain of a split on it
 	Cover      float64 `json:"cover"`       // mean cover of a split on it: the sum of its rows' second derivatives
 	TotalGain  float64 `json:"total_gain"`  // of all splits on it
@@ -30,7 +30,7 @@ func (r *run) importance(saved []byte) ([]Importance, error) {
 		return nil, fault.New(fault.Internal, "score the features", "%w", err)
 	}
 	defer booster.Close()
-	list, err := importanceOf(booster, r.schema.Names(), r.params.linear())
+	list, err := importanceOf(booster, r.schema.Names())
 	if err != nil {
 		return nil, fault.New(fault.Internal, "score the features", "%w", err)
 	}
@@ -40,15 +40,12 @@ func (r *run) importance(saved []byte) ([]Importance, error) {
 	return list, nil
 }
 
-func importanceOf(booster *xgboost.Booster, names []string, linear bool) ([]Importance, error) {
+func importanceOf(booster *xgboost.Booster, names []string) ([]Importance, error) {
 	all := make([]Importance, len(names))
 	for i, name := range names {
 		all[i].Feature = name
 	}
 	for _, kind := range xgboost.ImportanceTypes() {
-		if linear && kind != "weight" {
-			continue
-		}
 		scores, err := booster.Importance(kind)
 		if err != nil {
 			return nil, err
@@ -71,9 +68,4 @@ func importanceOf(booster *xgboost.Booster, names []string, linear bool) ([]Impo
 func (f *Importance) of(kind string) *float64 {
 	return map[string]*float64{"weight": &f.Weight, "gain": &f.Gain, "cover": &f.Cover,
 		"total_gain": &f.TotalGain, "total_cover": &f.TotalCover}[kind]
-}
-
-// linear says that the booster has coefficients, not trees.
-func (p *params) linear() bool {
-	return slices.Contains(p.native, xgboost.Param{Name: "booster", Value: "gblinear"})
 }

@@ -80,7 +80,6 @@ func (r *run) checkDisk() error {
 	for _, p := range r.params.native {
 		switch {
 		case p.Name == "tree_method" && p.Value != "hist" && p.Value != "auto",
-			p.Name == "booster" && p.Value == "gblinear",
 			p.Name == "device" && p.Value != "cpu" && r.library.CUDA():
 			return no(p.Name + " " + p.Value)
 		}

@@ -141,7 +141,7 @@ func foldsFile(set *rows.Set, m *matrix, fold []int, score []float32) ([]byte, e
 	ids := make([]string, n)
 	columns := [3][]float64{make([]float64, n), make([]float64, n), make([]float64, n)}
 	for i, row := range m.rows {
-		ids[i] = set.ID[row]
+		ids[i] = set.RowID(row)
 		columns[0][i], columns[1][i], columns[2][i] = float64(m.label[i]), float64(fold[i]), float64(score[i])
 	}
 	var out bytes.Buffer

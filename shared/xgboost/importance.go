@@ -9,7 +9,7 @@ import (
 
 // ImportanceTypes are the ways to say how important a feature is, by XGBoost's
 // names: how many splits are on it (weight), their mean gain and cover, and the
-// sums of these. Those of a linear booster are only "weight", its coefficients.
+// sums of these.
 func ImportanceTypes() []string {
 	return []string{"weight", "gain", "cover", "total_gain", "total_cover"}
 }
