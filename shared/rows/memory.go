@@ -189,3 +189,11 @@ func (s *Set) Load(ctx context.Context, side split.Side) (*Set, error) {
 	out.Table, err = table.Concat(tables...)
 	return out, err
 }
+
+// names are the names of every column, held or not.
+func (s *Set) names() []string {
+	if s.OnDisk() {
+		return s.Head.Names()
+	}
+	return s.Table.Names()
+}

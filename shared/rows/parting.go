@@ -31,7 +31,7 @@ const opSplit = "split the rows"
 func (s *Set) column(name, path string) (*table.Column, error) {
 	c, ok := s.Table.Column(name)
 	if !ok {
-		return nil, fault.New(fault.Invalid, opSplit, "there is no column %q among %q", name, s.Table.Names()).WithHint("correct %s", path)
+		return nil, fault.New(fault.Invalid, opSplit, "there is no column %q among %q", name, s.names()).WithHint("correct %s", path)
 	}
 	return c, nil
 }

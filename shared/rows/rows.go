@@ -91,8 +91,14 @@ var errTooMuch = errors.New("more than the memory holds")
 func (s *Set) label(data trainconfig.Data) error {
 	target, ok := s.Table.Column(data.Target)
 	if !ok {
-		return fault.New(fault.Invalid, "read the target", "there is no column %q among %q", data.Target, s.Table.Names()).
+		return fault.New(fault.Invalid, "read the target", "there is no column %q among %q", data.Target, s.names()).
 			WithHint("correct data.target")
+	}
+	for i, null := range target.Null {
+		if null {
+			return fault.New(fault.Invalid, "read the target", "%s: column %q has no value in row %d", s.Table.Place(i), target.Name, i+1).
+				WithHint("drop the rows whose outcome is not known")
+		}
 	}
 	var err error
 	s.Label, s.Positive, err = table.Labels(target, data.Positive)

@@ -19,7 +19,7 @@ func (s *Set) weigh(data trainconfig.Data) error {
 	}
 	c, ok := s.Table.Column(data.Weight)
 	if !ok {
-		return fault.New(fault.Invalid, opWeight, "there is no column %q among %q", data.Weight, s.Table.Names()).WithHint("correct data.weight")
+		return fault.New(fault.Invalid, opWeight, "there is no column %q among %q", data.Weight, s.names()).WithHint("correct data.weight")
 	}
 	if c.Kind == table.Text {
 		return s.badWeight(c, c.FirstText, "is no number")

@@ -209,7 +209,7 @@ func sameColumns(a, b *Table) error {
 	}
 	return fault.New(fault.Invalid, "join tables", "the columns of %s differ from those of %s: it %s",
 		b.Name, a.Name, strings.Join(parts, " and ")).
-		WithHint("upload every object with the same columns")
+		WithHint("upload every object with the same columns; a JSON Lines file that has no value for a key writes it as null at least once")
 }
 
 func difference(a, b *Table) []string {
