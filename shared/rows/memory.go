@@ -19,7 +19,8 @@ type Memory struct {
 	OnDisk bool  // do not even try to hold every column: an earlier attempt did not
 }
 
-// What learning takes beside the table itself: of a cell of numbers for XGBoost
+// What learning takes beside the tables, which are there twice while they are
+// joined: of a cell of numbers for XGBoost
 // (float32 twice, XGBoost's own copy, its bins), and of a row whose columns are
 // read part by part.
 const (

@@ -60,7 +60,7 @@ func read(ctx context.Context, open Open, objects contract.DatasetObjects, data 
 	need := int64(0)
 	from := source{open, objects}
 	err = from.each(ctx, func(_ int, t *table.Table) error {
-		need += t.Bytes() + int64(t.Rows())*int64(len(t.Columns))*perCell
+		need += 2*t.Bytes() + int64(t.Rows())*int64(len(t.Columns))*perCell
 		if budget > 0 && need > budget {
 			return errTooMuch
 		}
