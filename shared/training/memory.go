@@ -56,7 +56,7 @@ func (r *run) checkRoom(folder string) error {
 	if err := syscall.Statfs(folder, &of); err != nil {
 		return fault.New(fault.Unavailable, "look at the scratch folder", "%w", err)
 	}
-	free := int64(of.Bavail) * int64(of.Bsize)
+	free := int64(of.Bavail * uint64(of.Bsize))
 	need := int64(float64(r.disk.bytes()) * (1 + pageShare))
 	if need > free {
 		return fault.New(fault.Invalid, "write the features", "%d rows of %d features need about %d bytes of disk, and %d are free in the scratch folder",
