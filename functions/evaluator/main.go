@@ -22,9 +22,12 @@ import (
 	"github.com/sluice-ml/sluice/shared/job"
 	"github.com/sluice-ml/sluice/shared/predictions"
 	"github.com/sluice-ml/sluice/shared/ref"
+	"github.com/sluice-ml/sluice/shared/rows"
 	"github.com/sluice-ml/sluice/shared/scoring"
 	"github.com/sluice-ml/sluice/shared/settings"
+	"github.com/sluice-ml/sluice/shared/split"
 	"github.com/sluice-ml/sluice/shared/trained"
+	"github.com/sluice-ml/sluice/shared/training"
 )
 
 func main() { os.Exit(job.Run("evaluator", run)) }
@@ -101,8 +104,13 @@ func evaluate(ctx context.Context, r *jobstore.Run, evaluator *scoring.Evaluator
 			return nil, err
 		}
 	}
-	set, err := r.Rows(ctx, config)
+	// Where memory does not hold all rows, those to judge by are read alone.
+	budget, _ := training.Memory(config, os.DirFS("/"))
+	set, err := r.RowsWithin(ctx, config, rows.Memory{Budget: budget})
 	if err != nil {
+		return nil, err
+	}
+	if set, err = set.Load(ctx, split.Test); err != nil {
 		return nil, err
 	}
 	fmt.Printf("run %s of model %s: %d rows\n", r.Plan.Run, r.Plan.Model, len(set.ID))

@@ -8,13 +8,16 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/debug"
 
 	"github.com/sluice-ml/sluice/shared/aws/jobstore"
 	"github.com/sluice-ml/sluice/shared/aws/s3store"
 	"github.com/sluice-ml/sluice/shared/contract"
 	"github.com/sluice-ml/sluice/shared/fault"
 	"github.com/sluice-ml/sluice/shared/job"
+	"github.com/sluice-ml/sluice/shared/rows"
 	"github.com/sluice-ml/sluice/shared/settings"
+	"github.com/sluice-ml/sluice/shared/trainconfig"
 	"github.com/sluice-ml/sluice/shared/training"
 	"github.com/sluice-ml/sluice/shared/xgboost"
 )
@@ -49,11 +52,27 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	set, err := r.Rows(ctx, config)
+	set, err := read(ctx, r, config)
 	if err != nil {
 		return err
 	}
 	fmt.Printf("run %s of model %s, XGBoost %s\n", r.Plan.Run, r.Plan.Model, library.Version())
 	trainer := training.Trainer{Library: library, Store: r, CPUs: runtime.GOMAXPROCS(0), Out: os.Stdout}
 	return trainer.Train(ctx, r.Plan, config, set)
+}
+
+// read reads the rows: into memory where they fit, and as an earlier attempt did.
+func read(ctx context.Context, r *jobstore.Run, config *trainconfig.Config) (*rows.Set, error) {
+	onDisk, err := training.OnDisk(ctx, r, r.Plan.Hash)
+	if err != nil {
+		return nil, err
+	}
+	budget, from := training.Memory(config, os.DirFS("/"))
+	if budget > 0 {
+		// Rows that are read object by object leave garbage behind: collect it
+		// before the container's limit does.
+		debug.SetMemoryLimit(budget)
+		fmt.Printf("training may plan with %d bytes, of %s\n", budget, from)
+	}
+	return r.RowsWithin(ctx, config, rows.Memory{Budget: budget, OnDisk: onDisk})
 }

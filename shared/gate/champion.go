@@ -32,7 +32,7 @@ func Champion(e *trainconfig.Evaluation, set *predictions.Set, serving bool) Ver
 		return *v
 	}
 	candidate, err1 := evaluation.PlacementsOf(sampleOf(set))
-	champion, err2 := evaluation.PlacementsOf(evaluation.Sample{Label: set.Label, Score: set.Champion})
+	champion, err2 := evaluation.PlacementsOf(evaluation.Sample{Label: set.Label, Score: set.Champion, Weight: set.Weight})
 	if err1 != nil || err2 != nil {
 		v.insufficient("the AUCs cannot be computed: %v, %v", err1, err2)
 		return *v

@@ -110,7 +110,7 @@ func in(group, within string) string {
 }
 
 func sampleOf(set *predictions.Set) evaluation.Sample {
-	return evaluation.Sample{Label: set.Label, Score: set.Score}
+	return evaluation.Sample{Label: set.Label, Score: set.Score, Weight: set.Weight}
 }
 
 // large keeps the groups that are large enough and lists the others.

@@ -52,7 +52,7 @@ func (v *Verdict) noise(e *trainconfig.Evaluation, set *predictions.Set, clean e
 		if p.Noise != noise {
 			continue
 		}
-		placed, err := evaluation.PlacementsOf(evaluation.Sample{Label: set.Label, Score: p.Score})
+		placed, err := evaluation.PlacementsOf(evaluation.Sample{Label: set.Label, Score: p.Score, Weight: set.Weight})
 		if err != nil {
 			v.insufficient("%s draw %d cannot be judged: %v", name, p.Draw, err)
 			return

@@ -120,6 +120,9 @@ func take(set *predictions.Set, rows []int) *predictions.Set {
 		out.RowID = append(out.RowID, set.RowID[i])
 		out.Label = append(out.Label, set.Label[i])
 		out.Score = append(out.Score, set.Score[i])
+		if set.Weight != nil {
+			out.Weight = append(out.Weight, set.Weight[i])
+		}
 	}
 	for name, values := range set.Attributes {
 		column := make([]string, len(rows))

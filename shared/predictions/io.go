@@ -20,6 +20,7 @@ const (
 	columnLabel     = "label"
 	columnScore     = "score"
 	columnChampion  = "champion"
+	columnWeight    = "weight"
 	attributePrefix = "attribute."
 )
 
@@ -39,6 +40,9 @@ func Write(w io.Writer, s Set) error {
 	}
 	if s.Champion != nil {
 		columns = append(columns, parquet.Column{Name: columnChampion, Float: s.Champion})
+	}
+	if s.Weight != nil {
+		columns = append(columns, parquet.Column{Name: columnWeight, Float: s.Weight})
 	}
 	for _, name := range slices.Sorted(maps.Keys(s.Attributes)) {
 		columns = append(columns, parquet.Column{Name: attributePrefix + name, Text: s.Attributes[name]})
@@ -77,6 +81,8 @@ func fromColumns(columns []parquet.Column) (Set, error) {
 			s.Score, err = floats(c)
 		case c.Name == columnChampion:
 			s.Champion, err = floats(c)
+		case c.Name == columnWeight:
+			s.Weight, err = floats(c)
 		default:
 			err = fmt.Errorf("unknown column %q; was it written by another version of the evaluator?", c.Name)
 		}
@@ -131,6 +137,9 @@ func (s Set) check() error {
 		if len(s.Attributes[name]) != n {
 			return fmt.Errorf("attribute %q has %d values for %d rows", name, len(s.Attributes[name]), n)
 		}
+	}
+	if err := s.checkWeight(n); err != nil {
+		return err
 	}
 	seen := make(map[string]bool, n)
 	for i, id := range s.RowID {

@@ -10,6 +10,9 @@ type Set struct {
 	// Champion is the serving version's score of the same rows; nil when there
 	// is none.
 	Champion []float64
+	// Weight is how much each row counts, 0 or more; nil: each 1. Estimates and
+	// verdicts are of the rows so weighted.
+	Weight []float64
 	// Attributes are the protected attributes as text, by name; "" is missing.
 	Attributes map[string][]string
 }

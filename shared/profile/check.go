@@ -117,6 +117,12 @@ func (c *checker) names() {
 			c.features = append(c.features, name)
 		}
 	}
+	if weight := c.cfg.Data.Weight; weight != "" {
+		c.known("weight", weight, known)
+	}
+	if column := c.cfg.Data.Split.Column; column != "" {
+		c.known("split column", column, known)
+	}
 	for _, name := range c.cfg.Evaluation.Fairness.ProtectedAttributes {
 		c.known("protected attribute", name, known)
 	}

@@ -53,8 +53,8 @@ func percentTick(v float64) string { return fmt.Sprintf("%.0f %%", 100*v) }
 var unit = scale{0, 1}
 
 // named measures one scoring, for a legend.
-func named(what, metric string, label, score []float64, confidence float64) string {
-	e, err := evaluation.Measure(metric, evaluation.Sample{Label: label, Score: score}, confidence)
+func named(what, metric string, sample evaluation.Sample, confidence float64) string {
+	e, err := evaluation.Measure(metric, sample, confidence)
 	if err != nil {
 		return what
 	}
@@ -63,7 +63,7 @@ func named(what, metric string, label, score []float64, confidence float64) stri
 
 func rocFigure(s *Scores, all, champion []cut, positives, negatives int, confidence float64) figure {
 	c := roc(all, positives, negatives, confidence)
-	label := named("candidate", evaluation.MetricAUC, s.Label, s.Score, confidence)
+	label := named("candidate", evaluation.MetricAUC, s.sample(), confidence)
 	p := plot{x: unit, y: unit, title: "ROC curve", words: "area, " + label}
 	p.axes(5, 5, percentTick, percentTick)
 	p.path("chance", []float64{0, 1}, []float64{0, 1}, false)
@@ -72,16 +72,16 @@ func rocFigure(s *Scores, all, champion []cut, positives, negatives int, confide
 	if champion != nil {
 		old := roc(champion, positives, negatives, confidence)
 		p.path("line champion", old.x, old.y, false)
-		keys = append(keys, key{"champion", named("champion", evaluation.MetricAUC, s.Label, s.Champion, confidence)})
+		keys = append(keys, key{"champion", named("champion", evaluation.MetricAUC, s.champions(), confidence)})
 	}
 	p.path("line candidate", c.x, c.y, false)
 	return figure{Title: "ROC curve", Y: "true positive rate", X: "false positive rate", Keys: keys, Plot: p.svg("square"),
-		Note: fmt.Sprintf("Area under the curve with its %s interval. Shaded: where each point’s two rates lie, together at %s. Dashed: chance.", percent(confidence), percent(confidence))}
+		Note: fmt.Sprintf("Area under the curve with its %s interval. Shaded: where each point’s two rates lie, together at %s. Dashed: chance.%s", percent(confidence), percent(confidence), s.counted())}
 }
 
 func prFigure(s *Scores, all, champion []cut, positives, negatives int, confidence float64) figure {
 	c := precisionRecall(all, positives, confidence)
-	label := named("candidate", evaluation.MetricPRAUC, s.Label, s.Score, confidence)
+	label := named("candidate", evaluation.MetricPRAUC, s.sample(), confidence)
 	p := plot{x: unit, y: unit, title: "Precision over recall", words: "average precision, " + label}
 	p.axes(5, 5, percentTick, percentTick)
 	base := ratio(positives, positives+negatives)
@@ -91,7 +91,7 @@ func prFigure(s *Scores, all, champion []cut, positives, negatives int, confiden
 	if champion != nil {
 		old := precisionRecall(champion, positives, confidence)
 		p.path("line champion", old.x, old.y, false)
-		keys = append(keys, key{"champion", named("champion", evaluation.MetricPRAUC, s.Label, s.Champion, confidence)})
+		keys = append(keys, key{"champion", named("champion", evaluation.MetricPRAUC, s.champions(), confidence)})
 	}
 	p.path("line candidate", c.x, c.y, false)
 	return figure{Title: "Precision over recall", Y: "precision", X: "recall", Keys: keys, Plot: p.svg("square"),
@@ -182,7 +182,7 @@ func championView(d Data) any {
 func differences(s *Scores, confidence float64) (dotTable, bool) {
 	var all []estimate
 	for _, name := range []string{evaluation.MetricAccuracy, evaluation.MetricLogLoss, evaluation.MetricBrier} {
-		c, err := evaluation.Compare(name, s.sample(), evaluation.Sample{Label: s.Label, Score: s.Champion}, confidence, evaluation.Resampling{})
+		c, err := evaluation.Compare(name, s.sample(), s.champions(), confidence, evaluation.Resampling{})
 		if err == nil {
 			all = append(all, estimate{label: word(name), value: c.Difference, low: c.Low, high: c.High, n: len(s.Label), confidence: confidence})
 		}

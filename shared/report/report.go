@@ -79,6 +79,7 @@ type Scores struct {
 	Label    []float64 // 1 is the positive class, 0 the other
 	Score    []float64
 	Champion []float64 // nil when there is none
+	Weight   []float64 // nil when every row counts once; the areas and differences are weighted, the curves count rows
 	// Attributes are columns of the rows as text; Protected names those whose
 	// groups are shown.
 	Attributes map[string][]string

@@ -151,9 +151,23 @@ func (s *Scores) usable() bool {
 	return positives > 0 && negatives > 0
 }
 
-func (s *Scores) sample() evaluation.Sample { return evaluation.Sample{Label: s.Label, Score: s.Score} }
+func (s *Scores) sample() evaluation.Sample {
+	return evaluation.Sample{Label: s.Label, Score: s.Score, Weight: s.Weight}
+}
+
+func (s *Scores) champions() evaluation.Sample {
+	return evaluation.Sample{Label: s.Label, Score: s.Champion, Weight: s.Weight}
+}
 
 // compared says whether the champion scored the same rows.
 func (s *Scores) compared() bool {
-	return len(s.Champion) == len(s.Score) && (evaluation.Sample{Label: s.Label, Score: s.Champion}).Check() == nil
+	return len(s.Champion) == len(s.Score) && s.champions().Check() == nil
+}
+
+// counted says what the areas count and the curves do not.
+func (s *Scores) counted() string {
+	if s.Weight == nil {
+		return ""
+	}
+	return " The area is by the rows’ weights; the curve counts each row once."
 }

@@ -8,6 +8,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"io"
 
 	"github.com/sluice-ml/sluice/shared/contract"
@@ -25,53 +26,79 @@ type Open func(ctx context.Context, bucket, key, versionID string) (io.ReaderAt,
 // each slice is row i.
 type Set struct {
 	Table    *table.Table
-	ID       []string // "<key>#<row number from 0>"
+	ID       []string // "<key>#<row number from 0>"; nil on disk, where RowID gives it
 	Label    []float64
 	Positive string // the target's value that has the label 1
 	Side     []split.Side
+	Weight   []float64   // how much each row counts; nil: each 1
+	Group    []string    // where rows are parted by group
+	Times    split.Times // where rows are parted by time
 	// Hash is the SHA-256, in hex, of all rows' canonical contents in order.
 	Hash string
+
+	Head   table.Head  // on disk: the columns that Scan gives
+	source *source     // on disk; else nil
+	firsts []int       // on disk: the number of each object's first row
+	keys   []split.Key // on disk: see FoldKey
 }
 
 // Read reads every object of a commit. The error is of kind Invalid when the
 // data is wrong, and names the object, the line and the column; else it is the
 // kind that open gave.
 func Read(ctx context.Context, open Open, objects contract.DatasetObjects, data trainconfig.Data, seed int64) (*Set, error) {
+	s, _, err := read(ctx, open, objects, data, seed, 0)
+	return s, err
+}
+
+// read also says whether the rows fit into so many bytes; 0 is no bound.
+func read(ctx context.Context, open Open, objects contract.DatasetObjects, data trainconfig.Data, seed, budget int64) (set *Set, fits bool, err error) {
 	if len(objects.Objects) == 0 {
-		return nil, fault.New(fault.Invalid, "read commit "+objects.Commit, "it has no objects")
+		return nil, false, fault.New(fault.Invalid, "read commit "+objects.Commit, "it has no objects")
 	}
 	s := new(Set)
 	var tables []*table.Table
-	for _, object := range objects.Objects {
-		r, size, err := open(ctx, objects.Bucket, object.Key, object.VersionID)
-		if err != nil {
-			return nil, err
-		}
-		t, err := table.Read(ctx, object.Key, r, size, table.Options{})
-		if err != nil {
-			return nil, err
+	need := int64(0)
+	from := source{open, objects}
+	err = from.each(ctx, func(_ int, t *table.Table) error {
+		need += 2*t.Bytes() + int64(t.Rows())*int64(len(t.Columns))*perCell
+		if budget > 0 && need > budget {
+			return errTooMuch
 		}
 		tables = append(tables, t)
 		for row := range t.Rows() {
-			s.ID = append(s.ID, split.RowID(object.Key, row))
+			s.ID = append(s.ID, split.RowID(t.Name, row))
 		}
+		return nil
+	})
+	if errors.Is(err, errTooMuch) {
+		return nil, false, nil
 	}
-	var err error
+	if err != nil {
+		return nil, false, err
+	}
 	if s.Table, err = table.Concat(tables...); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if err := s.label(data); err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	s.divide(split.Splitter{Seed: seed, Train: data.Split.Train, Validation: data.Split.Validation})
-	return s, nil
+	return s, true, s.settle(data, seed)
 }
+
+var errTooMuch = errors.New("more than the memory holds")
 
 func (s *Set) label(data trainconfig.Data) error {
 	target, ok := s.Table.Column(data.Target)
 	if !ok {
-		return fault.New(fault.Invalid, "read the target", "there is no column %q among %q", data.Target, s.Table.Names()).
+		return fault.New(fault.Invalid, "read the target", "there is no column %q among %q", data.Target, s.names()).
 			WithHint("correct data.target")
+	}
+	for i, null := range target.Null {
+		if null {
+			return fault.New(fault.Invalid, "read the target", "%s: column %q has no value in row %d", s.Table.Place(i), target.Name, i+1).
+				WithHint("drop the rows whose outcome is not known")
+		}
 	}
 	var err error
 	s.Label, s.Positive, err = table.Labels(target, data.Positive)

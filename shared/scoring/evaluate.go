@@ -75,6 +75,9 @@ func truth(config *trainconfig.Config, set *rows.Set, which []int) (predictions.
 	for _, row := range which {
 		p.RowID = append(p.RowID, set.ID[row])
 		p.Label = append(p.Label, set.Label[row])
+		if set.Weight != nil {
+			p.Weight = append(p.Weight, set.Weight[row])
+		}
 	}
 	for _, name := range config.Evaluation.Attributes() {
 		column, ok := set.Table.Column(name)

@@ -19,7 +19,7 @@ func readCSV(name string, in io.Reader, opts Options) (*Table, error) {
 		return nil, err
 	}
 	cells := make([][]string, len(header))
-	var lines []int // of each row
+	var lines []int32 // of each row
 	rows := 0
 	for ; ; rows++ {
 		record, err := r.Read()
@@ -39,7 +39,7 @@ func readCSV(name string, in io.Reader, opts Options) (*Table, error) {
 		for i, cell := range record {
 			cells[i] = append(cells[i], strings.TrimRight(cell, " \t"))
 		}
-		lines = append(lines, line)
+		lines = append(lines, int32(line))
 	}
 	return fromCells(name, header, cells, lines)
 }
@@ -114,7 +114,7 @@ func csvError(err error) error {
 }
 
 // fromCells infers every column; lines are the rows' lines, for messages.
-func fromCells(name string, header []string, cells [][]string, lines []int) (*Table, error) {
+func fromCells(name string, header []string, cells [][]string, lines []int32) (*Table, error) {
 	if len(lines) == 0 {
 		return nil, errors.New("a header but no rows; upload rows or remove the file")
 	}
@@ -127,5 +127,7 @@ func fromCells(name string, header []string, cells [][]string, lines []int) (*Ta
 		}
 		columns[i] = column
 	}
-	return newTable(name, columns, len(lines)), nil
+	t := newTable(name, columns, len(lines))
+	t.parts[0].lines = lines
+	return t, nil
 }

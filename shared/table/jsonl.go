@@ -51,7 +51,7 @@ type jsonRows struct {
 	header []string
 	index  map[string]int
 	cells  [][]string // each as long as its last value; fill evens them out
-	lines  []int
+	lines  []int32
 	rows   int
 }
 
@@ -62,11 +62,11 @@ func (b *jsonRows) fill(i int) {
 	}
 }
 
-func (b *jsonRows) add(text []byte, line int) error {
-	if !utf8.Valid(text) {
+func (b *jsonRows) add(line []byte, number int) error {
+	if !utf8.Valid(line) {
 		return errors.New("not UTF-8 text; save the file as UTF-8")
 	}
-	dec := json.NewDecoder(bytes.NewReader(text))
+	dec := json.NewDecoder(bytes.NewReader(line))
 	dec.UseNumber()
 	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
 		return errors.New("not a JSON object; write one object a line")
@@ -80,6 +80,9 @@ func (b *jsonRows) add(text []byte, line int) error {
 		if err != nil {
 			return fmt.Errorf("not JSON: %w", err)
 		}
+		if text, ok := value.(string); ok && strings.ContainsRune(text, utf8.RuneError) && !bytes.ContainsRune(line, utf8.RuneError) {
+			return fmt.Errorf("key %q: half of a surrogate pair, which is no text; write both halves, or the character itself", key)
+		}
 		if err := b.set(key.(string), value); err != nil {
 			return err
 		}
@@ -91,7 +94,7 @@ func (b *jsonRows) add(text []byte, line int) error {
 		return errors.New("something follows the object; write one object a line")
 	}
 	b.rows++
-	b.lines = append(b.lines, line)
+	b.lines = append(b.lines, int32(number))
 	return nil
 }
 

@@ -99,12 +99,13 @@ type Table struct {
 	Name    string // where it came from, for messages
 	Columns []Column
 	rows    int
-	order   []int // columns by name, for Row
+	order   []int  // columns by name, for Row
+	parts   []part // in the order of their rows
 }
 
 // newTable indexes the columns. Names must be unique.
 func newTable(name string, columns []Column, rows int) *Table {
-	t := &Table{Name: name, Columns: columns, rows: rows, order: make([]int, len(columns))}
+	t := &Table{Name: name, Columns: columns, rows: rows, order: make([]int, len(columns)), parts: []part{{name: name, end: rows}}}
 	for i := range t.order {
 		t.order[i] = i
 	}
@@ -189,7 +190,9 @@ func Concat(tables ...*Table) (*Table, error) {
 		}
 		columns[i] = concatColumn(parts, rows)
 	}
-	return newTable(first.Name, columns, rows), nil
+	out := newTable(first.Name, columns, rows)
+	out.parts = joinParts(tables)
+	return out, nil
 }
 
 func sameColumns(a, b *Table) error {
@@ -206,7 +209,7 @@ func sameColumns(a, b *Table) error {
 	}
 	return fault.New(fault.Invalid, "join tables", "the columns of %s differ from those of %s: it %s",
 		b.Name, a.Name, strings.Join(parts, " and ")).
-		WithHint("upload every object with the same columns")
+		WithHint("upload every object with the same columns; a JSON Lines file that has no value for a key writes it as null at least once")
 }
 
 func difference(a, b *Table) []string {

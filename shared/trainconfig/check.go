@@ -16,6 +16,9 @@ func (d *decoder) check(c *Config) {
 	d.checkData(&c.Data)
 	d.checkModel(&c.Model)
 	d.checkTraining(&c.Training)
+	d.checkFolds(c)
+	d.checkClassWeight(c)
+	d.checkMemory(&c.Training)
 	d.checkEvaluation(&c.Evaluation)
 	d.checkFairness(c)
 	d.checkSlices(c)
@@ -99,21 +102,11 @@ func (d *decoder) checkData(c *Data) {
 	if i := slices.Index(c.Features, c.Target); i >= 0 && c.Target != "" {
 		d.failAt("data.features["+itoa(i)+"]", "%q is the target; a model that sees it learns nothing else", clip(c.Target))
 	}
-	s := c.Split
-	d.within("data.split.train", s.Train, 0, 1)
-	d.within("data.split.validation", s.Validation, 0, 1)
-	d.within("data.split.test", s.Test, 0, 1)
-	if sum := s.Train + s.Validation + s.Test; !(math.Abs(sum-1) <= 1e-9) {
-		d.failAt("data.split", "train %v + validation %v + test %v = %v; they must sum to 1", s.Train, s.Validation, s.Test, sum)
-	} else if s.Train == 0 || s.Test == 0 {
-		d.failAt("data.split", "train %v and test %v must both be above 0: without test rows nothing can be judged", s.Train, s.Test)
-	}
+	d.checkSplit(c)
+	d.checkWeight(c)
 }
 
 func (d *decoder) checkTraining(t *Training) {
-	if t.Folds < 2 || t.Folds > 100 {
-		d.failAt("training.folds", "%d is not between 2 and 100", t.Folds)
-	}
 	d.atLeast("training.early_stopping_rounds", float64(t.EarlyStoppingRounds), 0)
 	name, at, _ := strings.Cut(t.EvalMetric, "@")
 	known := []string{"auc", "aucpr", "logloss", "error", "rmse", "mae"}

@@ -29,15 +29,24 @@ type Data struct {
 	Target   string   `yaml:"target" json:"target"`
 	Positive string   `yaml:"positive" json:"positive"` // the target's positive value; default "1", or the greater of two text values
 	Split    Split    `yaml:"split" json:"split"`
+	Weight   string   `yaml:"weight" json:"weight,omitempty"` // the column that says how much a row counts, in learning and in judging; default: each 1
 }
 
 // Split is a fraction each; they sum to 1. Rows are assigned by a hash of
 // their content and the seed, so a row stays where it was as the data grows,
-// and duplicates never straddle two sides.
+// and duplicates never straddle two sides. By group, all rows with the same
+// value of a column are together. By time, the sides follow each other, at
+// shares of the rows or at given times.
 type Split struct {
 	Train      float64 `yaml:"train" json:"train"`           // default 0.8
 	Validation float64 `yaml:"validation" json:"validation"` // default 0
 	Test       float64 `yaml:"test" json:"test"`             // default 0.2
+	// What follows is left out of the canonical form where it is not used.
+	By             string `yaml:"by" json:"by,omitempty"`                           // "group" or "time"; default by row
+	Column         string `yaml:"column" json:"column,omitempty"`                   // whose values are the groups, or the times
+	Gap            Gap    `yaml:"gap" json:"gap,omitzero"`                          // by time: left out before each later side or fold; rows or a duration
+	ValidationFrom string `yaml:"validation_from" json:"validation_from,omitempty"` // by time, instead of shares: the first time of the validation side
+	TestFrom       string `yaml:"test_from" json:"test_from,omitempty"`             // by time, instead of shares: the first time of the test side
 }
 
 type Model struct {
@@ -46,10 +55,13 @@ type Model struct {
 }
 
 type Training struct {
-	Folds               int    `yaml:"folds" json:"folds"`                                 // default 5
+	Folds               int    `yaml:"folds" json:"folds"`                                 // default 5; 1 or 0: one hold-out, the validation side
 	EarlyStoppingRounds int    `yaml:"early_stopping_rounds" json:"early_stopping_rounds"` // default 50; 0 is off
 	EvalMetric          string `yaml:"eval_metric" json:"eval_metric"`                     // default "auc"
 	Verbose             bool   `yaml:"verbose" json:"verbose"`
+
+	ClassWeight ClassWeight `yaml:"class_weight" json:"class_weight,omitzero"` // "balanced", or a factor for each class; default none
+	Memory      Size        `yaml:"memory" json:"memory,omitempty"`            // that training may use, e.g. 8GiB; beyond, it learns from disk; default: the container's
 }
 
 type Evaluation struct {

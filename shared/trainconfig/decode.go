@@ -52,6 +52,15 @@ func (d *decoder) decode(n *node, path string, v reflect.Value) {
 	case *Duration:
 		d.duration(n, path, p)
 		return
+	case *Gap:
+		d.gap(n, path, p)
+		return
+	case *ClassWeight:
+		d.classWeight(n, path, p)
+		return
+	case *Size:
+		d.size(n, path, p)
+		return
 	case *map[string]any:
 		d.params(n, path, p)
 		return

@@ -54,6 +54,10 @@ func (d *decoder) derive(c *Config) {
 	if !d.has("data.path") {
 		c.Data.Path = "s3://lake/raw/" + c.Experiment.Name + "/"
 	}
+	d.deriveSplit(&c.Data.Split)
+	if c.Training.Folds == 0 {
+		c.Training.Folds = 1 // both are one hold-out
+	}
 	for _, gate := range Gates() {
 		if _, given := c.Evaluation.OnInsufficient[gate]; !given {
 			c.Evaluation.OnInsufficient[gate] = "hold"

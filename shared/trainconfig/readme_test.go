@@ -23,3 +23,19 @@ func TestReadmeShowsEveryDeploymentField(t *testing.T) {
 		require.Contains(t, block, key)
 	}
 }
+
+// TestReadmeShowsHowRowsArePartedAndLearntFrom: what the README shows is valid,
+// and names every key of data.split and training.
+func TestReadmeShowsHowRowsArePartedAndLearntFrom(t *testing.T) {
+	readme, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	_, block, found := strings.Cut(string(readme), "```yaml\ndata:\n")
+	require.True(t, found)
+	block, _, _ = strings.Cut(block, "```")
+	config, err := Parse("README.md", []byte("experiment: {name: m}\ndata:\n"+block))
+	require.NoError(t, err)
+	require.Equal(t, ByTime, config.Data.Split.By)
+	for _, key := range []string{"by", "column", "gap", "validation_from", "test_from", "weight", "folds", "early_stopping_rounds", "eval_metric", "class_weight", "memory"} {
+		require.Contains(t, block, key+":")
+	}
+}

@@ -21,6 +21,7 @@ func SchemaJSON() ([]byte, error) {
 func schemaEnums() map[string][]string {
 	return map[string][]string{
 		"experiment.framework":              {"xgboost"},
+		"data.split.by":                     {ByGroup, ByTime},
 		"model.type":                        Estimators(),
 		"evaluation.metrics":                Metrics(),
 		"evaluation.decide_on":              {"interval", "point"},
@@ -40,6 +41,17 @@ func schemaEnums() map[string][]string {
 func schemaOf(t reflect.Type, path string) map[string]any {
 	if t == reflect.TypeFor[Duration]() {
 		return map[string]any{"type": "string", "description": "a duration such as 500ms, 30s, 5m or 2h"}
+	}
+	switch t {
+	case reflect.TypeFor[Gap]():
+		return map[string]any{"type": []string{"integer", "string"}, "minimum": 0, "description": "a number of rows such as 100, or a duration such as 24h"}
+	case reflect.TypeFor[Size]():
+		return map[string]any{"type": "string", "description": "a size such as 512MiB or 8GiB"}
+	case reflect.TypeFor[ClassWeight]():
+		return map[string]any{"anyOf": []any{
+			map[string]any{"type": "string", "enum": []string{balanced}},
+			map[string]any{"type": "object", "additionalProperties": map[string]any{"type": "number", "minimum": 0}},
+		}}
 	}
 	switch t.Kind() {
 	case reflect.Struct:

@@ -31,9 +31,24 @@ type start struct {
 	PlanHash string `json:"plan_hash"`
 	Threads  int    `json:"threads"`
 	XGBoost  string `json:"xgboost"`
+	OnDisk   bool   `json:"on_disk,omitempty"` // it learns from disk, whatever memory a later attempt has
 }
 
 const startFile = "checkpoint/start.json"
+
+// OnDisk says whether an earlier attempt at the plan learnt from disk; then this
+// one must, to give the same bytes.
+func OnDisk(ctx context.Context, store Store, planHash string) (bool, error) {
+	data, err := store.Get(ctx, startFile)
+	if fault.Is(err, fault.NotFound) {
+		return false, nil
+	}
+	var before start
+	if err != nil || json.Unmarshal(data, &before) != nil {
+		return false, err
+	}
+	return before.PlanHash == planHash && before.OnDisk, nil
+}
 
 // begin gives what the first attempt at this plan settled; this one does if it
 // is the first, or if the library is another one now.
@@ -43,7 +58,7 @@ func begin(ctx context.Context, store Store, mine start) (start, error) {
 	switch {
 	case err == nil:
 		if json.Unmarshal(data, &before) == nil && before.PlanHash == mine.PlanHash &&
-			before.XGBoost == mine.XGBoost && before.Threads > 0 {
+			before.XGBoost == mine.XGBoost && before.OnDisk == mine.OnDisk && before.Threads > 0 {
 			return before, nil
 		}
 	case !fault.Is(err, fault.NotFound):

@@ -1,8 +1,9 @@
 // Package training is the reference trainer: it learns a model from a commit's
 // rows and writes what the trainer contract asks for.
 //
-// Cross-validation comes first. The training rows are dealt into stratified
-// folds; for each fold a booster learns from the other folds and stops when it
+// Cross-validation comes first. The training rows are dealt into folds
+// (stratified, by group, or chained forward in time) or the validation side is
+// the only one; for each fold a booster learns from the other folds and stops when it
 // no longer improves on this one. That gives every training row a prediction
 // by a booster that had not seen it (out-of-fold), and a number of rounds per
 // fold; their mean is how many rounds the final booster gets, which learns
@@ -17,6 +18,7 @@ package training
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/sluice-ml/sluice/shared/fault"
 	"github.com/sluice-ml/sluice/shared/model"
@@ -33,19 +35,27 @@ const maxCategories = 10_000
 // matrix is the features and labels of some rows, as XGBoost takes them.
 type matrix struct {
 	rows   []int     // indices into the rows.Set
-	values []float32 // rows × features
+	values []float32 // rows × features; nil on disk
+	disk   *disk     // where values are; nil in memory
 	label  []float32
+	count  []float32 // how much each row counts; nil: each 1
+	weight []float32 // the same times its class's weight: what is learnt with; nil: each 1
 }
 
 // subset is the rows of m at positions.
 func (m *matrix) subset(positions []int) *matrix {
-	width := len(m.values) / len(m.rows)
-	out := &matrix{}
+	out := &matrix{disk: m.disk}
 	for _, at := range positions {
 		out.rows = append(out.rows, m.rows[at])
-		out.values = append(out.values, m.values[at*width:][:width]...)
 		out.label = append(out.label, m.label[at])
 	}
+	if m.disk == nil {
+		width := len(m.values) / len(m.rows)
+		for _, at := range positions {
+			out.values = append(out.values, m.values[at*width:][:width]...)
+		}
+	}
+	out.count, out.weight = at(m.count, positions), at(m.weight, positions)
 	return out
 }
 
@@ -53,14 +63,7 @@ func (m *matrix) subset(positions []int) *matrix {
 // all but the target. Categories, means and deviations are the training rows'
 // alone.
 func features(set *rows.Set, data trainconfig.Data, train []int) ([]model.Feature, error) {
-	names := data.Features
-	if len(names) == 0 {
-		for _, name := range set.Table.Names() {
-			if name != data.Target {
-				names = append(names, name)
-			}
-		}
-	}
+	names := featureNames(data, set.Table.Names())
 	var list []model.Feature
 	for _, name := range names {
 		column, ok := set.Table.Column(name)
@@ -77,6 +80,13 @@ func features(set *rows.Set, data trainconfig.Data, train []int) ([]model.Featur
 	return list, nil
 }
 
+func featureNames(data trainconfig.Data, columns []string) []string {
+	if len(data.Features) > 0 {
+		return data.Features
+	}
+	return slices.DeleteFunc(slices.Clone(columns), data.Reserved)
+}
+
 func describe(c *table.Column, train []int) (model.Feature, error) {
 	if c.Kind == table.Number {
 		mean, deviation := moments(c.Number, train)
@@ -86,53 +96,76 @@ func describe(c *table.Column, train []int) (model.Feature, error) {
 	for i, row := range train {
 		values[i] = c.Content(row)
 	}
+	return categorical(c.Name, values)
+}
+
+// categorical describes a column of text by its values in the training rows.
+func categorical(name string, values []string) (model.Feature, error) {
 	categories := model.CategoriesOf(values)
 	if len(categories) > maxCategories {
 		return model.Feature{}, fault.New(fault.Invalid, "choose features",
-			"column %q has %d distinct texts (one is %q): want at most %d", c.Name, len(categories), categories[0], maxCategories).
+			"column %q has %d distinct texts (one is %q): want at most %d", name, len(categories), categories[0], maxCategories).
 			WithHint("leave it out of data.features, or mend the values if it should hold numbers")
 	}
-	return model.Feature{Name: c.Name, Kind: model.Categorical, Categories: categories}, nil
+	return model.Feature{Name: name, Kind: model.Categorical, Categories: categories}, nil
 }
 
 // moments are the mean and the standard deviation (over n) of the values that
 // are there, by Welford's method; 0 and 0 when there are none.
 func moments(values []float64, rows []int) (mean, deviation float64) {
-	n, squares := 0.0, 0.0
+	var w welford
 	for _, row := range rows {
-		v := values[row]
-		if math.IsNaN(v) {
-			continue
-		}
-		n++
-		delta := v - mean
-		mean += delta / n
-		squares += delta * (v - mean)
+		w.add(values[row])
 	}
-	if n == 0 {
+	return w.result()
+}
+
+// welford takes in values one by one.
+type welford struct{ n, mean, squares float64 }
+
+func (w *welford) add(v float64) {
+	if math.IsNaN(v) {
+		return
+	}
+	w.n++
+	delta := v - w.mean
+	w.mean += delta / w.n
+	w.squares += delta * (v - w.mean)
+}
+
+func (w *welford) result() (mean, deviation float64) {
+	if w.n == 0 {
 		return 0, 0
 	}
-	return mean, math.Sqrt(squares / n)
+	return w.mean, math.Sqrt(w.squares / w.n)
 }
 
 // encode makes the matrix of some rows.
 func encode(set *rows.Set, schema *model.Schema, which []int) (*matrix, error) {
 	width := len(schema.Features)
-	m := &matrix{rows: which, values: make([]float32, len(which)*width), label: make([]float32, len(which))}
-	for i, row := range which {
-		m.label[i] = float32(set.Label[row])
-	}
+	m := &matrix{rows: which, values: make([]float32, len(which)*width)}
+	m.labels(set)
 	for f, feature := range schema.Features {
 		column, _ := set.Table.Column(feature.Name)
 		for i, row := range which {
 			value, err := encodeCell(schema, f, column, row)
 			if err != nil {
-				return nil, fault.New(fault.Invalid, "encode row "+set.ID[row], "%w", err)
+				return nil, fault.New(fault.Invalid, "encode row "+set.RowID(row), "%w", err)
 			}
 			m.values[i*width+f] = value
 		}
 	}
 	return m, nil
+}
+
+// labels fills in what is known of the rows beside their features.
+func (m *matrix) labels(set *rows.Set) {
+	m.label = make([]float32, len(m.rows))
+	for i, row := range m.rows {
+		m.label[i] = float32(set.Label[row])
+	}
+	m.count = counts(set, m.rows)
+	m.weight = m.count
 }
 
 func encodeCell(schema *model.Schema, feature int, column *table.Column, row int) (float32, error) {
@@ -158,20 +191,11 @@ func classes(set *rows.Set, train []int) ([]int, error) {
 	return list, nil
 }
 
-// deal gives each training row its fold.
-func deal(set *rows.Set, train []int, folds int, seed int64) ([]int, error) {
-	list, err := classes(set, train)
-	if err != nil {
-		return nil, err
-	}
-	fold, err := split.Folds(seed, folds, list, func(i int) []byte { return set.Table.AppendRow(nil, train[i]) })
-	if err != nil {
-		return nil, fault.New(fault.Invalid, "deal the folds", "%w", err).WithHint("lower training.folds (%d), or add rows", folds)
-	}
-	return fold, nil
-}
-
 func describeSides(set *rows.Set) string {
-	return fmt.Sprintf("%d rows: %d train, %d validation, %d test", len(set.Side),
+	text := fmt.Sprintf("%d rows: %d train, %d validation, %d test", len(set.Side),
 		len(set.On(split.Train)), len(set.On(split.Validation)), len(set.On(split.Test)))
+	if gap := len(set.On(split.Gap)); gap > 0 {
+		text += fmt.Sprintf(", %d left out between them", gap)
+	}
+	return text
 }

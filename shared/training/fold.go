@@ -32,9 +32,14 @@ func interrupted(ctx context.Context) error {
 		WithHint("try again: finished folds are kept")
 }
 
-func (l *learner) matrix(m *matrix) (*xgboost.Matrix, error) {
+// matrix is XGBoost's; of rows on disk it is so too, in the bins of ref where
+// there is one.
+func (l *learner) matrix(m *matrix, ref *xgboost.Matrix) (*xgboost.Matrix, error) {
+	if m.disk != nil {
+		return m.disk.matrix(l, m, ref)
+	}
 	x, err := l.library.NewMatrix(xgboost.Data{
-		Rows: len(m.rows), Columns: len(l.types), Values: m.values, Types: l.types, Label: m.label, Threads: l.params.threads,
+		Rows: len(m.rows), Columns: len(l.types), Values: m.values, Types: l.types, Label: m.label, Weight: m.weight, Threads: l.params.threads,
 	})
 	return x, refused(err)
 }
@@ -47,12 +52,12 @@ func refused(err error) error {
 // fold learns from train, stops when held no longer improves for patience
 // rounds (0 is never), and scores held with the best number of rounds.
 func (l *learner) fold(ctx context.Context, number int, train, held *matrix, patience int) (*foldResult, error) {
-	trainX, err := l.matrix(train)
+	trainX, err := l.matrix(train, nil)
 	if err != nil {
 		return nil, err
 	}
 	defer trainX.Close()
-	heldX, err := l.matrix(held)
+	heldX, err := l.matrix(held, trainX)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +121,7 @@ func scores(booster *xgboost.Booster, x *xgboost.Matrix, rounds int) ([]float32,
 // final learns from all training rows for a fixed number of rounds, and gives
 // the trees as UBJSON.
 func (l *learner) final(ctx context.Context, train *matrix, rounds int) ([]byte, error) {
-	x, err := l.matrix(train)
+	x, err := l.matrix(train, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -20,6 +20,10 @@ type Metrics struct {
 	OutOfFold  Scores        `json:"out_of_fold"` // all training rows together
 	Train      int           `json:"train_rows"`
 	Validation *Scores       `json:"validation,omitempty"` // the final model's, when there are such rows
+
+	Split       rows.Parting       `json:"split"`
+	ClassWeight map[string]float64 `json:"class_weight,omitempty"` // by the target's value, where classes have weights
+	Importance  []Importance       `json:"importance,omitempty"`   // of the final model's features, the greatest total gain first
 }
 
 // FoldMetrics is one fold's.
@@ -27,6 +31,9 @@ type FoldMetrics struct {
 	Fold   int     `json:"fold"` // from 0
 	Rounds int     `json:"rounds"`
 	Best   float64 `json:"best"` // EvalMetric after Rounds
+	Learnt int     `json:"learnt_rows"`
+	From   string  `json:"held_from,omitempty"` // by time: the first row that it holds out
+	To     string  `json:"held_to,omitempty"`   // and the last
 	Scores
 }
 
@@ -51,7 +58,8 @@ type Environment struct {
 	OS         string            `json:"os"`
 	Arch       string            `json:"arch"`
 	Image      string            `json:"image"`
-	Params     map[string]string `json:"params"` // as XGBoost got them
+	Params     map[string]string `json:"params"`            // as XGBoost got them
+	OnDisk     *OnDiskRows       `json:"on_disk,omitempty"` // where memory did not hold the rows
 }
 
 func (t *run) environment() Environment {
@@ -59,6 +67,9 @@ func (t *run) environment() Environment {
 		PlanHash: t.plan.Hash, Commit: t.plan.Dataset.Commit, DataHash: t.set.Hash, ConfigHash: t.plan.ConfigHash,
 		Seed: t.plan.Seed, Go: runtime.Version(), XGBoost: t.library.Version(), Threads: t.params.threads,
 		Device: "cpu", OS: runtime.GOOS, Arch: runtime.GOARCH, Image: t.plan.TrainerImage, Params: map[string]string{},
+	}
+	if t.disk != nil {
+		e.OnDisk = &OnDiskRows{Rows: t.disk.count(), Bytes: t.disk.bytes(), BatchRows: t.disk.batchRows()}
 	}
 	for _, p := range t.params.native {
 		e.Params[p.Name] = p.Value
@@ -130,7 +141,7 @@ func foldsFile(set *rows.Set, m *matrix, fold []int, score []float32) ([]byte, e
 	ids := make([]string, n)
 	columns := [3][]float64{make([]float64, n), make([]float64, n), make([]float64, n)}
 	for i, row := range m.rows {
-		ids[i] = set.ID[row]
+		ids[i] = set.RowID(row)
 		columns[0][i], columns[1][i], columns[2][i] = float64(m.label[i]), float64(fold[i]), float64(score[i])
 	}
 	var out bytes.Buffer

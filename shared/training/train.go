@@ -24,6 +24,8 @@ type Trainer struct {
 	Store   Store
 	CPUs    int       // threads where the configuration names no number
 	Out     io.Writer // progress, a line at a time
+	Scratch string    // a folder for what memory does not hold; "" is the system's
+	Batch   int       // bytes of features that are read from there at a time; 0 is 32 MiB
 }
 
 // run is one attempt at a plan.
@@ -37,6 +39,11 @@ type run struct {
 	schema  *model.Schema
 	params  *params
 	start   start
+	disk    *disk // where the features are; nil in memory
+	scratch string
+	batch   int
+
+	classWeight map[string]float64 // by the target's value; nil: none
 }
 
 // Done says whether the run's model is there, so that nothing is left to do:
@@ -50,7 +57,8 @@ func Done(ctx context.Context, store Store) (bool, error) {
 // wrong, and retryable when storage failed or ctx was done; a retry resumes at
 // the first fold that was not finished.
 func (t *Trainer) Train(ctx context.Context, plan contract.Plan, config *trainconfig.Config, set *rows.Set) error {
-	r := &run{library: t.Library, store: t.Store, out: t.Out, plan: plan, config: config, set: set}
+	r := &run{library: t.Library, store: t.Store, out: t.Out, plan: plan, config: config, set: set, scratch: t.Scratch, batch: t.Batch}
+	defer r.close()
 	fmt.Fprintf(r.out, "%s of commit %s\n", describeSides(set), plan.Dataset.Commit)
 	train, err := r.prepare(ctx, t.CPUs)
 	if err != nil {
@@ -60,8 +68,11 @@ func (t *Trainer) Train(ctx context.Context, plan contract.Plan, config *trainco
 	if err != nil {
 		return err
 	}
-	saved, err := r.learner().final(ctx, train, metrics.Rounds)
+	saved, err := r.learner().final(ctx, r.learnt(train), metrics.Rounds)
 	if err != nil {
+		return err
+	}
+	if metrics.Importance, err = r.importance(saved); err != nil {
 		return err
 	}
 	if err := r.validate(saved, metrics); err != nil {
@@ -77,7 +88,7 @@ func (r *run) prepare(ctx context.Context, cpus int) (*matrix, error) {
 	if len(which) == 0 {
 		return nil, fault.New(fault.Invalid, "split the rows", "no row is a training row").WithHint("raise data.split.train, or add rows")
 	}
-	list, err := features(r.set, r.config.Data, which)
+	list, err := r.features(ctx, which)
 	if err != nil {
 		return nil, err
 	}
@@ -95,13 +106,20 @@ func (r *run) prepare(ctx context.Context, cpus int) (*matrix, error) {
 	if r.params, err = nativeParams(r.config, r.schema.Names(), r.plan.Seed, cpus); err != nil {
 		return nil, err
 	}
-	r.start, err = begin(ctx, r.store, start{PlanHash: r.plan.Hash, Threads: r.params.threads, XGBoost: r.library.Version()})
+	r.start, err = begin(ctx, r.store, start{PlanHash: r.plan.Hash, Threads: r.params.threads, XGBoost: r.library.Version(), OnDisk: r.set.OnDisk()})
 	if err != nil {
 		return nil, err
 	}
 	r.params.useThreads(r.start.Threads)
 	r.tellDevice()
-	return encode(r.set, r.schema, which)
+	if err := r.checkDisk(); err != nil {
+		return nil, err
+	}
+	train, err := r.encode(r.examples(which))
+	if err != nil {
+		return nil, err
+	}
+	return train, r.weigh(train)
 }
 
 func (r *run) learner() *learner {
@@ -111,23 +129,19 @@ func (r *run) learner() *learner {
 // crossValidate trains the folds, writes folds.parquet and gives the metrics so
 // far.
 func (r *run) crossValidate(ctx context.Context, train *matrix) (*Metrics, error) {
-	count := r.config.Training.Folds
-	fold, err := deal(r.set, train.rows, count, r.plan.Seed)
+	folds, err := r.deal(train.rows)
 	if err != nil {
 		return nil, err
 	}
-	metrics := &Metrics{EvalMetric: r.params.metric, Train: len(train.rows)}
+	count, fold := folds.K, folds.Held
+	metrics := &Metrics{EvalMetric: r.params.metric, Train: r.schema.TrainRows}
+	if err := r.describe(metrics); err != nil {
+		return nil, err
+	}
 	outOfFold := make([]float32, len(train.rows))
 	sum := 0
 	for number := range count {
-		var inside, held []int
-		for i, f := range fold {
-			if f == number {
-				held = append(held, i)
-			} else {
-				inside = append(inside, i)
-			}
-		}
+		inside, held := folds.Of(number)
 		result, err := r.fold(ctx, number, train, inside, held)
 		if err != nil {
 			return nil, err
@@ -135,14 +149,16 @@ func (r *run) crossValidate(ctx context.Context, train *matrix) (*Metrics, error
 		for i, at := range held {
 			outOfFold[at] = result.Scores[i]
 		}
-		scores := measure(train.subset(held).label, result.Scores)
+		scores := measured(train.subset(held), result.Scores)
 		metrics.Folds = append(metrics.Folds, FoldMetrics{Fold: number, Rounds: result.Rounds, Best: result.Best, Scores: scores})
+		r.describeFold(&metrics.Folds[number], train, len(inside), held)
 		fmt.Fprintf(r.out, "fold %d of %d: %d rounds, %s %.6f, auc_roc %.6f, log_loss %.6f\n",
 			number+1, count, result.Rounds, r.params.metric, result.Best, scores.AUC, scores.LogLoss)
 		sum += result.Rounds
 	}
 	metrics.Rounds = max(1, int(math.Round(float64(sum)/float64(count))))
-	metrics.OutOfFold = measure(train.label, outOfFold)
+	train, fold, outOfFold = heldOut(train, fold, outOfFold)
+	metrics.OutOfFold = measured(train, outOfFold)
 	fmt.Fprintf(r.out, "out of fold: auc_roc %.6f, log_loss %.6f; the final model gets %d rounds\n",
 		metrics.OutOfFold.AUC, metrics.OutOfFold.LogLoss, metrics.Rounds)
 	data, err := foldsFile(r.set, train, fold, outOfFold)
@@ -158,7 +174,7 @@ func (r *run) fold(ctx context.Context, number int, train *matrix, inside, held 
 	if err != nil || result != nil {
 		return result, err
 	}
-	result, err = r.learner().fold(ctx, number, train.subset(inside), train.subset(held), r.config.Training.EarlyStoppingRounds)
+	result, err = r.learner().fold(ctx, number, train.subset(inside), train.subset(held).judged(), r.config.Training.EarlyStoppingRounds)
 	if err != nil {
 		return nil, err
 	}
@@ -172,7 +188,7 @@ func (r *run) validate(saved []byte, metrics *Metrics) error {
 	if len(which) == 0 {
 		return nil
 	}
-	m, err := encode(r.set, r.schema, which)
+	m, err := r.encode(which)
 	if err != nil {
 		return err
 	}
@@ -180,9 +196,15 @@ func (r *run) validate(saved []byte, metrics *Metrics) error {
 	if err != nil {
 		return fault.New(fault.Internal, "read the trained model", "%w", err)
 	}
-	out := make([]float32, len(which))
-	trees.PredictBatch(m.values, out)
-	scores := measure(m.label, out)
+	out, width := make([]float32, len(which)), len(r.schema.Features)
+	outputs := len(out) / len(which)
+	err = m.each(width, func(first int, values []float32) {
+		trees.PredictBatch(values, out[first*outputs:][:len(values)/width*outputs])
+	})
+	if err != nil {
+		return err
+	}
+	scores := measured(m, out)
 	metrics.Validation = &scores
 	fmt.Fprintf(r.out, "validation: auc_roc %.6f, log_loss %.6f\n", scores.AUC, scores.LogLoss)
 	return nil

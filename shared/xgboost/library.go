@@ -36,6 +36,8 @@ type Library struct {
 	version [3]int
 	cuda    bool
 
+	iterators iterators
+
 	lastError     func() string
 	buildInfo     func(out *unsafe.Pointer) int32
 	versionOf     func(major, minor, patch *int32)
@@ -43,6 +45,9 @@ type Library struct {
 	matrixInfo    func(matrix uintptr, field, array string) int32
 	matrixTypes   func(matrix uintptr, field string, values unsafe.Pointer, n uint64) int32
 	matrixFree    func(matrix uintptr) int32
+	proxyNew      func(out *uintptr) int32
+	proxyDense    func(proxy uintptr, array string) int32
+	externalNew   func(iterator, proxy, ref, reset, next uintptr, config string, out *uintptr) int32 // nil before version 3.0
 	boosterNew    func(matrices unsafe.Pointer, n uint64, out *uintptr) int32
 	boosterParam  func(booster uintptr, name, value string) int32
 	boosterUpdate func(booster uintptr, round int32, matrix uintptr) int32
@@ -52,6 +57,7 @@ type Library struct {
 	boosterLoad   func(booster uintptr, data unsafe.Pointer, n uint64) int32
 	boosterRounds func(booster uintptr, out *int32) int32
 	boosterPred   func(booster, matrix uintptr, config string, shape *unsafe.Pointer, dims *uint64, out *unsafe.Pointer) int32
+	boosterScore  func(booster uintptr, config string, n *uint64, names *unsafe.Pointer, dims *uint64, shape, scores *unsafe.Pointer) int32
 	boosterFree   func(booster uintptr) int32
 }
 
@@ -89,6 +95,9 @@ func OpenFile(path string) (*Library, error) {
 		}
 		purego.RegisterFunc(target, address)
 	}
+	if address, err := purego.Dlsym(handle, "XGExtMemQuantileDMatrixCreateFromCallback"); err == nil {
+		purego.RegisterFunc(&l.externalNew, address)
+	}
 	if err := l.checkVersion(); err != nil {
 		return nil, err
 	}
@@ -104,6 +113,8 @@ func (l *Library) functions() map[string]any {
 		"XGDMatrixSetInfoFromInterface": &l.matrixInfo,
 		"XGDMatrixSetStrFeatureInfo":    &l.matrixTypes,
 		"XGDMatrixFree":                 &l.matrixFree,
+		"XGProxyDMatrixCreate":          &l.proxyNew,
+		"XGProxyDMatrixSetDataDense":    &l.proxyDense,
 		"XGBoosterCreate":               &l.boosterNew,
 		"XGBoosterSetParam":             &l.boosterParam,
 		"XGBoosterUpdateOneIter":        &l.boosterUpdate,
@@ -113,6 +124,7 @@ func (l *Library) functions() map[string]any {
 		"XGBoosterLoadModelFromBuffer":  &l.boosterLoad,
 		"XGBoosterBoostedRounds":        &l.boosterRounds,
 		"XGBoosterPredictFromDMatrix":   &l.boosterPred,
+		"XGBoosterFeatureScore":         &l.boosterScore,
 		"XGBoosterFree":                 &l.boosterFree,
 	}
 }

@@ -57,6 +57,7 @@ type Matrix struct {
 	library *Library
 	handle  uintptr
 	rows    int
+	release func() // of what an external matrix was made from; else nil
 }
 
 // NewMatrix copies data into a DMatrix.
@@ -115,6 +116,10 @@ func (m *Matrix) Close() {
 	if m.handle != 0 {
 		m.library.matrixFree(m.handle)
 		m.handle = 0
+	}
+	if m.release != nil {
+		m.release()
+		m.release = nil
 	}
 }
 

@@ -201,7 +201,7 @@ func (g *gatherer) scores(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	g.d.Scores = &report.Scores{Label: set.Label, Score: set.Score, Champion: set.Champion, Attributes: set.Attributes}
+	g.d.Scores = &report.Scores{Label: set.Label, Score: set.Score, Weight: set.Weight, Champion: set.Champion, Attributes: set.Attributes}
 	if g.trained != nil {
 		g.d.Scores.Protected = g.trained.Evaluation.Fairness.ProtectedAttributes
 		g.d.Scores.MinGroup = g.trained.Evaluation.Fairness.MinGroupSize

@@ -16,6 +16,7 @@ import (
 	"github.com/sluice-ml/sluice/shared/contract"
 	"github.com/sluice-ml/sluice/shared/fault"
 	"github.com/sluice-ml/sluice/shared/model"
+	"github.com/sluice-ml/sluice/shared/rows"
 	"github.com/sluice-ml/sluice/shared/training"
 	"github.com/sluice-ml/sluice/shared/xgboost"
 )
@@ -65,7 +66,7 @@ func (c *Client) Reproduce(ctx context.Context, name string, library *xgboost.Li
 	if err := r.adopted(ctx, run); err != nil {
 		return r, err
 	}
-	kept, err := retrain(ctx, run, library, before.Threads, out)
+	kept, err := retrain(ctx, run, library, before.Threads, before.OnDisk != nil, out)
 	if err != nil {
 		return r, err
 	}
@@ -107,14 +108,14 @@ func (r *Reproduction) adopted(ctx context.Context, run *jobstore.Run) error {
 	return nil
 }
 
-// retrain trains as the trainer does, with the run's number of threads, into
-// memory.
-func retrain(ctx context.Context, run *jobstore.Run, library *xgboost.Library, threads int, out io.Writer) (*memory, error) {
+// retrain trains as the trainer does, with the run's number of threads, and from disk
+// if it did, into memory.
+func retrain(ctx context.Context, run *jobstore.Run, library *xgboost.Library, threads int, onDisk bool, out io.Writer) (*memory, error) {
 	config, err := run.Config(ctx)
 	if err != nil {
 		return nil, err
 	}
-	set, err := run.Rows(ctx, config)
+	set, err := run.RowsWithin(ctx, config, rows.Memory{OnDisk: onDisk})
 	if err != nil {
 		return nil, err
 	}

@@ -67,6 +67,11 @@ func (r *Run) Config(ctx context.Context) (*trainconfig.Config, error) {
 
 // Rows reads every row of the plan's commit, each object by its version.
 func (r *Run) Rows(ctx context.Context, config *trainconfig.Config) (*rows.Set, error) {
+	return r.RowsWithin(ctx, config, rows.Memory{})
+}
+
+// RowsWithin is Rows for as much memory as there is: see rows.ReadWithin.
+func (r *Run) RowsWithin(ctx context.Context, config *trainconfig.Config, memory rows.Memory) (*rows.Set, error) {
 	var objects contract.DatasetObjects
 	if err := r.store.GetJSON(ctx, r.Plan.Dataset.Objects, &objects); err != nil {
 		return nil, err
@@ -74,7 +79,7 @@ func (r *Run) Rows(ctx context.Context, config *trainconfig.Config) (*rows.Set, 
 	if objects.Commit != r.Plan.Dataset.Commit {
 		return nil, fault.New(fault.Invalid, "read "+r.Plan.Dataset.Objects, "it lists commit %q and the plan names %q", objects.Commit, r.Plan.Dataset.Commit)
 	}
-	return rows.Read(ctx, r.open, objects, config.Data, r.Plan.Seed)
+	return rows.ReadWithin(ctx, r.open, objects, config.Data, r.Plan.Seed, memory)
 }
 
 func (r *Run) open(ctx context.Context, bucket, key, versionID string) (io.ReaderAt, int64, error) {
