@@ -21,7 +21,7 @@ func SchemaJSON() ([]byte, error) {
 func schemaEnums() map[string][]string {
 	return map[string][]string{
 		"experiment.framework":              {"xgboost"},
-		"model.type":                        Estimators(),
+		"model.type":                        append(Estimators(), TypeImage),
 		"evaluation.metrics":                Metrics(),
 		"evaluation.decide_on":              {"interval", "point"},
 		"evaluation.on_insufficient":        {"hold", "pass", "fail"},
@@ -75,7 +75,11 @@ func schemaOfMap(t reflect.Type, path string) map[string]any {
 	if len(properties) == 0 { // any name will do
 		return map[string]any{"type": "object", "additionalProperties": value}
 	}
-	return map[string]any{"type": "object", "properties": properties, "additionalProperties": false}
+	var others any = false
+	if path == "model.params" { // those of an image are its own
+		others = value
+	}
+	return map[string]any{"type": "object", "properties": properties, "additionalProperties": others}
 }
 
 // schemaOfText lets through numbers and booleans where any text will do: YAML
