@@ -5,7 +5,7 @@
 # Needs python3 with venv. Prints the Python interpreter.
 set -euo pipefail
 top="$(cd "$(dirname "$0")/.." && pwd)"
-mapfile -t packages < <(grep -v '^#' "$top/functions/examples/sklearn/requirements.txt")
+mapfile -t packages < <(grep -v '^#' "$top/functions/examples/sklearn/server/requirements.txt")
 cache="$top/.sluice/cache"
 made="$cache/sklearn/PACKAGES"
 
