@@ -158,6 +158,13 @@ func (f Folder) Collect(schema *model.Schema) (*Result, error) {
 	return r, err
 }
 
+// CheckObject says what is wrong with a JSON file that the program wrote; nil also
+// when it wrote none.
+func (f Folder) CheckObject(name string) error {
+	_, err := f.object(name)
+	return err
+}
+
 // object reads a JSON object that the program wrote; nil when it wrote none.
 func (f Folder) object(name string) ([]byte, error) {
 	data, err := os.ReadFile(filepath.Join(f.Output(), name))

@@ -163,12 +163,12 @@ func fromFiles(files map[string][]byte) (*Artifact, error) {
 	if !ok {
 		return nil, fault.New(fault.NotFound, "read the model", "it has no %s", FileSchema)
 	}
-	if s, err := ParseSchema(schema); err == nil && s.Program == ProgramImage {
-		return nil, fault.New(fault.Invalid, "read the model", "an image of its own serves model %s: its files mean nothing here", s.Model)
-	}
 	trees, ok := files[FileUBJSON]
 	if !ok {
 		trees, ok = files[FileJSON]
+	}
+	if s, err := ParseSchema(schema); !ok && err == nil && s.Program == ProgramImage {
+		return nil, fault.New(fault.Invalid, "read the model", "an image of its own serves model %s: its files mean nothing here", s.Model)
 	}
 	if !ok {
 		return nil, fault.New(fault.NotFound, "read the model", "it has neither %s nor %s", FileUBJSON, FileJSON)
