@@ -70,6 +70,9 @@ func runTrainer(broken string) int {
 	for ; step < 40; step++ {
 		select {
 		case <-stopped:
+			if broken == "stop-never" {
+				select {}
+			}
 			if broken != "checkpoint" {
 				_ = os.WriteFile(checkpoint, []byte(strconv.Itoa(step)), 0o644)
 			}

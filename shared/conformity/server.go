@@ -31,7 +31,9 @@ const (
 type Server struct {
 	Argv []string
 	Env  []string // beside the contract's
-	Now  func() time.Time
+	// Patience is how long a start may take; 0 is the contract's 60 seconds.
+	Patience time.Duration
+	Now      func() time.Time
 }
 
 type serverCheck struct {
@@ -56,6 +58,9 @@ func (s Server) Check(ctx context.Context, archive []byte) (*Report, error) {
 		return nil, fault.New(fault.Internal, "make a folder for the check", "%w", err)
 	}
 	defer os.RemoveAll(root)
+	if s.Patience == 0 {
+		s.Patience = startTime
+	}
 	c := &serverCheck{Server: s, book: newBook(serverItems()), root: root, schema: schema, rows: exampleOf(schema)}
 	folder := filepath.Join(root, "model")
 	if err := os.Mkdir(folder, 0o755); err != nil {
@@ -87,7 +92,7 @@ func (c *serverCheck) serve(ctx context.Context, folder string) (output string, 
 		return "", err
 	}
 	defer r.kill()
-	said := r.await(ctx, startTime)
+	said := r.await(ctx, c.Patience)
 	if said != "" && c.onDefaultPort(ctx) {
 		said += "; something answers on port 8080: it does not use SAGEMAKER_BIND_TO_PORT"
 	}
@@ -288,7 +293,7 @@ func (c *serverCheck) beside(ctx context.Context, r *running, folder string, tru
 		said = err.Error()
 	} else {
 		defer second.kill()
-		if said = second.await(ctx, startTime); said == "" {
+		if said = second.await(ctx, c.Patience); said == "" {
 			var scores []float64
 			scores, said = second.scores(ctx, typeLines, c.lines(c.rows), len(c.rows))
 			said = orDifferent(said, truth, scores)

@@ -290,29 +290,12 @@ func (c *trainerCheck) refuses(ctx context.Context, id string, e *example) error
 	return nil
 }
 
-// interrupted stops trainings at parts of the time that one takes, until one is
-// caught while it trains, and lets another take up what that left.
+// interrupted stops a training while it trains, and lets another take up what
+// that left.
 func (c *trainerCheck) interrupted(ctx context.Context, e *example, first *attempt) error {
-	var caught *attempt
-	stops, checkpoint := "", "it was never caught while it trains: give more work by --params"
-	for _, share := range []float64{0.6, 0.75, 0.9, 0.4} {
-		a, err := c.train(ctx, e, "", time.Duration(share*float64(first.took)))
-		if err != nil {
-			return err
-		}
-		switch {
-		case !a.ended.Stopped:
-			continue
-		case a.ended.Killed:
-			stops, checkpoint = fmt.Sprintf("it still ran %v after SIGTERM", launch.Grace), "it had to be killed"
-		case a.ended.Code == job.TryAgain:
-			caught, checkpoint = a, ""
-		case a.ended.Code != job.Done && caught == nil:
-			checkpoint = a.ended.String() + "; want exit code 75"
-		}
-		if caught != nil || stops != "" {
-			break
-		}
+	caught, stops, checkpoint, err := c.catch(ctx, e, first.took)
+	if err != nil {
+		return err
 	}
 	c.note("trainer.stops", stops)
 	if caught != nil && len(files(caught.folder.Checkpoints())) == 0 {
@@ -333,4 +316,32 @@ func (c *trainerCheck) interrupted(ctx context.Context, e *example, first *attem
 	}
 	c.note("trainer.resume_bytes", sameModel(first, resumed))
 	return nil
+}
+
+// catch looks for a moment at which the trainer trains: later than one at which it
+// still starts, earlier than one at which it is done. caught is nil when none of
+// eight trainings ended with exit code 75.
+func (c *trainerCheck) catch(ctx context.Context, e *example, took time.Duration) (caught *attempt, stops, checkpoint string, err error) {
+	checkpoint = "it was never caught while it trains: give it more work by --params"
+	after, before := time.Duration(0), took
+	for try := 0; try < 8; try++ {
+		a, err := c.train(ctx, e, "", max((after+before)*6/10, time.Millisecond))
+		switch {
+		case err != nil:
+			return nil, "", "", err
+		case a.ended.Killed:
+			return nil, fmt.Sprintf("it still ran %v after SIGTERM", launch.Grace), "it had to be killed", nil
+		case a.ended.Code == job.TryAgain:
+			return a, "", "", nil
+		case a.ended.Code == job.Done:
+			before = (after + before) * 6 / 10
+		default:
+			checkpoint = a.ended.String() + "; want exit code 75"
+			after = (after + before) * 6 / 10
+		}
+		if after >= before {
+			before = after + took/2
+		}
+	}
+	return nil, "", checkpoint, nil
 }

@@ -23,8 +23,8 @@ type Evaluator struct {
 	// Own serves the models that bring an image of their own; nil in the images
 	// of those that do not.
 	Own *Program
-	Now     func() time.Time
-	Out     io.Writer // progress, a line at a time
+	Now func() time.Time
+	Out io.Writer // progress, a line at a time
 }
 
 // Result is what the gates judge.

@@ -77,6 +77,59 @@ func TestAModelThatBringsItsOwnImages(t *testing.T) {
 	s.badParameters(t, put)
 }
 
+// TestTheContractsOfOurOwnPrograms: the reference trainer and server and those of
+// the example hold every must, and what the reference ones hold is every should.
+func TestTheContractsOfOurOwnPrograms(t *testing.T) {
+	t.Parallel()
+	t.Run("reference", func(t *testing.T) {
+		t.Parallel()
+		answer := contractCheck(t, "--trainer", built(t, ".sluice/build/bin/trainer"), "--server", built(t, ".sluice/build/bin/server"),
+			"--env", "SLUICE_XGBOOST_LIB="+built(t, ".sluice/cache/xgboost/lib/libxgboost.so"), "--params", `{"n_estimators": 300}`)
+		require.Empty(t, answer.not("pass"))
+	})
+	t.Run("scikit-learn", func(t *testing.T) {
+		t.Parallel()
+		built(t, ".sluice/cache/sklearn/bin/python")
+		answer := contractCheck(t, "--trainer", built(t, "functions/examples/sklearn/trainer"), "--server", built(t, "functions/examples/sklearn/server"),
+			"--params", `{"n_estimators": 100}`)
+		require.Equal(t, []string{"server.metrics"}, answer.not("pass"))
+	})
+	t.Run("a server that is none", func(t *testing.T) {
+		t.Parallel()
+		got := sluice(t, "contract", "check", "--json", "/bin/true")
+		require.Equal(t, 1, got.code)
+		require.Contains(t, got.stderr, "trainer.model")
+	})
+}
+
+// contractAnswer is what sluice contract check says.
+type contractAnswer struct {
+	Passed          bool
+	Trainer, Server struct {
+		Findings []struct{ ID, Status, Said string }
+	}
+}
+
+func (a contractAnswer) not(status string) []string {
+	ids := []string{}
+	for _, f := range append(a.Trainer.Findings, a.Server.Findings...) {
+		if f.Status != status {
+			ids = append(ids, f.ID)
+		}
+	}
+	return ids
+}
+
+func contractCheck(t *testing.T, args ...string) contractAnswer {
+	t.Helper()
+	got := sluice(t, append([]string{"contract", "check", "--json"}, args...)...)
+	require.Equal(t, 0, got.code, "%s", got.stderr)
+	var answer contractAnswer
+	require.NoError(t, json.Unmarshal([]byte(got.stdout), &answer))
+	require.True(t, answer.Passed)
+	return answer
+}
+
 // ownVersion asserts what a version of the example is.
 func (s *stack) ownVersion(t *testing.T, number int) contract.Version {
 	t.Helper()

@@ -9,12 +9,23 @@ data are wrong, 75 interrupted (another attempt takes up the checkpoint).
 The model is a forest that grows tree by tree from seeds of their own, so that
 an interrupted run takes up where it was and still gives the same bytes.
 """
+import signal
+
+stopped = False
+
+
+def stop(signum, frame):
+    global stopped
+    stopped = True
+
+
+signal.signal(signal.SIGTERM, stop)  # before the libraries, whose import takes a while
+
 import csv
 import json
 import os
 import pickle
 import platform
-import signal
 import sys
 
 import numpy as np
@@ -28,16 +39,10 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
 
 WRONG, TRY_AGAIN = 64, 75
-stopped = False
 
 
 class Wrong(Exception):
     """Configuration or data are wrong: no retry can help."""
-
-
-def stop(signum, frame):
-    global stopped
-    stopped = True
 
 
 def rows(folder, name, job):
@@ -142,6 +147,8 @@ def train(job):
         model = {"trees": trees}
         score = lambda m: sum(t.predict_proba(m)[:, 1] for t in trees) / len(trees)
     else:
+        if stopped:
+            sys.exit(TRY_AGAIN)
         logistic = LogisticRegression(C=float(params.get("C", 1.0)), max_iter=1000, random_state=job["seed"]).fit(numbers, y)
         model = {"logistic": logistic}
         score = lambda m: logistic.predict_proba(m)[:, 1]
@@ -166,7 +173,6 @@ def write(folder, name, value):
 def main(arguments):
     if arguments != ["train"]:
         raise Wrong(f"the arguments are {arguments}: want train")
-    signal.signal(signal.SIGTERM, stop)
     with open(os.environ["SLUICE_JOB"], encoding="utf-8") as file:
         job = json.load(file)
     if job["format"] != 1:
