@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"os"
 	"runtime"
+	"runtime/debug"
 
 	"github.com/sluice-ml/sluice/shared/aws/jobstore"
 	"github.com/sluice-ml/sluice/shared/aws/s3store"
@@ -23,7 +24,14 @@ import (
 	"github.com/sluice-ml/sluice/shared/xgboost"
 )
 
-func main() { os.Exit(job.Run("trainer", run)) }
+// gcPercent keeps the heap near what is in use: the library needs the memory
+// that garbage would take, and collecting is little beside training.
+const gcPercent = 40
+
+func main() {
+	debug.SetGCPercent(gcPercent)
+	os.Exit(job.Run("trainer", run))
+}
 
 func run(ctx context.Context) error {
 	if len(os.Args) == 2 && os.Args[1] == launch.Argument {

@@ -1,7 +1,6 @@
 package launch
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -81,11 +80,16 @@ func (p *Place) Read(ctx context.Context) (*Job, *rows.Set, error) {
 }
 
 func readTable(ctx context.Context, path string) (*table.Table, error) {
-	data, err := os.ReadFile(path)
+	file, err := os.Open(path)
 	if err != nil {
 		return nil, fault.New(fault.Invalid, "read the rows", "%w", err)
 	}
-	return table.Read(ctx, path, bytes.NewReader(data), int64(len(data)), table.Options{})
+	defer file.Close()
+	info, err := file.Stat()
+	if err != nil {
+		return nil, fault.New(fault.Invalid, "read the rows", "%w", err)
+	}
+	return table.Read(ctx, path, file, info.Size(), table.Options{})
 }
 
 // Plan is what a job tells of its plan.

@@ -18,8 +18,11 @@ func readCSV(name string, in io.Reader, opts Options) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	cells := make([][]string, len(header))
-	var lines []int // of each row
+	columns := make([]*builder, len(header))
+	for i, name := range header {
+		columns[i] = newBuilder(name)
+	}
+	infinite := make([]int, len(header)) // the lines of the first infinite numbers
 	rows := 0
 	for ; ; rows++ {
 		record, err := r.Read()
@@ -37,11 +40,13 @@ func readCSV(name string, in io.Reader, opts Options) (*Table, error) {
 			return nil, fmt.Errorf("line %d: more than %d cells; split the file", line, opts.MaxCells)
 		}
 		for i, cell := range record {
-			cells[i] = append(cells[i], strings.TrimRight(cell, " \t"))
+			columns[i].add(strings.TrimRight(cell, " \t"))
+			if columns[i].infinite == rows {
+				infinite[i] = line
+			}
 		}
-		lines = append(lines, line)
 	}
-	return fromCells(name, header, cells, lines)
+	return fromBuilders(name, columns, infinite, rows)
 }
 
 func csvHeader(r *csv.Reader) ([]string, error) {
@@ -113,17 +118,37 @@ func csvError(err error) error {
 	return err
 }
 
+func fromBuilders(name string, builders []*builder, infinite []int, rows int) (*Table, error) {
+	if rows == 0 {
+		return nil, errNoRows
+	}
+	columns := make([]Column, len(builders))
+	for i, b := range builders {
+		column, at := b.column()
+		if at >= 0 {
+			return nil, notFinite(infinite[i], b.name, b.infiniteCell)
+		}
+		columns[i] = column
+	}
+	return newTable(name, columns, rows), nil
+}
+
+var errNoRows = errors.New("a header but no rows; upload rows or remove the file")
+
+func notFinite(line int, column, cell string) error {
+	return fmt.Errorf("line %d: column %q: %s is not a finite number; leave the cell empty when there is no value", line, column, clip(cell))
+}
+
 // fromCells infers every column; lines are the rows' lines, for messages.
 func fromCells(name string, header []string, cells [][]string, lines []int) (*Table, error) {
 	if len(lines) == 0 {
-		return nil, errors.New("a header but no rows; upload rows or remove the file")
+		return nil, errNoRows
 	}
 	columns := make([]Column, len(header))
 	for i := range columns {
 		column, infinite := infer(header[i], cells[i])
 		if infinite >= 0 {
-			return nil, fmt.Errorf("line %d: column %q: %s is not a finite number; leave the cell empty when there is no value",
-				lines[infinite], header[i], clip(cells[i][infinite]))
+			return nil, notFinite(lines[infinite], header[i], cells[i][infinite])
 		}
 		columns[i] = column
 	}
