@@ -41,7 +41,7 @@ if [[ ${PEERS:-yes} != no ]]; then
   echo
   echo "== training beside Python (xgboost, pandas), in turns =="
   $python scripts/bench_training.py .sluice/build/bin/trainer .sluice/cache/xgboost/lib/libxgboost.so
-  REPEAT=1 FOLDS=2 ROUNDS=20 $python scripts/bench_training.py .sluice/build/bin/trainer .sluice/cache/xgboost/lib/libxgboost.so 1000000 20
+  REPEAT=1 FOLDS=2 ROUNDS=10 $python scripts/bench_training.py .sluice/build/bin/trainer .sluice/cache/xgboost/lib/libxgboost.so 1000000 20
 fi
 [[ ${STORY:-yes} == no ]] && exit
 echo
