@@ -76,9 +76,10 @@ $(XGBOOST_LIB): scripts/fetch-xgboost.sh
 	scripts/fetch-xgboost.sh
 	touch $@
 
-outside: ## fetch the outside programs (boto3, moto, Prometheus, DVC, delta-rs, MLflow) that the tests compare with
+outside: ## fetch the outside programs (boto3, moto, Prometheus, DVC, delta-rs, MLflow, scikit-learn) that the tests compare with
 	scripts/fetch-outside.sh
 	scripts/fetch-mlflow.sh
+	scripts/fetch-sklearn.sh
 
 $(CFN_LINT):
 	python3 -m venv $(CACHE)/python

@@ -3,7 +3,7 @@
 # there is one. `make bench` fetches and builds what this needs.
 #   BENCH=regexp   only these Go benchmarks (default: all)
 #   STORY=no       leave the story out (it takes two minutes)
-#   PEERS=no       leave scikit-learn out (it is fetched once into .sluice/cache/sklearn)
+#   PEERS=no       leave Python out: scikit-learn, XGBoost, MLflow (fetched once into .sluice/cache)
 # With the argument dvc, only the comparison with DVC: N=100000 files, and its
 # other settings, are in scripts/bench-dvc.py.
 set -euo pipefail
@@ -26,17 +26,22 @@ fi
 if [[ ${PEERS:-yes} != no ]]; then
   echo
   echo "== AUC with its interval at 10,000,000 scores, beside scikit-learn, in one run =="
-  python=.sluice/cache/sklearn/bin/python
-  if ! $python -c 'import sklearn' 2>/dev/null; then
-    python3 -m venv .sluice/cache/sklearn
-    $python -m pip -q install numpy==2.4.6 scipy==1.17.1 scikit-learn==1.9.1
-  fi
+  python=$(scripts/fetch-sklearn.sh)
   rows=$(mktemp -u)
   trap 'rm -f "$rows"' EXIT
   for cores in 1 2; do
     GOMAXPROCS=$cores SLUICE_PEER_ROWS=$rows go test -run '^$' -bench DeLong10M -benchtime 5x -v ./shared/evaluation | grep -E '^Benchmark.*op|AUC' | tail -2
   done
   $python scripts/peers/roc_auc.py "$rows"
+  echo
+  echo "== serving beside MLflow, predictions beside inplace_predict, start to /ping: 500 trees, in one run =="
+  python=$(scripts/fetch-bench.sh)
+  go build -o .sluice/build/bin/invoke ./scripts/peers/invoke
+  $python -W ignore scripts/bench_serving.py .sluice/build/bin/server .sluice/build/bin/invoke
+  echo
+  echo "== training beside Python (xgboost, pandas), in turns =="
+  $python scripts/bench_training.py .sluice/build/bin/trainer .sluice/cache/xgboost/lib/libxgboost.so
+  REPEAT=1 FOLDS=2 ROUNDS=10 $python scripts/bench_training.py .sluice/build/bin/trainer .sluice/cache/xgboost/lib/libxgboost.so 1000000 20
 fi
 [[ ${STORY:-yes} == no ]] && exit
 echo

@@ -28,7 +28,7 @@ while read -r main; do
     while read -r copied; do
       put "$build/bin/$copied" "$build/images/$folder/$copied"
     done < <(awk '$1 == "COPY" && $2 !~ /^--/ {print $2}' "$main/Dockerfile")
-  else
+  elif [[ $folder != launcher ]]; then # the launcher goes into images of others
     put "$program" "$build/functions/$folder/bootstrap"
   fi
 done < <(go list -f '{{if eq .Name "main"}}{{.Dir}}{{end}}' ./functions/... | sed "s|^$PWD/||")

@@ -1,7 +1,9 @@
 // Command evaluator is a Batch job: it serves the run's model as production
 // will, and keeps what comes back for the gates. SLUICE_PLAN is the plan's S3
 // URI and SLUICE_SERVER_PROGRAM the model server's program (by default
-// /usr/local/bin/server, or "server" beside this program). Exit codes: 0 done,
+// /usr/local/bin/server, or "server" beside this program); the arguments, where
+// there are any, are the command line of the program that serves models of an
+// image of their own, without "serve". Exit codes: 0 done,
 // 64 the plan or the model is wrong, 75 try again.
 package main
 
@@ -48,6 +50,9 @@ func run(ctx context.Context) error {
 		return err
 	}
 	evaluator := &scoring.Evaluator{Program: scoring.Program{Path: program}, Now: time.Now, Out: os.Stdout}
+	if own := os.Args[1:]; len(own) > 0 {
+		evaluator.Own = &scoring.Program{Path: own[0], Args: own[1:]}
+	}
 	result, err := evaluate(ctx, r, evaluator)
 	if err != nil {
 		return err

@@ -90,15 +90,11 @@ func (b baseline) of(ctx context.Context, name string) (*feedback.Baseline, erro
 	if err != nil {
 		return nil, err
 	}
-	artifact, err := model.Unpack(archive)
+	schema, err := model.SchemaOf(archive)
 	if err != nil {
 		return nil, err
 	}
-	features := make([]string, len(artifact.Schema.Features))
-	for i, f := range artifact.Schema.Features {
-		features[i] = f.Name
-	}
-	return &feedback.Baseline{Version: champion.Version, Features: features, Profile: &learned, Config: run.Config}, nil
+	return &feedback.Baseline{Version: champion.Version, Features: schema.Names(), Profile: &learned, Config: run.Config}, nil
 }
 
 // watched gives the slices that the model's present, or last, rollout watches.

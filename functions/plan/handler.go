@@ -20,7 +20,8 @@ type handler struct {
 	environment  string
 	trainer      string
 	server       string
-	models       []string // that have alarms in this environment
+	models       []string                   // that have alarms in this environment
+	own          map[string]contract.Images // of the models that bring theirs
 }
 
 // handle gives the plan of a run. The first plan that was written stays: a retry
@@ -42,8 +43,16 @@ func (h handler) handle(ctx context.Context, in contract.StepInput) (contract.Pl
 	if err != nil {
 		return contract.PlanResult{}, err
 	}
-	return contract.PlanResult{Plan: uri, ConfigHash: plan.ConfigHash,
-		Deploys: h.deploys(in.Model, config)}, nil
+	result := contract.PlanResult{Plan: uri, ConfigHash: plan.ConfigHash, Deploys: h.deploys(in.Model, config)}
+	if config.Model.Type == trainconfig.TypeImage {
+		own := h.own[in.Model]
+		if own.Trainer != plan.TrainerImage || own.Server != plan.ServerImage {
+			return contract.PlanResult{}, fault.New(fault.Invalid, "plan run "+in.Run, "its plan names the images %s and %s, and the stack has others since", plan.TrainerImage, plan.ServerImage).
+				WithHint("start a new run: sluice run start %s", in.Model)
+		}
+		result.TrainerJob, result.EvaluatorJob = own.TrainerJob, own.EvaluatorJob
+	}
+	return result, nil
 }
 
 // make resolves everything the run will use and writes it down.
@@ -82,6 +91,10 @@ func (h handler) resolve(ctx context.Context, in contract.StepInput, config *tra
 	if err != nil {
 		return contract.Plan{}, err
 	}
+	trainer, server, err := h.images(in.Model, config)
+	if err != nil {
+		return contract.Plan{}, err
+	}
 	request := contract.RunKey(in.Model, in.Run, contract.FileRequest)
 	made, err := h.store.Head(ctx, h.bucket, request, "")
 	if err != nil {
@@ -93,7 +106,25 @@ func (h handler) resolve(ctx context.Context, in contract.StepInput, config *tra
 	}
 	return contract.Plan{Model: in.Model, Run: in.Run, Environment: h.environment, Cause: in.Cause,
 		Created: made.LastModified.UTC(), Request: contract.URI(h.bucket, request), Dataset: source,
-		Seed: config.Experiment.Seed, TrainerImage: h.trainer, ServerImage: h.server, Champion: champion}, nil
+		Seed: config.Experiment.Seed, TrainerImage: trainer, ServerImage: server, Champion: champion}, nil
+}
+
+// images are what trains and serves the model: the stack's own, or, for
+// model.type image, those that cdk.json gives it.
+func (h handler) images(model string, config *trainconfig.Config) (trainer, server string, err error) {
+	own, has := h.own[model]
+	asks := config.Model.Type == trainconfig.TypeImage
+	switch {
+	case asks && has:
+		return own.Trainer, own.Server, nil
+	case asks:
+		return "", "", fault.New(fault.Invalid, "choose the images", "model.type is %s, and the stack has no images of model %s", trainconfig.TypeImage, model).
+			WithHint("name their folders in cdk.json under models.%s.images (trainer and server) and deploy", model)
+	case has:
+		return "", "", fault.New(fault.Invalid, "choose the images", "model.type is %s, and the stack has images of model %s", config.Model.Type, model).
+			WithHint("write type: %s, or remove models.%s.images from cdk.json", trainconfig.TypeImage, model)
+	}
+	return h.trainer, h.server, nil
 }
 
 // source is where the run's data comes from. Uploads are told to models by

@@ -1,6 +1,9 @@
 // Command trainer is the reference trainer, a Batch job: it learns from the
 // commit that the plan at SLUICE_PLAN names and writes the run's model. Exit
 // codes: 0 done, 64 configuration or data are wrong, 75 try again.
+//
+// With the argument "train" it keeps the trainer contract of shared/launch
+// instead, as a program of somebody's own does: files in, files out, no AWS.
 package main
 
 import (
@@ -15,6 +18,7 @@ import (
 	"github.com/sluice-ml/sluice/shared/contract"
 	"github.com/sluice-ml/sluice/shared/fault"
 	"github.com/sluice-ml/sluice/shared/job"
+	"github.com/sluice-ml/sluice/shared/launch"
 	"github.com/sluice-ml/sluice/shared/rows"
 	"github.com/sluice-ml/sluice/shared/settings"
 	"github.com/sluice-ml/sluice/shared/trainconfig"
@@ -22,9 +26,19 @@ import (
 	"github.com/sluice-ml/sluice/shared/xgboost"
 )
 
-func main() { os.Exit(job.Run("trainer", run)) }
+// gcPercent keeps the heap near what is in use: the library needs the memory
+// that garbage would take, and collecting is little beside training.
+const gcPercent = 40
+
+func main() {
+	debug.SetGCPercent(gcPercent)
+	os.Exit(job.Run("trainer", run))
+}
 
 func run(ctx context.Context) error {
+	if len(os.Args) == 2 && os.Args[1] == launch.Argument {
+		return standalone(ctx)
+	}
 	env := settings.Env(os.LookupEnv)
 	planURI := env.Require(contract.EnvPlan)
 	if err := env.Err(); err != nil {

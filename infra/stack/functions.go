@@ -75,6 +75,9 @@ func (s *Sluice) specs() []spec {
 		contract.EnvTrainerImage: s.training.trainerImage.ImageUri(),
 		contract.EnvServerImage:  s.training.serverImage.ImageUri(),
 	}
+	if own := s.ownEnvironment(); own != nil {
+		images[contract.EnvImages] = own
+	}
 	// The functions that a dataset's hooks may name: sluice data hooks set.
 	hooks := allow("lambda:InvokeFunction").on(*s.arn("lambda", "function", s.name("hook-*"), awscdk.ArnFormat_COLON_RESOURCE_NAME))
 	lifecycle := s.lifecycleARN()

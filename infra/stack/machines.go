@@ -42,7 +42,7 @@ func (s *Sluice) addMachines() {
 	}
 	s.machines["Rollout"] = s.addMachine("Rollout", "rollout", startsAndWaits("rollout")...)
 	s.machines["Lifecycle"] = s.addMachine("Lifecycle", "lifecycle", append(startsAndWaits("rollout"),
-		allow("batch:SubmitJob").on(*s.training.queue.AttrJobQueueArn(), *s.training.trainer.Ref(), *s.training.evaluator.Ref()),
+		allow("batch:SubmitJob").on(append([]string{*s.training.queue.AttrJobQueueArn(), *s.training.trainer.Ref(), *s.training.evaluator.Ref()}, s.training.ownJobs...)...),
 		allow("batch:DescribeJobs", "batch:TerminateJob").on("*"),
 		allow("events:PutTargets", "events:PutRule", "events:DescribeRule").on(*s.arn("events", "rule", "StepFunctionsGetEventsForBatchJobsRule", awscdk.ArnFormat_SLASH_RESOURCE_NAME)),
 	)...)

@@ -37,6 +37,8 @@ type Brake struct {
 	LatencyP99 string  `json:"latencyP99"` // as Go writes durations, "500ms"
 	Accuracy   float64 `json:"accuracy"`   // least accuracy of labelled answers, 0..1
 	Backend    string  `json:"backend"`    // who serves it: "sagemaker" (also "") or "ecs"
+	// Images are the model's own trainer and server; nil is Sluice's.
+	Images *OwnImages `json:"images"`
 }
 
 const backendECS = "ecs"
@@ -134,6 +136,9 @@ func (s Settings) check(path string) error {
 		if d, err := time.ParseDuration(brake.LatencyP99); err != nil || d <= 0 {
 			return bad("models."+model+".latencyP99", fmt.Sprintf("%q", brake.LatencyP99), `a duration such as "500ms"`)
 		}
+	}
+	if err := s.checkOwn(); err != nil {
+		return fmt.Errorf("%s: context \"models\": %w", path, err)
 	}
 	if err := s.checkECS(); err != nil {
 		return fmt.Errorf("%s: context \"models\": %w", path, err)

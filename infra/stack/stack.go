@@ -13,6 +13,8 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awssqs"
 	"github.com/aws/constructs-go/constructs/v10"
 	"github.com/aws/jsii-runtime-go"
+
+	"github.com/sluice-ml/sluice/shared/contract"
 )
 
 // Sluice is one environment's stack while it is being built.
@@ -27,6 +29,7 @@ type Sluice struct {
 	signingKey  awskms.CfnKey
 	training    training
 	serving     *serving                      // nil: SageMaker serves every model
+	own         map[string]contract.Images    // of models that bring their own images
 	groups      map[string]map[string]*string // names of target groups by model and slot, of models that ECS serves
 	vpc         *string
 	subnets     *[]*string

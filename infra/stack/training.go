@@ -19,6 +19,7 @@ type training struct {
 	trainer, evaluator      awsbatch.CfnJobDefinition
 	trainerImage, evalImage awsecrassets.DockerImageAsset
 	serverImage             awsecrassets.DockerImageAsset
+	ownJobs                 []string // of models that bring their own images
 }
 
 // A g4dn.xlarge has 4 vCPU, 16 GiB and one T4; ECS keeps about 1 GiB.
@@ -82,6 +83,7 @@ func (s *Sluice) addTraining() {
 	fix(logs, "JobLogs")
 	s.training.trainer = s.job("TrainerJob", "trainer", s.training.trainerImage, logs)
 	s.training.evaluator = s.job("EvaluatorJob", "evaluator", s.training.evalImage, logs)
+	s.addOwnImages(logs)
 }
 
 // addNetwork makes the training hosts' network: public subnets with nothing

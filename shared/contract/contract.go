@@ -34,6 +34,7 @@ const (
 	EnvECS           = "SLUICE_ECS"            // ECS, as JSON: the models that ECS serves and how; without it SageMaker serves all
 	EnvProbeURL      = "SLUICE_PROBE_URL"      // the one address that the probe asks
 	EnvPlan          = "SLUICE_PLAN"           // trainer and evaluator: S3 URI of the sealed plan
+	EnvImages        = "SLUICE_IMAGES"         // plan: the models that bring their own images, as JSON of name to Images
 )
 
 // MetricNamespace holds Sluice's own metrics: Accuracy (0..1, dimensions

@@ -185,6 +185,20 @@ type PlanResult struct {
 	Plan       string `json:"plan"` // S3 URI
 	ConfigHash string `json:"config_hash"`
 	Deploys    bool   `json:"deploys"` // a rollout follows: train.yaml and the stack both name the model here
+
+	// The job definitions of a model that brings its own images; "" is the
+	// stack's own.
+	TrainerJob   string `json:"trainer_job"`
+	EvaluatorJob string `json:"evaluator_job"`
+}
+
+// Images are what a model with images of its own is trained and served by. The
+// URIs name content: what is in an image decides its tag.
+type Images struct {
+	Trainer      string `json:"trainer"`       // image URI, the one of TrainerJob
+	Server       string `json:"server"`        // image URI
+	TrainerJob   string `json:"trainer_job"`   // Batch job definition, ARN with its revision
+	EvaluatorJob string `json:"evaluator_job"` // the same
 }
 
 // IngestResult answers ingest.

@@ -89,6 +89,9 @@ func Trees(archive []byte) ([]byte, error) {
 // /opt/ml/model, and checks them first. The error is of kind Invalid when the
 // archive is wrong, and Internal when the folder cannot be written.
 func Extract(archive []byte, folder string) error {
+	if schema, err := SchemaOf(archive); err == nil && schema.Program == ProgramImage {
+		return UnpackFolder(archive, folder)
+	}
 	files, err := read(archive)
 	if err != nil {
 		return fault.New(fault.Invalid, "read model.tar.gz", "%w", err)
@@ -163,6 +166,9 @@ func fromFiles(files map[string][]byte) (*Artifact, error) {
 	trees, ok := files[FileUBJSON]
 	if !ok {
 		trees, ok = files[FileJSON]
+	}
+	if s, err := ParseSchema(schema); !ok && err == nil && s.Program == ProgramImage {
+		return nil, fault.New(fault.Invalid, "read the model", "an image of its own serves model %s: its files mean nothing here", s.Model)
 	}
 	if !ok {
 		return nil, fault.New(fault.NotFound, "read the model", "it has neither %s nor %s", FileUBJSON, FileJSON)

@@ -26,6 +26,9 @@ const (
 // reads.
 const SchemaFormat = 1
 
+// ProgramImage marks a model that an image of its own serves.
+const ProgramImage = "image"
+
 // Schema says what a model takes in and gives out.
 type Schema struct {
 	Format    int       `json:"format"`
@@ -39,6 +42,9 @@ type Schema struct {
 	Commit   string   `json:"commit"`
 	PlanHash string   `json:"plan_hash"` // names the work that made the model
 	Versions Versions `json:"versions"`
+	// Program says what serves the model: "" is the model server, ProgramImage
+	// an image of the model's own, which alone knows the archive's other files.
+	Program string `json:"program,omitempty"`
 
 	codes []map[string]float32 // category → code, per feature; nil for numeric ones
 }

@@ -20,8 +20,11 @@ import (
 // Evaluator measures a candidate.
 type Evaluator struct {
 	Program Program
-	Now     func() time.Time
-	Out     io.Writer // progress, a line at a time
+	// Own serves the models that bring an image of their own; nil in the images
+	// of those that do not.
+	Own *Program
+	Now func() time.Time
+	Out io.Writer // progress, a line at a time
 }
 
 // Result is what the gates judge.
@@ -125,26 +128,48 @@ func (e *Evaluator) candidate(ctx context.Context, config *trainconfig.Config, s
 }
 
 func (e *Evaluator) serve(ctx context.Context, set *rows.Set, which []int, artifact []byte) (*instances, *server, error) {
-	opened, err := model.Unpack(artifact)
+	schema, program, err := e.open(artifact)
 	if err != nil {
 		return nil, nil, err
 	}
-	in, err := newInstances(opened.Schema, set, which)
+	in, err := newInstances(schema, set, which)
 	if err != nil {
 		return nil, nil, err
 	}
-	s, err := e.Program.start(ctx, artifact)
+	s, err := program.start(ctx, artifact)
 	return in, s, err
+}
+
+// open gives an artefact's schema and the program that serves it. The error is of
+// kind Invalid when the artefact is wrong, and NotFound when its program is not
+// in this image.
+func (e *Evaluator) open(artifact []byte) (*model.Schema, Program, error) {
+	schema, err := model.SchemaOf(artifact)
+	if err != nil {
+		return nil, Program{}, err
+	}
+	switch {
+	case schema.Program != model.ProgramImage:
+		_, err = model.Unpack(artifact)
+		return schema, e.Program, err
+	case e.Own == nil:
+		return nil, Program{}, fault.New(fault.NotFound, "serve the model", "an image of its own serves it, and that image's program is not here")
+	}
+	return schema, *e.Own, nil
 }
 
 // champion gives the champion's scores, or nil when the data does not have
 // what it needs.
 func (e *Evaluator) champion(ctx context.Context, set *rows.Set, which []int, artifact []byte) ([]float64, error) {
-	opened, err := model.Unpack(artifact)
+	schema, _, err := e.open(artifact)
+	if fault.Is(err, fault.NotFound) {
+		fmt.Fprintf(e.Out, "the champion is not compared: %v\n", err)
+		return nil, nil
+	}
 	if err != nil {
 		return nil, err
 	}
-	if _, err := newInstances(opened.Schema, set, which); err != nil {
+	if _, err := newInstances(schema, set, which); err != nil {
 		fmt.Fprintf(e.Out, "the champion is not compared: %v\n", err)
 		return nil, nil
 	}

@@ -184,6 +184,35 @@ func TestEvaluateRefuses(t *testing.T) {
 	require.ErrorContains(t, err, `\"old\" is not a number`)
 }
 
+// A model that an image of its own serves is served by that image's program, and
+// by nothing else.
+func TestOwnPrograms(t *testing.T) {
+	folder := t.TempDir()
+	require.NoError(t, model.Extract(modeltest.Stump(t), folder))
+	path := filepath.Join(folder, model.FileSchema)
+	text, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(path, []byte(strings.Replace(string(text), "{", `{"program": "image",`, 1)), 0o644))
+	own, err := model.PackFolder(folder)
+	require.NoError(t, err)
+
+	c := config(t)
+	set := holdout(t, c)
+	e := evaluator(t)
+	_, err = e.Evaluate(t.Context(), c, set, 7, own, nil)
+	require.ErrorContains(t, err, "that image's program is not here")
+	result, err := e.Evaluate(t.Context(), c, set, 7, modeltest.Stump(t), own)
+	require.NoError(t, err, "a champion of another kind is not compared")
+	require.Nil(t, result.Predictions.Champion)
+
+	e.Own = &Program{Path: serverProgram, Dir: t.TempDir()}
+	e.Program.Path = "/nowhere/server"
+	mine, err := e.Evaluate(t.Context(), c, set, 7, own, own)
+	require.NoError(t, err)
+	require.Equal(t, result.Predictions.Score, mine.Predictions.Score)
+	require.Equal(t, mine.Predictions.Score, mine.Predictions.Champion)
+}
+
 func TestEvaluateIsInterrupted(t *testing.T) {
 	c := config(t)
 	ctx, cancel := context.WithCancelCause(t.Context())

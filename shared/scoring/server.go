@@ -17,6 +17,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -35,7 +36,8 @@ const (
 // Program is the model server's program, as its image has it.
 type Program struct {
 	Path string
-	Dir  string // where artefacts are unpacked; "" is the system's place
+	Args []string // before "serve"
+	Dir  string   // where artefacts are unpacked; "" is the system's place
 }
 
 // server is a running model server with one artefact.
@@ -60,7 +62,7 @@ func (p Program) start(ctx context.Context, artifact []byte) (*server, error) {
 		s.stop()
 		return nil, err
 	}
-	if err := s.launch(p.Path); err != nil {
+	if err := s.launch(p); err != nil {
 		s.stop()
 		return nil, fault.New(fault.Internal, "start the model server", "%w", err).WithHint("set SLUICE_SERVER_PROGRAM to the server's program")
 	}
@@ -71,13 +73,13 @@ func (p Program) start(ctx context.Context, artifact []byte) (*server, error) {
 	return s, nil
 }
 
-func (s *server) launch(program string) error {
+func (s *server) launch(program Program) error {
 	port, err := freePort()
 	if err != nil {
 		return err
 	}
 	s.url = "http://127.0.0.1:" + port
-	s.cmd = exec.Command(program, "serve")
+	s.cmd = exec.Command(program.Path, append(slices.Clone(program.Args), "serve")...)
 	s.cmd.Env = append(os.Environ(), "SM_MODEL_DIR="+s.folder, "SAGEMAKER_BIND_TO_PORT="+port, "SLUICE_BIND_HOST=127.0.0.1")
 	s.cmd.Stdout, s.cmd.Stderr = &s.output, &s.output
 	dieWithParent(s.cmd)

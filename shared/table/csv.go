@@ -18,8 +18,11 @@ func readCSV(name string, in io.Reader, opts Options) (*Table, error) {
 	if err != nil {
 		return nil, err
 	}
-	cells := make([][]string, len(header))
 	var lines []int32 // of each row
+	columns := make([]*builder, len(header))
+	for i, name := range header {
+		columns[i] = newBuilder(name)
+	}
 	rows := 0
 	for ; ; rows++ {
 		record, err := r.Read()
@@ -37,11 +40,11 @@ func readCSV(name string, in io.Reader, opts Options) (*Table, error) {
 			return nil, fmt.Errorf("line %d: more than %d cells; split the file", line, opts.MaxCells)
 		}
 		for i, cell := range record {
-			cells[i] = append(cells[i], strings.TrimRight(cell, " \t"))
+			columns[i].add(strings.TrimRight(cell, " \t"))
 		}
 		lines = append(lines, int32(line))
 	}
-	return fromCells(name, header, cells, lines)
+	return fromBuilders(name, columns, lines)
 }
 
 func csvHeader(r *csv.Reader) ([]string, error) {
@@ -113,21 +116,47 @@ func csvError(err error) error {
 	return err
 }
 
+// fromBuilders ends every column; lines are the rows' lines, for messages.
+func fromBuilders(name string, builders []*builder, lines []int32) (*Table, error) {
+	if len(lines) == 0 {
+		return nil, errNoRows
+	}
+	columns := make([]Column, len(builders))
+	for i, b := range builders {
+		column, at := b.column()
+		if at >= 0 {
+			return nil, notFinite(int(lines[at]), b.name, b.infiniteCell)
+		}
+		columns[i] = column
+	}
+	return inLines(name, columns, lines), nil
+}
+
+// inLines is a table whose rows stand in lines of its file.
+func inLines(name string, columns []Column, lines []int32) *Table {
+	t := newTable(name, columns, len(lines))
+	t.parts[0].lines = lines
+	return t
+}
+
+var errNoRows = errors.New("a header but no rows; upload rows or remove the file")
+
+func notFinite(line int, column, cell string) error {
+	return fmt.Errorf("line %d: column %q: %s is not a finite number; leave the cell empty when there is no value", line, column, clip(cell))
+}
+
 // fromCells infers every column; lines are the rows' lines, for messages.
 func fromCells(name string, header []string, cells [][]string, lines []int32) (*Table, error) {
 	if len(lines) == 0 {
-		return nil, errors.New("a header but no rows; upload rows or remove the file")
+		return nil, errNoRows
 	}
 	columns := make([]Column, len(header))
 	for i := range columns {
 		column, infinite := infer(header[i], cells[i])
 		if infinite >= 0 {
-			return nil, fmt.Errorf("line %d: column %q: %s is not a finite number; leave the cell empty when there is no value",
-				lines[infinite], header[i], clip(cells[i][infinite]))
+			return nil, notFinite(int(lines[infinite]), header[i], cells[i][infinite])
 		}
 		columns[i] = column
 	}
-	t := newTable(name, columns, len(lines))
-	t.parts[0].lines = lines
-	return t, nil
+	return inLines(name, columns, lines), nil
 }

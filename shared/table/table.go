@@ -41,7 +41,10 @@ type Column struct {
 	// column: what to show when a column was expected to hold numbers.
 	FirstText int
 
-	raw []string // the text of each cell of a Number column, nil when Number says it all
+	raw []string // the text of each cell of a Number column, nil when Number and odd say it all
+	// odd are the texts of the few cells of a Number column whose number does not
+	// say them ("2.0"), by row.
+	odd map[int]string
 }
 
 // Len is the number of rows.
@@ -70,19 +73,24 @@ func (c *Column) Original(i int) string {
 	case c.raw != nil:
 		return c.raw[i]
 	}
+	if text, is := c.odd[i]; is {
+		return text
+	}
 	return FormatNumber(c.Number[i])
 }
 
 // FormatNumber is the shortest decimal text that reads back as v; minus zero
 // is "0".
-func FormatNumber(v float64) string {
+func FormatNumber(v float64) string { return string(appendNumber(nil, v)) }
+
+func appendNumber(dst []byte, v float64) []byte {
 	if v == 0 {
 		v = 0
 	}
 	if abs := math.Abs(v); v != 0 && (abs < 1e-6 || abs >= 1e21) {
-		return strconv.FormatFloat(v, 'e', -1, 64)
+		return strconv.AppendFloat(dst, v, 'e', -1, 64)
 	}
-	return strconv.FormatFloat(v, 'f', -1, 64)
+	return strconv.AppendFloat(dst, v, 'f', -1, 64)
 }
 
 // CanonicalText is the form in which two cells of equal value are equal:
@@ -159,10 +167,10 @@ func (c *Column) appendContent(dst []byte, i int) []byte {
 		return dst
 	}
 	if c.Kind == Number {
-		return append(dst, FormatNumber(c.Number[i])...)
+		return appendNumber(dst, c.Number[i])
 	}
 	if v, form := parseNumber(c.Text[i]); form == formNumber {
-		return append(dst, FormatNumber(v)...)
+		return appendNumber(dst, v)
 	}
 	return strconv.AppendQuote(dst, c.Text[i])
 }
@@ -174,6 +182,9 @@ func (c *Column) appendContent(dst []byte, i int) []byte {
 func Concat(tables ...*Table) (*Table, error) {
 	if len(tables) == 0 {
 		return nil, fault.New(fault.Invalid, "join tables", "there are none")
+	}
+	if len(tables) == 1 {
+		return tables[0], nil
 	}
 	first, rows := tables[0], 0
 	for _, t := range tables {
@@ -222,6 +233,13 @@ func difference(a, b *Table) []string {
 	return names
 }
 
+func (c *Column) keepOdd(row int, text string) {
+	if c.odd == nil {
+		c.odd = map[int]string{}
+	}
+	c.odd[row] = text
+}
+
 func concatColumn(parts []*Column, rows int) Column {
 	out := Column{Name: parts[0].Name, FirstText: -1, Null: make([]bool, 0, rows)}
 	keepRaw := false
@@ -234,7 +252,13 @@ func concatColumn(parts []*Column, rows int) Column {
 	}
 	for _, p := range parts {
 		if out.Kind == Number {
-			out.Number = append(out.Number, p.Number...)
+			out.Number = append(slices.Grow(out.Number, rows-len(out.Number)), p.Number...)
+		}
+		before := len(out.Number) - len(p.Number)
+		for i := range p.odd {
+			if out.Kind == Number && !keepRaw {
+				out.keepOdd(before+i, p.odd[i])
+			}
 		}
 		for i := range p.Null {
 			switch {

@@ -50,7 +50,7 @@ type Split struct {
 }
 
 type Model struct {
-	Type   string         `yaml:"type" json:"type"`     // "XGBClassifier", …
+	Type   string         `yaml:"type" json:"type"`     // "XGBClassifier", or TypeImage
 	Params map[string]any `yaml:"params" json:"params"` // XGBoost's own names
 }
 

@@ -151,6 +151,10 @@ func Gates() []string {
 	return []string{"performance", "fairness", "robustness", "data_quality", "champion", "latency"}
 }
 
+// TypeImage is the model type of those who bring their own trainer and server
+// as images, which cdk.json names; params are then the trainer's own.
+const TypeImage = "image"
+
 // Estimators are XGBoost's estimators that Sluice can judge: it decides on
 // probabilities of a positive class.
 func Estimators() []string { return []string{"XGBClassifier"} }

@@ -46,11 +46,14 @@ func nativeNames() map[string]string {
 }
 
 func (d *decoder) checkModel(m *Model) {
+	if m.Type == TypeImage {
+		return // its parameters are the image's own business
+	}
 	known := []string{"XGBClassifier", "XGBRegressor", "XGBRanker", "XGBRFClassifier", "XGBRFRegressor"}
 	if !slices.Contains(Estimators(), m.Type) && slices.Contains(known, m.Type) {
 		d.failAt("model.type", "%s is not supported: gates judge probabilities of a positive class; use XGBClassifier", m.Type)
 	} else {
-		d.among("model.type", m.Type, Estimators())
+		d.among("model.type", m.Type, append(Estimators(), TypeImage))
 	}
 	kinds := paramKinds()
 	for _, name := range slices.Sorted(maps.Keys(m.Params)) {

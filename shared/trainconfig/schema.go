@@ -12,8 +12,19 @@ func SchemaJSON() ([]byte, error) {
 	schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
 	schema["title"] = "Sluice train.yaml"
 	schema["required"] = []string{"experiment", "data"}
+	freeParams(schema["properties"].(map[string]any)["model"].(map[string]any))
 	out, err := json.MarshalIndent(schema, "", "  ")
 	return append(out, '\n'), err
+}
+
+// freeParams lets params be anything where an image of the model's own reads them.
+func freeParams(model map[string]any) {
+	properties := model["properties"].(map[string]any)
+	strict := properties["params"]
+	properties["params"] = map[string]any{"type": "object", "additionalProperties": schemaOf(reflect.TypeFor[any](), "")}
+	model["if"] = map[string]any{"properties": map[string]any{"type": map[string]any{"const": TypeImage}}, "required": []string{"type"}}
+	model["then"] = map[string]any{}
+	model["else"] = map[string]any{"properties": map[string]any{"params": strict}}
 }
 
 // schemaEnums are the known values of text fields, by path; items of lists and
@@ -22,7 +33,7 @@ func schemaEnums() map[string][]string {
 	return map[string][]string{
 		"experiment.framework":              {"xgboost"},
 		"data.split.by":                     {ByGroup, ByTime},
-		"model.type":                        Estimators(),
+		"model.type":                        append(Estimators(), TypeImage),
 		"evaluation.metrics":                Metrics(),
 		"evaluation.decide_on":              {"interval", "point"},
 		"evaluation.on_insufficient":        {"hold", "pass", "fail"},

@@ -41,17 +41,18 @@ func TestSchemaFileIsUpToDateAndAgreesWithParse(t *testing.T) {
 	}
 	for text, valid := range map[string]bool{
 		short: true, least: true, string(mustParse(t, short).Canonical()): true,
-		least + "evalution: {}\n":                                           false,
-		least + "training: {folds: five}\n":                                 false,
-		least + "deployment: {bake: 5}\n":                                   false,
-		least + "model: {type: XGBRanker}\n":                                false,
-		least + "evaluation: {thresholds: {auc: 0.9}}\n":                    false,
-		least + "model: {params: {max_dept: 3}}\n":                          false,
-		least + "evaluation: {on_insufficient: {fairnes: pass}}":            false,
-		least + "evaluation: {decide_on: luck}\n":                           false,
-		least + "evaluation: {slices: [{by: [a], edges: {a: [1, 2]}}]}\n":   true,
-		least + "evaluation: {slices: [{by: [a], edges: {a: 1}}]}\n":        false,
-		least + "evaluation: {slices: [{by: [a], thresholds: {auc: 1}}]}\n": false,
+		least + "evalution: {}\n":                                               false,
+		least + "training: {folds: five}\n":                                     false,
+		least + "deployment: {bake: 5}\n":                                       false,
+		least + "model: {type: XGBRanker}\n":                                    false,
+		least + "evaluation: {thresholds: {auc: 0.9}}\n":                        false,
+		least + "model: {params: {max_dept: 3}}\n":                              false,
+		least + "model: {type: image, params: {layers: [3, 4], \"p\": true}}\n": true,
+		least + "evaluation: {on_insufficient: {fairnes: pass}}":                false,
+		least + "evaluation: {decide_on: luck}\n":                               false,
+		least + "evaluation: {slices: [{by: [a], edges: {a: [1, 2]}}]}\n":       true,
+		least + "evaluation: {slices: [{by: [a], edges: {a: 1}}]}\n":            false,
+		least + "evaluation: {slices: [{by: [a], thresholds: {auc: 1}}]}\n":     false,
 	} {
 		asJSON, err := yaml.YAMLToJSON([]byte(text))
 		if err != nil {

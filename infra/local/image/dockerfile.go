@@ -6,7 +6,8 @@
 // ENTRYPOINT, CMD, EXPOSE, LABEL, USER, WORKDIR, ARG) and runs the program
 // straight from the context folder. The base image and what other stages build
 // come from this machine instead; so an instruction that would change what the
-// program finds, a RUN above all, is refused by its line.
+// program finds, a RUN above all, is refused by its line. Where the entry point
+// is a Python script, the interpreter is this machine's too: SLUICE_PYTHON.
 package image
 
 import (

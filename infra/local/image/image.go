@@ -184,9 +184,16 @@ func (im *Image) Program(command []string) (program string, args []string, err e
 	if command == nil {
 		command = im.Command
 	}
-	whole := append(slices.Clone(im.Entrypoint), command...)
+	entry, err := im.onHost(im.Entrypoint)
+	if err != nil {
+		return "", nil, err
+	}
+	whole := append(entry, command...)
 	if len(whole) == 0 {
 		return "", nil, im.origin(im.line, "the image has no entry point and the command is empty")
+	}
+	if len(entry) > 0 {
+		return whole[0], whole[1:], nil
 	}
 	program, err = im.find(whole[0])
 	return program, whole[1:], err

@@ -138,6 +138,51 @@ func TestErrorsNameTheLine(t *testing.T) {
 	}
 }
 
+func TestPythonIsThisMachines(t *testing.T) {
+	python := filepath.Join(t.TempDir(), "python")
+	require.NoError(t, os.WriteFile(python, []byte("#!/bin/sh\n"), 0o755))
+	t.Setenv(image.EnvPython, python)
+	for name, c := range map[string]struct {
+		dockerfile string
+		want       []string // in the context, but for the interpreter
+	}{
+		"a script":          {"FROM python\nCOPY train.py /opt/\nENTRYPOINT [\"python\", \"/opt/train.py\"]", []string{python, "train.py"}},
+		"with options":      {"FROM python\nCOPY . /opt\nENTRYPOINT [\"python3\", \"-u\", \"/opt/train.py\"]", []string{python, "-u", "train.py"}},
+		"in the folder":     {"FROM python\nWORKDIR /opt\nCOPY train.py .\nENTRYPOINT [\"python\", \"train.py\"]", []string{python, "train.py"}},
+		"a virtual one":     {"FROM python AS v\nRUN pip\nFROM python\nCOPY --from=v /venv /venv\nCOPY train.py /\nENTRYPOINT [\"/venv/bin/python\", \"/train.py\"]", []string{python, "train.py"}},
+		"behind a program":  {"FROM python\nCOPY p train.py /opt/\nENTRYPOINT [\"/opt/p\", \"python\", \"/opt/train.py\"]", []string{"p", python, "train.py"}},
+		"a word of its own": {"FROM python\nCOPY train.py /opt/\nENTRYPOINT [\"python\", \"/opt/train.py\", \"--fast\"]", []string{python, "train.py", "--fast"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := context(t, c.dockerfile, "train.py", "p")
+			im, err := image.Resolve(dir)
+			require.NoError(t, err)
+			program, args, err := im.Program([]string{"train"})
+			require.NoError(t, err)
+			want := append([]string{}, c.want...)
+			for i, word := range want {
+				if word == "train.py" || word == "p" {
+					want[i] = filepath.Join(dir, word)
+				}
+			}
+			require.Equal(t, append(want, "train"), append([]string{program}, args...))
+		})
+	}
+	for name, c := range map[string][2]string{
+		"a module":   {"FROM python\nENTRYPOINT [\"python\", \"-m\", \"server\"]", "python -m"},
+		"not copied": {"FROM python\nENTRYPOINT [\"python\", \"/opt/train.py\"]", "/opt/train.py: no COPY"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := image.Resolve(context(t, c[0]))
+			require.ErrorContains(t, err, "Dockerfile:2: ")
+			require.ErrorContains(t, err, c[1])
+		})
+	}
+	t.Setenv(image.EnvPython, "/nowhere/python")
+	_, err := image.Resolve(context(t, "FROM python\nCOPY train.py /\nENTRYPOINT [\"python\", \"/train.py\"]", "train.py"))
+	require.ErrorContains(t, err, "SLUICE_PYTHON")
+}
+
 func TestALinkOutOfTheContextIsRefused(t *testing.T) {
 	dir := context(t, "FROM x\nCOPY p /p\nENTRYPOINT [\"/p\"]")
 	require.NoError(t, os.Symlink("/bin/sh", filepath.Join(dir, "p")))

@@ -58,7 +58,7 @@ other than promoted, registered or unchanged, or a gate could not tell; 130 inte
 	})
 	root.AddCommand(upCommand(s), storyCommand(s), invokeCommand(s), runCommand(s), dataCommand(s), modelCommand(s),
 		rolloutCommand(s), configCommand(s), reportCommand(s), trafficCommand(s), faultCommand(s), aslCommand(s), doctorCommand(),
-		evaluateCommand(s), gateCommand(s), predictCommand(s), decisionCommand(s))
+		evaluateCommand(s), gateCommand(s), predictCommand(s), decisionCommand(s), contractCommand(s))
 	return root
 }
 

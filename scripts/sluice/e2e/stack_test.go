@@ -26,12 +26,18 @@ import (
 // patience bounds every wait; nothing here takes as long unless it is stuck.
 const patience = 2 * time.Minute
 
-// built is a path that `make test` makes before the tests run.
-func built(t *testing.T, path string) string {
+// root is the repository's top folder.
+func root(t *testing.T) string {
 	t.Helper()
 	root, err := filepath.Abs("../../..")
 	require.NoError(t, err)
-	full := filepath.Join(root, path)
+	return root
+}
+
+// built is a path that `make test` makes before the tests run.
+func built(t *testing.T, path string) string {
+	t.Helper()
+	full := filepath.Join(root(t), path)
 	if _, err := os.Stat(full); err != nil {
 		t.Fatalf("%s is not there: run these tests with `make test`, which builds it first", path)
 	}
@@ -53,7 +59,8 @@ func command(t *testing.T, args ...string) *exec.Cmd {
 	t.Helper()
 	c := exec.Command(program(t), args...)
 	c.Dir = t.TempDir()
-	c.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + c.Dir, "AWS_EC2_METADATA_DISABLED=true"}
+	c.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + c.Dir, "AWS_EC2_METADATA_DISABLED=true",
+		"SLUICE_PYTHON=" + filepath.Join(root(t), ".sluice/cache/sklearn/bin/python")}
 	return c
 }
 

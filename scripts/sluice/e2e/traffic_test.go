@@ -14,6 +14,7 @@ import (
 
 // traffic asks the endpoint all the time, also while no stack is there.
 type traffic struct {
+	model  string
 	bodies [][]byte
 	stack  atomic.Pointer[stack]
 
@@ -26,8 +27,13 @@ type traffic struct {
 // drive starts live traffic, about 40 requests a second until the test ends.
 func drive(t *testing.T, s *stack) *traffic {
 	t.Helper()
+	return driveModel(t, s, model)
+}
+
+func driveModel(t *testing.T, s *stack, model string) *traffic {
+	t.Helper()
 	data := table(t, "holdout.csv.gz", 0, 200)
-	live := &traffic{served: map[string]int{}, failed: map[string]int{}}
+	live := &traffic{model: model, served: map[string]int{}, failed: map[string]int{}}
 	for _, row := range data[1:] {
 		instance := map[string]string{}
 		for i, name := range data[0] {
@@ -58,7 +64,7 @@ func (l *traffic) ask(t *testing.T, worker int, stop <-chan struct{}) {
 			return
 		case <-ticker.C:
 		}
-		slot, err := l.stack.Load().Ask(t.Context(), model, fmt.Sprintf("live-%d-%d", worker, i), l.bodies[i%len(l.bodies)])
+		slot, err := l.stack.Load().Ask(t.Context(), l.model, fmt.Sprintf("live-%d-%d", worker, i), l.bodies[i%len(l.bodies)])
 		l.mu.Lock()
 		if err != nil {
 			l.failed[slot]++

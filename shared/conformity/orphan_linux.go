@@ -1,0 +1,13 @@
+package conformity
+
+import (
+	"os/exec"
+	"syscall"
+)
+
+// dieWithParent ends the server when the check is killed and cannot stop it
+// itself. The signal is tied to the starting thread; Go ends a thread only with a
+// goroutine that is locked to it, and none here is.
+func dieWithParent(command *exec.Cmd) {
+	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+}

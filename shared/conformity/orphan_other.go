@@ -1,0 +1,8 @@
+//go:build !linux
+
+package conformity
+
+import "os/exec"
+
+// dieWithParent does nothing where the system has no parent-death signal.
+func dieWithParent(*exec.Cmd) {}
