@@ -3,6 +3,8 @@ package trainconfig
 import (
 	"encoding/json"
 	"reflect"
+
+	"github.com/sluice-ml/sluice/shared/goal"
 )
 
 // SchemaJSON is a JSON Schema (draft 2020-12) of train.yaml for editors: keys,
@@ -22,15 +24,15 @@ func schemaEnums() map[string][]string {
 	return map[string][]string{
 		"experiment.framework":              {"xgboost"},
 		"model.type":                        Estimators(),
-		"evaluation.metrics":                Metrics(),
+		"evaluation.metrics":                goal.AllMetrics(),
 		"evaluation.decide_on":              {"interval", "point"},
 		"evaluation.on_insufficient":        {"hold", "pass", "fail"},
 		"deployment.strategy":               {"canary", "blue_green"},
 		"deployment.environments":           {"staging", "production"},
 		"deployment.on_deadline":            {"rollback", "proceed"},
 		"deployment.analysis.mode":          {"limits", "sequential"},
-		"keys:evaluation.thresholds":        Metrics(),
-		"keys:evaluation.slices.thresholds": Metrics(),
+		"keys:evaluation.thresholds":        goal.AllMetrics(),
+		"keys:evaluation.slices.thresholds": goal.AllMetrics(),
 		"keys:evaluation.on_insufficient":   Gates(),
 		"keys:model.params":                 Params(),
 	}
