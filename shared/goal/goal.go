@@ -50,7 +50,7 @@ func objectives() []objective {
 		{"reg:squaredlogerror", Regression, "rmsle"},
 		{"reg:pseudohubererror", Regression, "mphe"},
 		{"count:poisson", Regression, "poisson-nloglik"},
-		{"reg:gamma", Regression, "gamma-nloglik"},
+		{"reg:gamma", Regression, "gamma-deviance"},
 		{"reg:tweedie", Regression, "tweedie-nloglik"},
 		{"rank:ndcg", Ranking, "ndcg"},
 		{"rank:pairwise", Ranking, "ndcg"},
@@ -125,7 +125,7 @@ func (g Goal) Metrics() []string {
 	case Regression:
 		return []string{"rmse", "mae", "mse", "median_absolute_error", "mape", "rmsle", "r2", "explained_variance"}
 	case Ranking:
-		return []string{"ndcg", "ndcg@3", "ndcg@5", "ndcg@10", "ndcg@20", "map", "map@5", "map@10"}
+		return []string{"ndcg", "ndcg@3", "ndcg@5", "ndcg@10", "ndcg@20", "map"}
 	}
 	return []string{"auc_roc", "pr_auc", "precision", "recall", "f1_score", "accuracy", "log_loss", "brier"}
 }
