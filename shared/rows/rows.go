@@ -12,6 +12,7 @@ import (
 
 	"github.com/sluice-ml/sluice/shared/contract"
 	"github.com/sluice-ml/sluice/shared/fault"
+	"github.com/sluice-ml/sluice/shared/goal"
 	"github.com/sluice-ml/sluice/shared/split"
 	"github.com/sluice-ml/sluice/shared/table"
 	"github.com/sluice-ml/sluice/shared/trainconfig"
@@ -29,18 +30,26 @@ type Set struct {
 	Label    []float64
 	Positive string // the target's value that has the label 1
 	Side     []split.Side
+	Goal     goal.Goal
+	Classes  []string // multiclass: the target's values, whose places are the labels
+	Query    []string // ranking: which query each row belongs to
 	// Hash is the SHA-256, in hex, of all rows' canonical contents in order.
 	Hash string
 }
 
-// Read reads every object of a commit. The error is of kind Invalid when the
+// Read reads every object of a commit for a binary target.
+func Read(ctx context.Context, open Open, objects contract.DatasetObjects, data trainconfig.Data, seed int64) (*Set, error) {
+	return ReadFor(ctx, goal.Binary, open, objects, data, seed)
+}
+
+// ReadFor reads every object of a commit; the goal says what a label is. The error is of kind Invalid when the
 // data is wrong, and names the object, the line and the column; else it is the
 // kind that open gave.
-func Read(ctx context.Context, open Open, objects contract.DatasetObjects, data trainconfig.Data, seed int64) (*Set, error) {
+func ReadFor(ctx context.Context, g goal.Goal, open Open, objects contract.DatasetObjects, data trainconfig.Data, seed int64) (*Set, error) {
 	if len(objects.Objects) == 0 {
 		return nil, fault.New(fault.Invalid, "read commit "+objects.Commit, "it has no objects")
 	}
-	s := new(Set)
+	s := &Set{Goal: g}
 	var tables []*table.Table
 	for _, object := range objects.Objects {
 		r, size, err := open(ctx, objects.Bucket, object.Key, object.VersionID)
@@ -73,9 +82,7 @@ func (s *Set) label(data trainconfig.Data) error {
 		return fault.New(fault.Invalid, "read the target", "there is no column %q among %q", data.Target, s.Table.Names()).
 			WithHint("correct data.target")
 	}
-	var err error
-	s.Label, s.Positive, err = table.Labels(target, data.Positive)
-	return err
+	return s.labelFor(target, data)
 }
 
 // divide gives every row its side, and the rows their hash.
@@ -85,7 +92,7 @@ func (s *Set) divide(splitter split.Splitter) {
 	var content []byte
 	for i := range s.Side {
 		content = s.Table.AppendRow(content[:0], i)
-		s.Side[i] = splitter.Side(content)
+		s.Side[i] = splitter.Side(s.together(content, i))
 		hash.Write(append(content, '\n'))
 	}
 	s.Hash = hex.EncodeToString(hash.Sum(nil))

@@ -17,8 +17,10 @@ package training
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"github.com/sluice-ml/sluice/shared/fault"
+	"github.com/sluice-ml/sluice/shared/goal"
 	"github.com/sluice-ml/sluice/shared/model"
 	"github.com/sluice-ml/sluice/shared/rows"
 	"github.com/sluice-ml/sluice/shared/split"
@@ -35,6 +37,7 @@ type matrix struct {
 	rows   []int     // indices into the rows.Set
 	values []float32 // rows × features
 	label  []float32
+	query  []float32 // ranking: the number of each row's query, rising
 }
 
 // subset is the rows of m at positions.
@@ -45,18 +48,21 @@ func (m *matrix) subset(positions []int) *matrix {
 		out.rows = append(out.rows, m.rows[at])
 		out.values = append(out.values, m.values[at*width:][:width]...)
 		out.label = append(out.label, m.label[at])
+		if m.query != nil {
+			out.query = append(out.query, m.query[at])
+		}
 	}
 	return out
 }
 
 // features finds the columns to learn from: those that are configured, else
-// all but the target. Categories, means and deviations are the training rows'
+// all but the target and the query. Categories, means and deviations are the training rows'
 // alone.
 func features(set *rows.Set, data trainconfig.Data, train []int) ([]model.Feature, error) {
 	names := data.Features
 	if len(names) == 0 {
 		for _, name := range set.Table.Names() {
-			if name != data.Target {
+			if name != data.Target && (data.QID == "" || name != data.QID) {
 				names = append(names, name)
 			}
 		}
@@ -122,6 +128,7 @@ func encode(set *rows.Set, schema *model.Schema, which []int) (*matrix, error) {
 	for i, row := range which {
 		m.label[i] = float32(set.Label[row])
 	}
+	m.query = queryNumbers(set, which)
 	for f, feature := range schema.Features {
 		column, _ := set.Table.Column(feature.Name)
 		for i, row := range which {
@@ -142,15 +149,24 @@ func encodeCell(schema *model.Schema, feature int, column *table.Column, row int
 	return schema.EncodeText(feature, column.Content(row))
 }
 
-// classes are the labels as whole numbers; both classes must be there.
+// classes are the labels as whole numbers; every class must be there. Where there
+// are no classes, all rows are of one.
 func classes(set *rows.Set, train []int) ([]int, error) {
-	count := [2]int{}
 	list := make([]int, len(train))
+	if set.Goal == goal.Regression || set.Goal == goal.Ranking {
+		return list, nil
+	}
+	count := make([]int, max(2, len(set.Classes)))
 	for i, row := range train {
 		list[i] = int(set.Label[row])
 		count[list[i]]++
 	}
-	if count[0] == 0 || count[1] == 0 {
+	empty := slices.Index(count, 0)
+	switch {
+	case empty >= 0 && set.Goal == goal.Multiclass:
+		return nil, fault.New(fault.Invalid, "split the rows", "of %d training rows none is of the class %q", len(train), set.Classes[empty]).
+			WithHint("add rows of it, or take its rows away")
+	case empty >= 0:
 		return nil, fault.New(fault.Invalid, "split the rows",
 			"of %d training rows %d are positive (%q): want rows of both classes", len(train), count[1], set.Positive).
 			WithHint("check data.target, data.positive and data.split.train")
@@ -164,7 +180,7 @@ func deal(set *rows.Set, train []int, folds int, seed int64) ([]int, error) {
 	if err != nil {
 		return nil, err
 	}
-	fold, err := split.Folds(seed, folds, list, func(i int) []byte { return set.Table.AppendRow(nil, train[i]) })
+	fold, err := split.Folds(seed, folds, list, func(i int) []byte { return set.Together(train[i]) })
 	if err != nil {
 		return nil, fault.New(fault.Invalid, "deal the folds", "%w", err).WithHint("lower training.folds (%d), or add rows", folds)
 	}

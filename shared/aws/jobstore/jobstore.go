@@ -74,7 +74,7 @@ func (r *Run) Rows(ctx context.Context, config *trainconfig.Config) (*rows.Set, 
 	if objects.Commit != r.Plan.Dataset.Commit {
 		return nil, fault.New(fault.Invalid, "read "+r.Plan.Dataset.Objects, "it lists commit %q and the plan names %q", objects.Commit, r.Plan.Dataset.Commit)
 	}
-	return rows.Read(ctx, r.open, objects, config.Data, r.Plan.Seed)
+	return rows.ReadFor(ctx, config.Goal(), r.open, objects, config.Data, r.Plan.Seed)
 }
 
 func (r *Run) open(ctx context.Context, bucket, key, versionID string) (io.ReaderAt, int64, error) {
