@@ -180,7 +180,10 @@ func (v Values) Measure(metric string, confidence float64) (Estimate, error) {
 		e.rest(l)
 	default:
 		e.Low, e.High = around(l.Value, l.Variance(), confidence)
-		e.Low, e.Method = math.Max(0, e.Low), ByMean
+		e.Method = ByMean
+		if metric != MetricMeanResidual {
+			e.Low = math.Max(0, e.Low)
+		}
 	}
 	if !finite(e.High) || !finite(e.Low) {
 		return e, invalid("the spread of %s cannot be told from %d rows", metric, len(v.Label))

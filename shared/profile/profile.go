@@ -90,12 +90,14 @@ func (p *Profile) Names() []string {
 }
 
 // Features are the columns that a model may learn from: those that the
-// configuration names, else every column but the target.
+// configuration names, else every column but the target and the query.
 func Features(cfg *trainconfig.Config, columns []string) []string {
 	if len(cfg.Data.Features) > 0 {
 		return slices.Clone(cfg.Data.Features)
 	}
-	return slices.DeleteFunc(slices.Clone(columns), func(name string) bool { return name == cfg.Data.Target })
+	return slices.DeleteFunc(slices.Clone(columns), func(name string) bool {
+		return name == cfg.Data.Target || (name == cfg.Data.QID && name != "")
+	})
 }
 
 // Of profiles a table.
