@@ -116,7 +116,7 @@ func (v *Verdict) largeGroups(e *trainconfig.Evaluation, p part, name string) []
 			v.skip(in(group, p.name), n, 0, "fewer than %d rows", max(e.Fairness.MinGroupSize, MinRows))
 			continue
 		}
-		out = append(out, part{name: group, set: take(p.set, rows[group])})
+		out = append(out, part{name: group, set: p.set.Take(rows[group])})
 	}
 	if len(out) > MostParts {
 		v.insufficient("%s has %d groups that are large enough to judge, and at most %d are compared; protect a coarser column", in(strconv.Quote(name), p.name), len(out), MostParts)

@@ -58,7 +58,7 @@ func (v *Verdict) judgeable(set *predictions.Set, slice *trainconfig.Slice, all 
 	var out []part
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		rows := all[name]
-		taken := take(set, rows)
+		taken := set.Take(rows)
 		why := few(taken)
 		switch {
 		case len(rows) < slice.MinSize:
@@ -112,29 +112,4 @@ func rangeName(edges []float64, k int) string {
 		return text(edges[k-1]) + " and above"
 	}
 	return "[" + text(edges[k-1]) + "," + text(edges[k]) + ")"
-}
-
-// take is the candidate's set of some rows.
-func take(set *predictions.Set, rows []int) *predictions.Set {
-	out := &predictions.Set{Goal: set.Goal, Classes: set.Classes, Attributes: map[string][]string{},
-		RowID: taken(set.RowID, rows), Label: taken(set.Label, rows), Score: taken(set.Score, rows), Query: taken(set.Query, rows)}
-	for _, column := range set.Probability {
-		out.Probability = append(out.Probability, taken(column, rows))
-	}
-	for name, values := range set.Attributes {
-		out.Attributes[name] = taken(values, rows)
-	}
-	return out
-}
-
-// taken is some values of a column; nil of one that is not there.
-func taken[T any](column []T, rows []int) []T {
-	if column == nil {
-		return nil
-	}
-	out := make([]T, len(rows))
-	for k, i := range rows {
-		out[k] = column[i]
-	}
-	return out
 }

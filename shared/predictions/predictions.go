@@ -42,3 +42,28 @@ type Perturbed struct {
 	Classes     []string    // multiclass: the names
 	Probability [][]float64 // multiclass, in place of Score
 }
+
+// Take is the candidate's scores of some rows.
+func (s *Set) Take(rows []int) *Set {
+	out := &Set{Goal: s.Goal, Classes: s.Classes, Attributes: map[string][]string{},
+		RowID: taken(s.RowID, rows), Label: taken(s.Label, rows), Score: taken(s.Score, rows), Query: taken(s.Query, rows)}
+	for _, column := range s.Probability {
+		out.Probability = append(out.Probability, taken(column, rows))
+	}
+	for name, values := range s.Attributes {
+		out.Attributes[name] = taken(values, rows)
+	}
+	return out
+}
+
+// taken is some values of a column; nil of one that is not there.
+func taken[T any](column []T, rows []int) []T {
+	if column == nil {
+		return nil
+	}
+	out := make([]T, len(rows))
+	for k, i := range rows {
+		out[k] = column[i]
+	}
+	return out
+}
