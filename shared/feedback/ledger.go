@@ -45,6 +45,8 @@ type Entry struct {
 	Positive bool      `json:"p,omitempty"`
 	Labelled bool      `json:"l,omitempty"`
 	Label    bool      `json:"y,omitempty"`
+	Class    string    `json:"c,omitempty"` // multiclass: what was predicted
+	Truth    string    `json:"w,omitempty"` // multiclass: what is true
 }
 
 // Point is how many predictions of a slot were right and wrong in a period.
@@ -71,6 +73,8 @@ type Totals struct {
 	Contradictions int64 `json:"contradictions"`
 	Dropped        int64 `json:"dropped"`    // forgotten before they were joined
 	Unlabelled     int64 `json:"unlabelled"` // without an inference id
+	// Unlike are labels that name a class of predictions that have none.
+	Unlike int64 `json:"unlike,omitempty"`
 }
 
 // Seen are the predictions of one slot.
@@ -114,7 +118,7 @@ func (l *Ledger) predicted(slot string, p Prediction, period time.Duration, coun
 		l.Totals.Duplicates++
 		return
 	}
-	e.Slot, e.Time, e.Positive = slot, p.Time, p.Positive
+	e.Slot, e.Time, e.Positive, e.Class = slot, p.Time, p.Positive, p.Class
 	l.Entries[p.ID] = e
 	if e.Labelled {
 		l.count(e, period, counts)
@@ -126,7 +130,7 @@ func (l *Ledger) labelled(label contract.Label, now time.Time, period time.Durat
 	truth := label.Label == 1
 	e, known := l.Entries[label.InferenceID]
 	if known && e.Labelled {
-		if e.Label != truth {
+		if e.Label != truth || e.Truth != label.Class {
 			l.Totals.Contradictions++
 		} else {
 			l.Totals.Duplicates++
@@ -136,7 +140,7 @@ func (l *Ledger) labelled(label contract.Label, now time.Time, period time.Durat
 	if !known {
 		e.Time = now.UTC()
 	}
-	e.Labelled, e.Label = true, truth
+	e.Labelled, e.Label, e.Truth = true, truth, label.Class
 	l.Entries[label.InferenceID] = e
 	if e.Slot != "" {
 		l.count(e, period, counts)
@@ -144,6 +148,10 @@ func (l *Ledger) labelled(label contract.Label, now time.Time, period time.Durat
 }
 
 func (l *Ledger) count(e Entry, period time.Duration, counts map[Point]*Point) {
+	if e.Class == "" && e.Truth != "" {
+		l.Totals.Unlike++
+		return
+	}
 	l.Totals.Joined++
 	key := Point{Slot: e.Slot, Time: e.Time.UTC().Truncate(period)}
 	p := counts[key]
@@ -151,11 +159,25 @@ func (l *Ledger) count(e Entry, period time.Duration, counts map[Point]*Point) {
 		p = &Point{Slot: key.Slot, Time: key.Time}
 		counts[key] = p
 	}
-	if e.Positive == e.Label {
+	if e.right() {
 		p.Correct++
 	} else {
 		p.Wrong++
 	}
+}
+
+// right says whether the prediction was. A class may be labelled 0 or 1 as a
+// number, which is its name.
+func (e Entry) right() bool {
+	switch {
+	case e.Class == "":
+		return e.Positive == e.Label
+	case e.Truth != "":
+		return e.Class == e.Truth
+	case e.Label:
+		return e.Class == "1"
+	}
+	return e.Class == "0"
 }
 
 // done says that an entry can change nothing any more.

@@ -14,6 +14,7 @@ import (
 	"github.com/sluice-ml/sluice/shared/evaluation"
 	"github.com/sluice-ml/sluice/shared/fault"
 	"github.com/sluice-ml/sluice/shared/gate"
+	"github.com/sluice-ml/sluice/shared/goal"
 	"github.com/sluice-ml/sluice/shared/predictions"
 	"github.com/sluice-ml/sluice/shared/profile"
 	"github.com/sluice-ml/sluice/shared/report"
@@ -107,6 +108,9 @@ func (c *Client) reportCurves(ctx context.Context, d *report.Data) error {
 	set, err := predictions.Read(bytes.NewReader(raw), int64(len(raw)))
 	if err != nil {
 		return err
+	}
+	if set.Goal != goal.Binary {
+		return nil // a ROC curve is of two classes
 	}
 	for _, side := range []struct {
 		name  string
