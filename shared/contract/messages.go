@@ -289,25 +289,9 @@ type Label struct {
 	InferenceID string    `json:"inference_id"`
 	Label       float64   `json:"label"` // 1 is the positive class
 	Time        time.Time `json:"time,omitzero"`
-	// Class is the true class's name, of a multiclass model. In JSON it is
-	// "class", or a "label" that is text.
+	// Class is the true class's name where the model is multiclass; Label is then
+	// not looked at.
 	Class string `json:"class,omitempty"`
-}
-
-// UnmarshalJSON also takes a label that is text, the name of a class.
-func (l *Label) UnmarshalJSON(data []byte) error {
-	type plain Label
-	in := struct {
-		*plain
-		Label json.RawMessage `json:"label"`
-	}{plain: (*plain)(l)}
-	if err := json.Unmarshal(data, &in); err != nil || len(in.Label) == 0 {
-		return err
-	}
-	if in.Label[0] == '"' {
-		return json.Unmarshal(in.Label, &l.Class)
-	}
-	return json.Unmarshal(in.Label, &l.Label)
 }
 
 // Latency is the evaluator's histogram: Counts[i] requests took at most
