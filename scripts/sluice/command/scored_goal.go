@@ -46,6 +46,7 @@ func goalNamed(name string, t *table.Table) (goal.Goal, error) {
 // readSet reads the predictions of a goal other than binary.
 func readSet(s *scored, g goal.Goal, names columns, champion string) (*predictions.Set, error) {
 	set := &predictions.Set{Goal: g, Attributes: map[string][]string{}}
+	s.id = nil // the same file may be read by another column
 	if err := s.readIDs(names.id); err != nil {
 		return nil, err
 	}
