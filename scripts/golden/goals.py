@@ -22,7 +22,10 @@ def mean_interval(values):
 def regression(name, label, score):
     error = np.abs(label - score)
     median = stats.quantile_test(error, p=0.5, alternative="two-sided").confidence_interval(0.95)
-    square = mean_interval((label - score) ** 2)
+    squares = (label - score) ** 2
+    square = mean_interval(squares)
+    spread = np.std(squares, ddof=1) / np.sqrt(len(squares)) / (2 * np.mean(squares))  # of ln(rmse)
+    rmse = np.sqrt(np.mean(squares))
     out = {
         "rmse": m.root_mean_squared_error(label, score),
         "mae": m.mean_absolute_error(label, score),
@@ -33,8 +36,8 @@ def regression(name, label, score):
     }
     intervals = {
         "mae": mean_interval(error),
-        "mse": square,
-        "rmse": [float(np.sqrt(max(0, square[0]))), float(np.sqrt(square[1]))],
+        "mse": [max(0.0, square[0]), square[1]],
+        "rmse": [float(rmse * np.exp(-Z * spread)), float(rmse * np.exp(Z * spread))],
         "median_absolute_error": [median.low, median.high],
     }
     if np.all(label != 0):

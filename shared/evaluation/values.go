@@ -31,7 +31,7 @@ const (
 
 // Ways to make an interval.
 const (
-	ByRoot       = "normal, of the square"
+	ByLogarithm  = "influence, log"
 	ByLog        = "influence, log of the rest" // of 1 − v
 	ByOrder      = "order statistics"
 	ByWilsonMean = "Wilson, mean of classes"
@@ -148,8 +148,7 @@ func median(sorted []float64) float64 {
 // Invalid. The intervals:
 //
 //   - mae, mse, mape: the normal interval of a mean over rows.
-//   - rmse, rmsle: the square roots of the ends of the normal interval of the
-//     mean square.
+//   - rmse, rmsle: normal in ln(v), with the variance of the mean square.
 //   - median_absolute_error: the order statistics whose ranks a binomial count
 //     leaves open, which holds for any distribution.
 //   - r2, explained_variance: normal in ln(1 − v), with the variance of the
@@ -169,13 +168,7 @@ func (v Values) Measure(metric string, confidence float64) (Estimate, error) {
 	e.Value = l.Value
 	switch metric {
 	case MetricRMSE, MetricRMSLE:
-		square := squared
-		if metric == MetricRMSLE {
-			square = squaredLog
-		}
-		mean := linearMean(metric, v.each(square))
-		low, high := around(mean.Value, mean.Variance(), confidence)
-		e.Low, e.High, e.Method = math.Sqrt(math.Max(0, low)), math.Sqrt(high), ByRoot
+		e.logarithm(l)
 	case MetricR2, MetricExplainedVariance:
 		e.rest(l)
 	default:
@@ -189,6 +182,17 @@ func (v Values) Measure(metric string, confidence float64) (Estimate, error) {
 		return e, invalid("the spread of %s cannot be told from %d rows", metric, len(v.Label))
 	}
 	return e, nil
+}
+
+// logarithm makes the interval in the logarithm of the value: large errors are
+// rare and far out, so a mean square that happens to lack them is more often too
+// small than too large.
+func (e *Estimate) logarithm(l Linear) {
+	e.Low, e.High, e.Method = l.Value, l.Value, ByLogarithm
+	if l.Value > 0 {
+		half := quantile(e.Confidence) * math.Sqrt(l.Variance()) / l.Value
+		e.Low, e.High = l.Value*math.Exp(-half), l.Value*math.Exp(half)
+	}
 }
 
 // rest makes the interval in the logarithm of what is not explained.
