@@ -11,6 +11,8 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+
+	"github.com/sluice-ml/sluice/shared/model/modeltest"
 )
 
 // written puts text into a file of the test's own.
@@ -109,4 +111,26 @@ func TestGoalsRefuseWhatIsNotTheirs(t *testing.T) {
 		out, err := commandOf(args...)
 		require.ErrorContains(t, err, want, out)
 	}
+}
+
+// TestPredictNamesTheClasses: a model.tar.gz of several classes gives label and
+// probabilities, in the columns that sluice evaluate reads.
+func TestPredictNamesTheClasses(t *testing.T) {
+	archive := writtenFile(t, "model.tar.gz", string(modeltest.Classes(t)))
+	rows := writtenFile(t, "rows.csv", "row_id,age,sex\nx,40,Male\ny,20,Female\n")
+	out, err := commandOf("predict", "--model", archive, "--data", rows)
+	require.NoError(t, err, out)
+	lines := strings.Split(strings.TrimSpace(out), "\n")
+	require.Equal(t, `row_id,label,probability.low,"probability.mid, dle",probability.high`, lines[0])
+	require.Regexp(t, `^x,high,0\.1`, lines[1])
+	require.Regexp(t, `^y,low,0\.4`, lines[2])
+	scored := filepath.Join(t.TempDir(), "scored.parquet")
+	out, err = commandOf("predict", "--model", archive, "--data", rows, "--output", scored)
+	require.NoError(t, err, out)
+	out, err = commandOf("evaluate", scored, "--json")
+	require.NoError(t, err, out)
+	require.Contains(t, out, `"goal": "multiclass"`)
+	out, err = commandOf("predict", "--model", writtenFile(t, "model.tar.gz", string(modeltest.Regression(t))), "--data", rows)
+	require.NoError(t, err, out)
+	require.Equal(t, "row_id,score\nx,42\ny,39\n", out)
 }
