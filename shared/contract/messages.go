@@ -304,6 +304,9 @@ type Label struct {
 	InferenceID string    `json:"inference_id"`
 	Label       float64   `json:"label"` // 1 is the positive class
 	Time        time.Time `json:"time,omitzero"`
+	// Class is the true class's name where the model is multiclass; Label is then
+	// not looked at.
+	Class string `json:"class,omitempty"`
 }
 
 // Latency is the evaluator's histogram: Counts[i] requests took at most

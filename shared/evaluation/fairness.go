@@ -40,13 +40,18 @@ func PartitionBy(s Sample, names []string, values [][]string) (rows map[string][
 	if err := s.Check(); err != nil {
 		return nil, 0, err
 	}
+	return PartitionRows(len(s.Label), names, values)
+}
+
+// PartitionRows is PartitionBy of n rows, whatever is known of them.
+func PartitionRows(n int, names []string, values [][]string) (rows map[string][]int, missing int, err error) {
 	rows = map[string][]int{}
 	for k, v := range values {
-		if len(v) != len(s.Label) {
-			return nil, 0, invalid("attribute %q has %d values for %d rows", names[k], len(v), len(s.Label))
+		if len(v) != n {
+			return nil, 0, invalid("attribute %q has %d values for %d rows", names[k], len(v), n)
 		}
 	}
-	for i := range s.Label {
+	for i := range n {
 		key, ok := groupName(names, values, i)
 		if !ok {
 			missing++

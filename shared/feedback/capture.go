@@ -22,6 +22,7 @@ type Prediction struct {
 	Time     time.Time
 	Positive bool // score ≥ 0.5
 	Score    float64
+	Class    string // of a multiclass model, what it said; "" of others
 	Row      Row
 }
 
@@ -119,7 +120,8 @@ func readCapture(line []byte) ([]Prediction, error) {
 	}
 	predictions := make([]Prediction, len(rows))
 	for i := range rows {
-		predictions[i] = Prediction{ID: rowID(c.Event.InferenceID, i, len(rows)), Time: at.UTC(), Positive: scores[i] >= 0.5, Score: scores[i], Row: rows[i]}
+		predictions[i] = Prediction{ID: rowID(c.Event.InferenceID, i, len(rows)), Time: at.UTC(), Positive: scores[i].score >= 0.5,
+			Score: scores[i].score, Class: scores[i].class, Row: rows[i]}
 	}
 	return predictions, nil
 }
@@ -131,29 +133,44 @@ func rowID(id string, row, rows int) string {
 	return id + "#" + strconv.Itoa(row)
 }
 
-// readScores gives a score per row; refused when the model server answered an
+// said is what a model answered to one row: a score, or a class.
+type said struct {
+	score float64
+	class string
+}
+
+// spoken is a row's answer in JSON.
+type spoken struct {
+	Score         *float64        `json:"score"`
+	Label         json.RawMessage `json:"label"`
+	Probabilities json.RawMessage `json:"probabilities"`
+}
+
+// said takes the score, else the label of a model that gives probabilities.
+func (s spoken) said() (said, bool) {
+	if s.Score != nil {
+		return said{score: *s.Score}, true
+	}
+	var class string
+	ok := len(s.Probabilities) > 0 && json.Unmarshal(s.Label, &class) == nil && class != ""
+	return said{class: class}, ok
+}
+
+// readScores gives an answer per row; refused when the model server answered an
 // error, which no label can be about.
-func readScores(p *payload) (scores []float64, refused bool, err error) {
+func readScores(p *payload) (scores []said, refused bool, err error) {
 	body, kind, err := p.text()
 	if err != nil {
 		return nil, false, err
 	}
 	if kind == typeCSV {
-		for _, field := range strings.Fields(body) {
-			score, err := strconv.ParseFloat(field, 64)
-			if err != nil {
-				return nil, false, fmt.Errorf("score %q is not a number", field)
-			}
-			scores = append(scores, score)
-		}
-		return scores, false, nil
+		scores, err = readScoresCSV(body)
+		return scores, false, err
 	}
 	type answer struct {
+		spoken
 		Error       *json.RawMessage `json:"error"`
-		Score       *float64         `json:"score"`
-		Predictions []struct {
-			Score *float64 `json:"score"`
-		} `json:"predictions"`
+		Predictions []spoken         `json:"predictions"`
 	}
 	decoder := json.NewDecoder(strings.NewReader(body))
 	for {
@@ -166,16 +183,40 @@ func readScores(p *payload) (scores []float64, refused bool, err error) {
 		if a.Error != nil {
 			return nil, true, nil
 		}
-		if a.Score != nil {
-			scores = append(scores, *a.Score)
+		if one, ok := a.said(); ok {
+			scores = append(scores, one)
 		}
 		for i, p := range a.Predictions {
-			if p.Score == nil {
+			one, ok := p.said()
+			if !ok {
 				return nil, false, fmt.Errorf("prediction %d has no score", i)
 			}
-			scores = append(scores, *p.Score)
+			scores = append(scores, one)
 		}
 	}
+}
+
+// readScoresCSV reads a score a line; of a multiclass model a class and the
+// probability of each.
+func readScoresCSV(body string) (scores []said, err error) {
+	if strings.Contains(body, ",") {
+		records, err := csv.NewReader(strings.NewReader(body)).ReadAll()
+		if err != nil {
+			return nil, fmt.Errorf("its output is not CSV: %w", err)
+		}
+		for _, record := range records {
+			scores = append(scores, said{class: record[0]})
+		}
+		return scores, nil
+	}
+	for _, field := range strings.Fields(body) {
+		score, err := strconv.ParseFloat(field, 64)
+		if err != nil {
+			return nil, fmt.Errorf("score %q is not a number", field)
+		}
+		scores = append(scores, said{score: score})
+	}
+	return scores, nil
 }
 
 // readRows reads what was asked, in any form that the model server takes.

@@ -49,6 +49,8 @@ type Entry struct {
 	Positive bool      `json:"p,omitempty"`
 	Labelled bool      `json:"l,omitempty"`
 	Label    bool      `json:"y,omitempty"`
+	Class    string    `json:"c,omitempty"`  // multiclass: what was predicted
+	Truth    string    `json:"w,omitempty"`  // multiclass: what is true
 	Also     *Also     `json:"a,omitempty"`  // what the shadow, or the shadowed, said
 	Parts    []int     `json:"ps,omitempty"` // of the row, in Ledger.Parts
 }
@@ -58,6 +60,7 @@ type Entry struct {
 type Also struct {
 	Slot     string `json:"s"`
 	Positive bool   `json:"p,omitempty"`
+	Class    string `json:"c,omitempty"`
 }
 
 // Point is how many predictions of a slot were right and wrong in a period.
@@ -84,6 +87,8 @@ type Totals struct {
 	Contradictions int64 `json:"contradictions"`
 	Dropped        int64 `json:"dropped"`    // forgotten before they were joined
 	Unlabelled     int64 `json:"unlabelled"` // without an inference id
+	// Unlike are labels that name a class of predictions that have none.
+	Unlike int64 `json:"unlike,omitempty"`
 }
 
 // Seen are the predictions of one slot.
@@ -128,14 +133,14 @@ func (l *Ledger) predicted(slot string, p Prediction, period time.Duration, coun
 		l.Totals.Duplicates++
 		return
 	case known && e.Slot != "":
-		e.Also = &Also{slot, p.Positive}
+		e.Also = &Also{slot, p.Positive, p.Class}
 		l.Entries[p.ID] = e
 		if e.Labelled {
 			l.count(e.also(), period, counts)
 		}
 		return
 	}
-	e.Slot, e.Time, e.Positive, e.Parts = slot, p.Time, p.Positive, l.parts(p.Row)
+	e.Slot, e.Time, e.Positive, e.Class, e.Parts = slot, p.Time, p.Positive, p.Class, l.parts(p.Row)
 	l.Entries[p.ID] = e
 	if e.Labelled {
 		l.count(e, period, counts)
@@ -144,7 +149,7 @@ func (l *Ledger) predicted(slot string, p Prediction, period time.Duration, coun
 
 // also is the entry as the other slot answered it.
 func (e Entry) also() Entry {
-	e.Slot, e.Positive = e.Also.Slot, e.Also.Positive
+	e.Slot, e.Positive, e.Class = e.Also.Slot, e.Also.Positive, e.Also.Class
 	return e
 }
 
@@ -153,7 +158,7 @@ func (l *Ledger) labelled(label contract.Label, now time.Time, period time.Durat
 	truth := label.Label == 1
 	e, known := l.Entries[label.InferenceID]
 	if known && e.Labelled {
-		if e.Label != truth {
+		if e.Label != truth || e.Truth != label.Class {
 			l.Totals.Contradictions++
 		} else {
 			l.Totals.Duplicates++
@@ -163,7 +168,7 @@ func (l *Ledger) labelled(label contract.Label, now time.Time, period time.Durat
 	if !known {
 		e.Time = now.UTC()
 	}
-	e.Labelled, e.Label = true, truth
+	e.Labelled, e.Label, e.Truth = true, truth, label.Class
 	l.Entries[label.InferenceID] = e
 	if e.Slot != "" {
 		l.count(e, period, counts)
@@ -174,6 +179,10 @@ func (l *Ledger) labelled(label contract.Label, now time.Time, period time.Durat
 }
 
 func (l *Ledger) count(e Entry, period time.Duration, counts map[Point]*Point) {
+	if e.Class == "" && e.Truth != "" {
+		l.Totals.Unlike++
+		return
+	}
 	l.Totals.Joined++
 	key := Point{Slot: e.Slot, Time: e.Time.UTC().Truncate(period)}
 	p := counts[key]
@@ -181,11 +190,25 @@ func (l *Ledger) count(e Entry, period time.Duration, counts map[Point]*Point) {
 		p = &Point{Slot: key.Slot, Time: key.Time}
 		counts[key] = p
 	}
-	if e.Positive == e.Label {
+	if e.right() {
 		p.Correct++
 	} else {
 		p.Wrong++
 	}
+}
+
+// right says whether the prediction was. A class may be labelled 0 or 1 as a
+// number, which is its name.
+func (e Entry) right() bool {
+	switch {
+	case e.Class == "":
+		return e.Positive == e.Label
+	case e.Truth != "":
+		return e.Class == e.Truth
+	case e.Label:
+		return e.Class == "1"
+	}
+	return e.Class == "0"
 }
 
 // done says that an entry can change nothing any more.

@@ -2,13 +2,14 @@ package gate
 
 import (
 	"github.com/sluice-ml/sluice/shared/evaluation"
+	"github.com/sluice-ml/sluice/shared/goal"
 	"github.com/sluice-ml/sluice/shared/predictions"
 	"github.com/sluice-ml/sluice/shared/trainconfig"
 )
 
 // Champion judges that the candidate is not worse than the serving version by
-// more than the margin in AUC, on the same rows, compared in pairs
-// (non-inferiority). serving says whether there is a serving version.
+// more than the margin in AUC, or in the metric that the configuration names, on
+// the same rows, compared in pairs (non-inferiority). serving says whether there is a serving version.
 func Champion(e *trainconfig.Evaluation, set *predictions.Set, serving bool) Verdict {
 	v := newVerdict(NameChampion, struct {
 		trainconfig.Champion
@@ -22,13 +23,16 @@ func Champion(e *trainconfig.Evaluation, set *predictions.Set, serving bool) Ver
 	if !v.usable(set) {
 		return *v
 	}
-	if set.Champion == nil {
+	if !set.HasChampion() {
 		v.insufficient("the predictions hold no scores of the champion")
 		return *v
 	}
-	positives, negatives := count(set.Label)
-	if !enough(positives, negatives) {
-		v.insufficient("%d positive and %d negative rows; at least %d of each are needed", positives, negatives, MinPerClass)
+	if why := few(set); why != "" {
+		v.insufficient("%s", why)
+		return *v
+	}
+	if set.Goal != goal.Binary {
+		v.compareBy(e, set)
 		return *v
 	}
 	candidate, err1 := evaluation.PlacementsOf(sampleOf(set))
@@ -56,5 +60,32 @@ func (v *Verdict) compare(e *trainconfig.Evaluation, candidate, champion evaluat
 	m := Measurement{Name: "auc_difference", Group: "candidate less champion", Value: d.Value, Limit: -e.Champion.Margin, Wants: atLeast,
 		Confidence: e.Confidence, N: rows, Positives: candidate.AUC().Positives()}
 	m.Low, m.High = d.Interval(e.Confidence)
+	v.add(m, point(e))
+}
+
+// compareBy compares by the configured metric where the goal is not binary. Of a
+// loss or an error the margin is a share of the champion's.
+func (v *Verdict) compareBy(e *trainconfig.Evaluation, set *predictions.Set) {
+	metric := e.Champion.Metric
+	sides := [2]evaluation.Linear{}
+	for i, of := range []outcome{candidateOf(set).of(set), championOf(set).of(set)} {
+		name := []string{"candidate", "champion"}[i]
+		estimate, err := of.Measure(metric, e.Confidence)
+		if err == nil {
+			sides[i], err = of.Linear(metric)
+		}
+		if err != nil {
+			v.insufficient("%s of the %s cannot be computed: %v", metric, name, err)
+			return
+		}
+		v.report(Measurement{Name: metric, Group: name, Value: estimate.Value, Low: estimate.Low, High: estimate.High,
+			Confidence: e.Confidence, N: len(set.Label)})
+	}
+	m, err := worse(sides[1], sides[0], e.Confidence)
+	if err != nil {
+		v.insufficient("%v", err)
+		return
+	}
+	m.Group, m.Limit, m.N = "candidate against champion", e.Champion.Margin, len(set.Label)
 	v.add(m, point(e))
 }

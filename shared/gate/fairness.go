@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/sluice-ml/sluice/shared/evaluation"
+	"github.com/sluice-ml/sluice/shared/goal"
 	"github.com/sluice-ml/sluice/shared/predictions"
 	"github.com/sluice-ml/sluice/shared/trainconfig"
 )
@@ -26,6 +27,10 @@ func Fairness(e *trainconfig.Evaluation, set *predictions.Set) Verdict {
 		return *v
 	}
 	if !v.usable(set) {
+		return *v
+	}
+	if set.Goal != goal.Binary {
+		v.fairnessBy(e, set)
 		return *v
 	}
 	all := v.compared(e, part{set: set})

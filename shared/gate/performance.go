@@ -1,9 +1,8 @@
 package gate
 
 import (
-	"slices"
-
 	"github.com/sluice-ml/sluice/shared/evaluation"
+	"github.com/sluice-ml/sluice/shared/goal"
 	"github.com/sluice-ml/sluice/shared/predictions"
 	"github.com/sluice-ml/sluice/shared/trainconfig"
 )
@@ -21,20 +20,18 @@ func Performance(e *trainconfig.Evaluation, set *predictions.Set) Verdict {
 		return *v
 	}
 	if len(e.Thresholds) == 0 {
-		v.insufficient("no threshold says what a good model is; set evaluation.thresholds, e.g. {auc_roc: 0.9}")
+		v.insufficient("no threshold says what a good model is; set evaluation.thresholds, e.g. {%s}", example(set.Goal))
 	}
-	m := measurer{set: set}
-	m.positives, m.negatives = count(set.Label)
-	if !enough(m.positives, m.negatives) {
-		v.insufficient("%d positive and %d negative rows; at least %d of each are needed", m.positives, m.negatives, MinPerClass)
+	m := measurer{set: set, positives: positivesOf(set)}
+	if why := few(set); why != "" {
+		v.insufficient("%s", why)
 		v.thresholds(e, m, e.Thresholds, len(e.Thresholds), false)
 		return *v
 	}
 	parts, judged := v.slices(e, set)
 	v.thresholds(e, m, e.Thresholds, judged, true)
 	for _, p := range parts {
-		of := measurer{set: p.set, group: p.name}
-		of.positives, of.negatives = count(p.set.Label)
+		of := measurer{set: p.set, group: p.name, positives: positivesOf(p.set)}
 		v.thresholds(e, of, thresholdsOf(e, p.slice), judged, true)
 	}
 	return *v
@@ -60,10 +57,15 @@ func thresholdsOf(e *trainconfig.Evaluation, slice *trainconfig.Slice) map[strin
 	return e.Thresholds
 }
 
+// example is a threshold as somebody might set it.
+func example(g goal.Goal) string {
+	return map[goal.Goal]string{goal.Binary: "auc_roc: 0.9", goal.Multiclass: "accuracy: 0.8", goal.Regression: "r2: 0.7", goal.Ranking: "ndcg@10: 0.6"}[g]
+}
+
 // thresholds measures the metrics of some rows. The error is shared among all
 // the measurements that are judged.
 func (v *Verdict) thresholds(e *trainconfig.Evaluation, m measurer, thresholds map[string]float64, judged int, judge bool) {
-	for _, name := range trainconfig.Metrics() {
+	for _, name := range m.set.Goal.Metrics() {
 		limit, has := thresholds[name]
 		if !has {
 			v.reportMetric(m, e, name)
@@ -110,8 +112,8 @@ func (v *Verdict) usable(set *predictions.Set) bool {
 		v.insufficient("the predictions cannot be used: %v", err)
 		return false
 	}
-	if slices.Max(set.Score) == slices.Min(set.Score) {
-		v.insufficient("all %d scores are %v: a model that tells no row from another cannot be judged", len(set.Score), set.Score[0])
+	if always, constant := candidateOf(set).constant(); constant {
+		v.insufficient("all %d scores are %s: a model that tells no row from another cannot be judged", len(set.RowID), always)
 		return false
 	}
 	return true
@@ -119,14 +121,19 @@ func (v *Verdict) usable(set *predictions.Set) bool {
 
 // measurer measures the rows of a set, or of one part of it.
 type measurer struct {
-	set                  *predictions.Set
-	group                string
-	positives, negatives int
+	set       *predictions.Set
+	group     string
+	positives int
 }
 
 func (m measurer) measure(name string, confidence float64) (Measurement, error) {
-	s := sampleOf(m.set)
-	e, err := evaluation.Measure(name, s, confidence)
+	var e evaluation.Estimate
+	var err error
+	if m.set.Goal == goal.Binary {
+		e, err = evaluation.Measure(name, sampleOf(m.set), confidence)
+	} else {
+		e, err = candidateOf(m.set).of(m.set).Measure(name, confidence)
+	}
 	return Measurement{Name: name, Group: m.group, Value: e.Value, Low: e.Low, High: e.High, Confidence: confidence,
-		N: len(s.Label), Positives: m.positives}, err
+		N: len(m.set.Label), Positives: m.positives}, err
 }

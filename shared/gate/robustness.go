@@ -1,16 +1,18 @@
 package gate
 
 import (
+	"fmt"
 	"slices"
 	"strconv"
 
 	"github.com/sluice-ml/sluice/shared/evaluation"
+	"github.com/sluice-ml/sluice/shared/goal"
 	"github.com/sluice-ml/sluice/shared/predictions"
 	"github.com/sluice-ml/sluice/shared/trainconfig"
 )
 
-// Robustness judges, for each noise level, how much AUC the candidate loses on
-// disturbed copies of the rows: the mean over the draws, compared in pairs with
+// Robustness judges, for each noise level, how much AUC (or of the metric that
+// the configuration names) the candidate loses on disturbed copies of the rows: the mean over the draws, compared in pairs with
 // the undisturbed rows. rowID are those of the disturbed scores.
 func Robustness(e *trainconfig.Evaluation, set *predictions.Set, rowID []string, all []predictions.Perturbed) Verdict {
 	v := newVerdict(NameRobustness, struct {
@@ -29,9 +31,12 @@ func Robustness(e *trainconfig.Evaluation, set *predictions.Set, rowID []string,
 		v.insufficient("the disturbed scores are of other rows than the predictions")
 		return *v
 	}
-	positives, negatives := count(set.Label)
-	if !enough(positives, negatives) {
-		v.insufficient("%d positive and %d negative rows; at least %d of each are needed", positives, negatives, MinPerClass)
+	if why := few(set); why != "" {
+		v.insufficient("%s", why)
+		return *v
+	}
+	if set.Goal != goal.Binary {
+		v.disturbed(e, set, all)
 		return *v
 	}
 	clean, err := evaluation.PlacementsOf(sampleOf(set))
@@ -77,4 +82,51 @@ func (v *Verdict) noise(e *trainconfig.Evaluation, set *predictions.Set, clean e
 		Confidence: evaluation.Shared(e.Confidence, len(e.Robustness.Noise)), N: len(set.Label), Positives: clean.AUC().Positives()}
 	m.Low, m.High = drop.Interval(m.Confidence)
 	v.add(m, point(e))
+}
+
+// disturbed judges every noise level by the configured metric where the goal is
+// not binary. Of a loss or an error the degradation is a share of it.
+func (v *Verdict) disturbed(e *trainconfig.Evaluation, set *predictions.Set, all []predictions.Perturbed) {
+	metric := e.Robustness.Metric
+	clean, err := candidateOf(set).of(set).Linear(metric)
+	if err != nil {
+		v.insufficient("%s cannot be computed: %v", metric, err)
+		return
+	}
+	for _, noise := range e.Robustness.Noise {
+		name := "noise=" + strconv.FormatFloat(noise, 'g', -1, 64)
+		m, err := degradation(e, set, clean, noise, all)
+		if err != nil {
+			v.insufficient("%s: %v", name, err)
+			continue
+		}
+		m.Group, m.Limit, m.N = name, e.Robustness.MaxDegradation, len(set.Label)
+		v.add(m, point(e))
+	}
+}
+
+// degradation is how much worse the mean over a noise level's draws is.
+func degradation(e *trainconfig.Evaluation, set *predictions.Set, clean evaluation.Linear, noise float64, all []predictions.Perturbed) (Measurement, error) {
+	var draws []evaluation.Linear
+	for _, p := range all {
+		if p.Noise != noise {
+			continue
+		}
+		if p.Goal != set.Goal || !slices.Equal(p.Classes, set.Classes) {
+			return Measurement{}, fmt.Errorf("draw %d is of %s with the classes %q, the predictions are of %s with %q", p.Draw, p.Goal, p.Classes, set.Goal, set.Classes)
+		}
+		linear, err := scoring{p.Score, p.Probability}.of(set).Linear(clean.Name)
+		if err != nil {
+			return Measurement{}, fmt.Errorf("draw %d cannot be judged: %w", p.Draw, err)
+		}
+		draws = append(draws, linear)
+	}
+	if len(draws) < e.Robustness.Draws {
+		return Measurement{}, fmt.Errorf("%d of %d draws", len(draws), e.Robustness.Draws)
+	}
+	disturbed, err := evaluation.MeanLinear(draws...)
+	if err != nil {
+		return Measurement{}, err
+	}
+	return worse(clean, disturbed, evaluation.Shared(e.Confidence, len(e.Robustness.Noise)))
 }

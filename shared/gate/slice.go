@@ -42,7 +42,7 @@ func (v *Verdict) parts(set *predictions.Set, slice *trainconfig.Slice) []part {
 			return nil
 		}
 	}
-	all, missing, err := evaluation.PartitionBy(sampleOf(set), slice.By, columns)
+	all, missing, err := evaluation.PartitionRows(len(set.RowID), slice.By, columns)
 	if err != nil {
 		v.insufficient("slice by %s: %v", by, err)
 		return nil
@@ -58,14 +58,15 @@ func (v *Verdict) judgeable(set *predictions.Set, slice *trainconfig.Slice, all 
 	var out []part
 	for _, name := range slices.Sorted(maps.Keys(all)) {
 		rows := all[name]
-		positives, negatives := count(sampleOf(set).Take(rows).Label)
+		taken := set.Take(rows)
+		why := few(taken)
 		switch {
 		case len(rows) < slice.MinSize:
-			v.skip(name, len(rows), positives, "fewer than %d rows", slice.MinSize)
-		case !enough(positives, negatives):
-			v.skip(name, len(rows), positives, "%d positive and %d negative rows; at least %d of each are needed", positives, negatives, MinPerClass)
+			v.skip(name, len(rows), positivesOf(taken), "fewer than %d rows", slice.MinSize)
+		case why != "":
+			v.skip(name, len(rows), positivesOf(taken), "%s", why)
 		default:
-			out = append(out, part{name: name, rows: rows, set: take(set, rows), slice: slice})
+			out = append(out, part{name: name, rows: rows, set: taken, slice: slice})
 		}
 	}
 	switch {
@@ -111,25 +112,4 @@ func rangeName(edges []float64, k int) string {
 		return text(edges[k-1]) + " and above"
 	}
 	return "[" + text(edges[k-1]) + "," + text(edges[k]) + ")"
-}
-
-// take is the set of some rows.
-func take(set *predictions.Set, rows []int) *predictions.Set {
-	out := &predictions.Set{Attributes: map[string][]string{}}
-	for _, i := range rows {
-		out.RowID = append(out.RowID, set.RowID[i])
-		out.Label = append(out.Label, set.Label[i])
-		out.Score = append(out.Score, set.Score[i])
-		if set.Weight != nil {
-			out.Weight = append(out.Weight, set.Weight[i])
-		}
-	}
-	for name, values := range set.Attributes {
-		column := make([]string, len(rows))
-		for k, i := range rows {
-			column[k] = values[i]
-		}
-		out.Attributes[name] = column
-	}
-	return out
 }

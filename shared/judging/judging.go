@@ -79,6 +79,9 @@ func scored(ctx context.Context, run Run) (*predictions.Set, error) {
 		return nil, err
 	}
 	set, err := predictions.Read(bytes.NewReader(data), int64(len(data)))
+	if err == nil && set.Goal != run.Config.Goal() {
+		err = fault.New(fault.Invalid, "read "+contract.FilePredictions, "they are of %s, and the configuration is for %s", set.Goal, run.Config.Goal())
+	}
 	return &set, err
 }
 

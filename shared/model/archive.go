@@ -14,6 +14,7 @@ import (
 
 	"github.com/sluice-ml/sluice/shared/fault"
 	"github.com/sluice-ml/sluice/shared/gbdt"
+	"github.com/sluice-ml/sluice/shared/goal"
 )
 
 // Names of the archive's files.
@@ -190,8 +191,13 @@ func assemble(described, saved []byte) (*Artifact, error) {
 		return nil, fault.New(fault.Invalid, "read the model", "the trees take %d features and the schema has %d",
 			trees.Features(), len(schema.Features))
 	}
-	if trees.Outputs() != 1 {
-		return nil, fault.New(fault.Invalid, "read the model", "it gives %d predictions a row: only models with one are served", trees.Outputs())
+	if trees.Outputs() != schema.Outputs() {
+		return nil, fault.New(fault.Invalid, "read the model", "it gives %d predictions a row, and the schema has the objective %q and the classes %q",
+			trees.Outputs(), schema.Objective, schema.Classes)
+	}
+	if of := goal.OfObjective(trees.Objective()); of != schema.Goal() {
+		return nil, fault.New(fault.Invalid, "read the model", "the trees are of %s (%s) and the schema of %s (%s)",
+			of, trees.Objective(), schema.Goal(), schema.Objective)
 	}
 	return &Artifact{Schema: schema, Trees: trees}, nil
 }

@@ -14,6 +14,7 @@ import (
 	"slices"
 
 	"github.com/sluice-ml/sluice/shared/fault"
+	"github.com/sluice-ml/sluice/shared/goal"
 )
 
 // Kinds of feature.
@@ -35,7 +36,7 @@ type Schema struct {
 	Model     string    `json:"model"`      // its name
 	Features  []Feature `json:"features"`   // in the order of the vector
 	Target    string    `json:"target"`     // the column that was learned
-	Positive  string    `json:"positive"`   // the target's value whose probability is the score
+	Positive  string    `json:"positive"`   // the target's value whose probability is the score; "" when the goal is not binary
 	Objective string    `json:"objective"`  // e.g. "binary:logistic"
 	TrainRows int       `json:"train_rows"` // rows that the trees were trained on
 	// Commit is the dataset's, whose profile live traffic is compared with.
@@ -45,6 +46,9 @@ type Schema struct {
 	// Program says what serves the model: "" is the model server, ProgramImage
 	// an image of the model's own, which alone knows the archive's other files.
 	Program string `json:"program,omitempty"`
+	// Classes are a multiclass target's values, in the order of the model's
+	// outputs.
+	Classes []string `json:"classes,omitempty"`
 
 	codes []map[string]float32 // category → code, per feature; nil for numeric ones
 }
@@ -109,6 +113,9 @@ func (s *Schema) check() error {
 	if len(s.Features) == 0 {
 		return fmt.Errorf("it has no features")
 	}
+	if err := s.checkClasses(); err != nil {
+		return err
+	}
 	seen := map[string]bool{}
 	for i, f := range s.Features {
 		switch {
@@ -122,6 +129,32 @@ func (s *Schema) check() error {
 			return fmt.Errorf("feature %q has the standard deviation %v: want a number, 0 or more", f.Name, f.StdDev)
 		}
 		seen[f.Name] = true
+	}
+	return nil
+}
+
+// Goal is what the model is for, by its objective.
+func (s *Schema) Goal() goal.Goal { return goal.OfObjective(s.Objective) }
+
+// Outputs is how many numbers a row's prediction is: one for each class, else 1.
+func (s *Schema) Outputs() int { return max(1, len(s.Classes)) }
+
+func (s *Schema) checkClasses() error {
+	if s.Goal() != goal.Multiclass {
+		if len(s.Classes) > 0 {
+			return fmt.Errorf("it has the classes %q and the objective %q, which gives one score", s.Classes, s.Objective)
+		}
+		return nil
+	}
+	if len(s.Classes) < 2 {
+		return fmt.Errorf("the objective %q needs two classes or more, and it has %q", s.Objective, s.Classes)
+	}
+	seen := map[string]bool{}
+	for _, class := range s.Classes {
+		if class == "" || seen[class] {
+			return fmt.Errorf("the class %q is empty or there twice", class)
+		}
+		seen[class] = true
 	}
 	return nil
 }

@@ -10,18 +10,25 @@ import (
 	"strings"
 
 	"github.com/sluice-ml/sluice/shared/fault"
+	"github.com/sluice-ml/sluice/shared/goal"
 	"github.com/sluice-ml/sluice/shared/parquet"
 )
 
 // Names of the columns of predictions.parquet. A protected attribute's column
-// is attributePrefix and its name, so that none can shadow another.
+// is attributePrefix and its name, so that none can shadow another. The goal is
+// told by the columns: a regression's scores are its predictions, a multiclass
+// model's a column for each class, and only ranking has queries.
 const (
-	columnRowID     = "row_id"
-	columnLabel     = "label"
-	columnScore     = "score"
-	columnChampion  = "champion"
-	columnWeight    = "weight"
-	attributePrefix = "attribute."
+	columnRowID       = "row_id"
+	columnLabel       = "label"
+	columnScore       = "score"
+	columnPrediction  = "prediction"
+	columnChampion    = "champion"
+	columnQuery       = "query"
+	columnWeight      = "weight"
+	attributePrefix   = "attribute."
+	probabilityPrefix = "probability."
+	championPrefix    = "champion."
 )
 
 // limits are far above any evaluation: 100 million cells.
@@ -33,14 +40,7 @@ func Write(w io.Writer, s Set) error {
 	if err := s.Check(); err != nil {
 		return err
 	}
-	columns := []parquet.Column{
-		{Name: columnRowID, Text: s.RowID},
-		{Name: columnLabel, Float: s.Label},
-		{Name: columnScore, Float: s.Score},
-	}
-	if s.Champion != nil {
-		columns = append(columns, parquet.Column{Name: columnChampion, Float: s.Champion})
-	}
+	columns := s.scores()
 	if s.Weight != nil {
 		columns = append(columns, parquet.Column{Name: columnWeight, Float: s.Weight})
 	}
@@ -64,33 +64,136 @@ func Read(r io.ReaderAt, size int64) (Set, error) {
 	return s, s.Check()
 }
 
-func fromColumns(columns []parquet.Column) (Set, error) {
-	s := Set{Attributes: map[string][]string{}}
-	for i := range columns {
-		c := &columns[i]
-		attribute, isAttribute := strings.CutPrefix(c.Name, attributePrefix)
-		var err error
-		switch {
-		case isAttribute:
-			s.Attributes[attribute], err = texts(c)
-		case c.Name == columnRowID:
-			s.RowID, err = texts(c)
-		case c.Name == columnLabel:
-			s.Label, err = floats(c)
-		case c.Name == columnScore:
-			s.Score, err = floats(c)
-		case c.Name == columnChampion:
-			s.Champion, err = floats(c)
-		case c.Name == columnWeight:
-			s.Weight, err = floats(c)
-		default:
-			err = fmt.Errorf("unknown column %q; was it written by another version of the evaluator?", c.Name)
+// scores are the columns of what was predicted.
+func (s Set) scores() []parquet.Column {
+	columns := []parquet.Column{{Name: columnRowID, Text: s.RowID}}
+	if s.Goal == goal.Multiclass {
+		return append(columns, s.classColumns()...)
+	}
+	columns = append(columns, parquet.Column{Name: columnLabel, Float: s.Label})
+	switch s.Goal {
+	case goal.Regression:
+		columns = append(columns, parquet.Column{Name: columnPrediction, Float: s.Score})
+	case goal.Ranking:
+		columns = append(columns, parquet.Column{Name: columnQuery, Text: s.Query}, parquet.Column{Name: columnScore, Float: s.Score})
+	default:
+		columns = append(columns, parquet.Column{Name: columnScore, Float: s.Score})
+	}
+	if s.Champion != nil {
+		columns = append(columns, parquet.Column{Name: columnChampion, Float: s.Champion})
+	}
+	return columns
+}
+
+// classColumns are a multiclass set's label, as text, and its probabilities.
+func (s Set) classColumns() []parquet.Column {
+	label := make([]string, len(s.Label))
+	for i, k := range s.Label {
+		label[i] = s.Classes[int(k)]
+	}
+	columns := []parquet.Column{{Name: columnLabel, Text: label}}
+	for k, name := range s.Classes {
+		columns = append(columns, parquet.Column{Name: probabilityPrefix + name, Float: s.Probability[k]})
+	}
+	for k, name := range s.Classes {
+		if s.ChampionProbability != nil {
+			columns = append(columns, parquet.Column{Name: championPrefix + name, Float: s.ChampionProbability[k]})
 		}
-		if err != nil {
+	}
+	return columns
+}
+
+// reading is a set whose columns come one after the other.
+type reading struct {
+	Set
+	label    *parquet.Column
+	champion []string // multiclass: the classes of ChampionProbability
+}
+
+func fromColumns(columns []parquet.Column) (Set, error) {
+	r := reading{Set: Set{Attributes: map[string][]string{}}}
+	for i := range columns {
+		if err := r.take(&columns[i]); err != nil {
 			return Set{}, err
 		}
 	}
-	return s, nil
+	if len(r.Classes) > 0 {
+		r.Goal = goal.Multiclass
+		if r.champion != nil && !slices.Equal(r.champion, r.Classes) {
+			return Set{}, fmt.Errorf("the champion's classes %q are not the candidate's, %q", r.champion, r.Classes)
+		}
+	}
+	return r.Set, r.labels()
+}
+
+func (r *reading) take(c *parquet.Column) (err error) {
+	attribute, isAttribute := strings.CutPrefix(c.Name, attributePrefix)
+	class, isClass := strings.CutPrefix(c.Name, probabilityPrefix)
+	champion, isChampion := strings.CutPrefix(c.Name, championPrefix)
+	var values []float64
+	switch {
+	case isAttribute:
+		r.Attributes[attribute], err = texts(c)
+	case isClass:
+		values, err = floats(c)
+		r.Classes, r.Probability = append(r.Classes, class), append(r.Probability, values)
+	case isChampion:
+		values, err = floats(c)
+		r.champion, r.ChampionProbability = append(r.champion, champion), append(r.ChampionProbability, values)
+	case c.Name == columnRowID:
+		r.RowID, err = texts(c)
+	case c.Name == columnLabel:
+		r.label = c
+	case c.Name == columnScore:
+		r.Score, err = floats(c)
+	case c.Name == columnPrediction:
+		r.Goal = goal.Regression
+		r.Score, err = floats(c)
+	case c.Name == columnQuery:
+		r.Goal = goal.Ranking
+		r.Query, err = texts(c)
+	case c.Name == columnChampion:
+		r.Champion, err = floats(c)
+	case c.Name == columnWeight:
+		r.Weight, err = floats(c)
+	default:
+		err = fmt.Errorf("unknown column %q; was it written by another version of the evaluator?", c.Name)
+	}
+	return err
+}
+
+// labels reads the labels, which are names where there are classes.
+func (r *reading) labels() (err error) {
+	if r.label == nil {
+		return nil // which the check says
+	}
+	if r.Goal != goal.Multiclass {
+		r.Label, err = floats(r.label)
+		return err
+	}
+	names, err := texts(r.label)
+	if err != nil {
+		return err
+	}
+	r.Label, err = IndexClasses(r.Classes, names)
+	return err
+}
+
+// IndexClasses gives each name's place among the classes.
+func IndexClasses(classes, names []string) ([]float64, error) {
+	at := make(map[string]int, len(classes))
+	for k, name := range classes {
+		at[name] = k
+	}
+	out := make([]float64, len(names))
+	for i, name := range names {
+		k, known := at[name]
+		if !known {
+			return nil, fmt.Errorf("row %d: the label %q is none of the classes %q", i+1, name, classes)
+		}
+		out[i] = float64(k)
+	}
+	return out, nil
 }
 
 func texts(c *parquet.Column) ([]string, error) {
@@ -115,8 +218,8 @@ func noNulls(c *parquet.Column) error {
 }
 
 // Check says what is wrong with a set: columns that are not aligned, row ids
-// that come twice, labels other than 0 and 1, scores that are no probability.
-// The error is a fault of kind Invalid.
+// that come twice, labels and scores that are none of the goal's. The error is a
+// fault of kind Invalid.
 func (s Set) Check() error {
 	if err := s.check(); err != nil {
 		return fault.Wrap(fault.Invalid, "check predictions", err)
@@ -129,7 +232,7 @@ func (s Set) check() error {
 	if n == 0 {
 		return fmt.Errorf("no rows")
 	}
-	if len(s.Label) != n || len(s.Score) != n || (s.Champion != nil && len(s.Champion) != n) {
+	if s.Goal != goal.Multiclass && (len(s.Label) != n || len(s.Score) != n || (s.Champion != nil && len(s.Champion) != n)) {
 		return fmt.Errorf("%d row ids, %d labels, %d scores and %d champion scores are not aligned",
 			n, len(s.Label), len(s.Score), len(s.Champion))
 	}
@@ -147,14 +250,11 @@ func (s Set) check() error {
 			return fmt.Errorf("row %d: the id %q is empty or was seen before", i+1, id)
 		}
 		seen[id] = true
-		if s.Label[i] != 0 && s.Label[i] != 1 {
+		if s.Goal == goal.Binary && s.Label[i] != 0 && s.Label[i] != 1 {
 			return fmt.Errorf("row %d (%s): the label %v is neither 0 nor 1", i+1, id, s.Label[i])
 		}
 	}
-	if err := probabilities("score", s.Score); err != nil {
-		return err
-	}
-	return probabilities("champion score", s.Champion)
+	return s.checkGoal(n)
 }
 
 func probabilities(what string, scores []float64) error {
@@ -174,7 +274,7 @@ func WritePerturbed(w io.Writer, rowID []string, all []Perturbed) error {
 	}
 	columns := []parquet.Column{{Name: columnRowID, Text: rowID}}
 	for _, p := range all {
-		columns = append(columns, parquet.Column{Name: perturbedName(p), Float: p.Score})
+		columns = append(columns, p.columns()...)
 	}
 	return fault.Wrap(fault.Unavailable, "write perturbed predictions", parquet.Write(w, columns))
 }
@@ -196,9 +296,7 @@ func ReadPerturbed(r io.ReaderAt, size int64) (rowID []string, all []Perturbed, 
 		if columns[i].Name == columnRowID {
 			rowID, err = texts(&columns[i])
 		} else {
-			var p Perturbed
-			p, err = perturbedColumn(&columns[i])
-			all = append(all, p)
+			all, err = addPerturbed(all, &columns[i])
 		}
 		if err != nil {
 			return nil, nil, fault.Wrap(fault.Invalid, op, err)
@@ -208,20 +306,6 @@ func ReadPerturbed(r io.ReaderAt, size int64) (rowID []string, all []Perturbed, 
 		return nil, nil, fault.Wrap(fault.Invalid, op, err)
 	}
 	return rowID, all, nil
-}
-
-func perturbedColumn(c *parquet.Column) (Perturbed, error) {
-	noise, draw, found := strings.Cut(strings.TrimPrefix(c.Name, "noise="), ",draw=")
-	var p Perturbed
-	var errNoise, errDraw error
-	p.Noise, errNoise = strconv.ParseFloat(noise, 64)
-	p.Draw, errDraw = strconv.Atoi(draw)
-	if !found || errNoise != nil || errDraw != nil {
-		return p, fmt.Errorf("unknown column %q; want noise=…,draw=…", c.Name)
-	}
-	var err error
-	p.Score, err = floats(c)
-	return p, err
 }
 
 func checkPerturbed(rowID []string, all []Perturbed) error {
@@ -239,10 +323,7 @@ func checkPerturbed(rowID []string, all []Perturbed) error {
 			return fmt.Errorf("noise %v draw %d is out of range or was seen before", p.Noise, p.Draw)
 		}
 		seen[k] = true
-		if len(p.Score) != len(rowID) {
-			return fmt.Errorf("noise %v draw %d has %d scores for %d rows", p.Noise, p.Draw, len(p.Score), len(rowID))
-		}
-		if err := probabilities(perturbedName(p)+" score", p.Score); err != nil {
+		if err := p.check(len(rowID)); err != nil {
 			return err
 		}
 	}

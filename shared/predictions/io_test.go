@@ -116,6 +116,9 @@ func TestPerturbedReadsBack(t *testing.T) {
 
 func FuzzRead(f *testing.F) {
 	f.Add(written(f, sample()))
+	for _, s := range goalSamples() {
+		f.Add(written(f, s))
+	}
 	var b bytes.Buffer
 	if err := WritePerturbed(&b, sample().RowID, []Perturbed{{Noise: 1, Score: []float64{0, 0, 1}}}); err != nil {
 		f.Fatal(err)

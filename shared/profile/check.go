@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sluice-ml/sluice/shared/goal"
 	"github.com/sluice-ml/sluice/shared/table"
 	"github.com/sluice-ml/sluice/shared/trainconfig"
 )
@@ -126,7 +127,14 @@ func (c *checker) names() {
 	for _, name := range c.cfg.Evaluation.Fairness.ProtectedAttributes {
 		c.known("protected attribute", name, known)
 	}
+	if qid := c.cfg.Data.QID; qid != "" {
+		c.known("query", qid, known)
+	}
 	if !c.known("target", c.cfg.Data.Target, known) {
+		return
+	}
+	if c.cfg.Goal() != goal.Binary {
+		c.target()
 		return
 	}
 	values := make([]string, 0, len(c.whole.Classes))
@@ -184,7 +192,7 @@ func (c *checker) schema() {
 // features it reads them all.
 func (c *checker) needs(name string) bool {
 	return len(c.cfg.Data.Features) == 0 || name == c.cfg.Data.Target ||
-		slices.Contains(c.cfg.Data.Features, name) ||
+		slices.Contains(c.cfg.Data.Features, name) || (name == c.cfg.Data.QID && name != "") ||
 		slices.Contains(c.cfg.Evaluation.Fairness.ProtectedAttributes, name)
 }
 
@@ -210,7 +218,14 @@ func (c *checker) checkScope() {
 			c.variance(column)
 		}
 	}
-	c.balance(p)
+	switch c.cfg.Goal() {
+	case goal.Binary:
+		c.balance(p)
+	case goal.Multiclass:
+		c.balances(p)
+	default:
+		c.varies(p)
+	}
 }
 
 // kind compares a scope's column with the commit before, so one stray word in
@@ -330,7 +345,7 @@ func Reasons(findings []Finding, most int) []string {
 // rank puts what explains the rest first: names and schema, then values.
 func rank(f Finding) int {
 	switch f.Measure {
-	case "missing_column", "partial_column", "positive_class", "rows":
+	case "missing_column", "partial_column", "positive_class", "classes", "target_texts", "rows":
 		return 0
 	case "changed_kind":
 		return 1

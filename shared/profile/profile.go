@@ -91,7 +91,7 @@ func (p *Profile) Names() []string {
 
 // Features are the columns that a model may learn from: those that the
 // configuration names, else every column that is not reserved (the target, the
-// weight, and what rows are parted by).
+// weight, the query, and what rows are parted by).
 func Features(cfg *trainconfig.Config, columns []string) []string {
 	if len(cfg.Data.Features) > 0 {
 		return slices.Clone(cfg.Data.Features)

@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"math"
 	"strings"
+
+	"github.com/sluice-ml/sluice/shared/goal"
 )
 
 // Backend is the endpoints of one environment, one per model. Every method may
@@ -84,6 +86,7 @@ type Weight struct {
 type Row struct {
 	ContentType string
 	Body        []byte
+	Goal        goal.Goal // what the answer is
 }
 
 // Status is the endpoint's, in four words.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sluice-ml/sluice/shared/contract"
 	"github.com/sluice-ml/sluice/shared/fault"
+	"github.com/sluice-ml/sluice/shared/goal"
 	"github.com/sluice-ml/sluice/shared/split"
 	"github.com/sluice-ml/sluice/shared/table"
 	"github.com/sluice-ml/sluice/shared/trainconfig"
@@ -63,14 +64,14 @@ func (s *source) each(ctx context.Context, visit func(first int, t *table.Table)
 // what a row is (target, weight, group or time), and Scan reads the others. The
 // error is of kind Invalid where even that is too much, and names the rows,
 // the bytes and the memory.
-func ReadWithin(ctx context.Context, open Open, objects contract.DatasetObjects, data trainconfig.Data, seed int64, memory Memory) (*Set, error) {
+func ReadWithin(ctx context.Context, g goal.Goal, open Open, objects contract.DatasetObjects, data trainconfig.Data, seed int64, memory Memory) (*Set, error) {
 	if !memory.OnDisk {
-		s, fits, err := read(ctx, open, objects, data, seed, memory.Budget)
+		s, fits, err := read(ctx, g, open, objects, data, seed, memory.Budget)
 		if fits || err != nil {
 			return s, err
 		}
 	}
-	return readNarrow(ctx, open, objects, data, seed, memory)
+	return readNarrow(ctx, g, open, objects, data, seed, memory)
 }
 
 // OnDisk says that Table does not have every column, and Scan must be used.
@@ -95,11 +96,15 @@ func (s *Set) FoldKey(seed int64, i int) split.Key {
 	if s.keys != nil {
 		return s.keys[i]
 	}
-	return split.KeyOf(seed, s.Table.AppendRow(nil, i))
+	return split.KeyOf(seed, s.Together(i))
 }
 
-func readNarrow(ctx context.Context, open Open, objects contract.DatasetObjects, data trainconfig.Data, seed int64, memory Memory) (*Set, error) {
-	s := &Set{source: &source{open, objects}}
+func readNarrow(ctx context.Context, g goal.Goal, open Open, objects contract.DatasetObjects, data trainconfig.Data, seed int64, memory Memory) (*Set, error) {
+	if g == goal.Ranking {
+		return nil, fault.New(fault.Invalid, "read the rows", "they are more than training's %d bytes of memory, and ranking is not learnt from disk", memory.Budget).
+			WithHint("raise training.memory and the job's memory, or upload fewer rows")
+	}
+	s := &Set{Goal: g, source: &source{open, objects}}
 	splitter := split.Splitter{Seed: seed, Train: data.Split.Train, Validation: data.Split.Validation}
 	hash := sha256.New()
 	var narrow []*table.Table
@@ -161,7 +166,7 @@ func (s *Set) Load(ctx context.Context, side split.Side) (*Set, error) {
 	if !s.OnDisk() {
 		return s, nil
 	}
-	out := &Set{Positive: s.Positive, Hash: s.Hash}
+	out := &Set{Goal: s.Goal, Classes: s.Classes, Positive: s.Positive, Hash: s.Hash}
 	var tables []*table.Table
 	err := s.Scan(ctx, func(first int, t *table.Table) error {
 		var which []int

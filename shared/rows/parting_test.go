@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluice-ml/sluice/shared/fault"
+	"github.com/sluice-ml/sluice/shared/goal"
 	"github.com/sluice-ml/sluice/shared/rows"
 	"github.com/sluice-ml/sluice/shared/rows/rowstest"
 	"github.com/sluice-ml/sluice/shared/split"
@@ -50,7 +51,7 @@ func TestAGroupIsOnOneSide(t *testing.T) {
 			total += side.Rows
 		}
 		require.Len(t, set.Side, total)
-		part, err := rows.ReadWithin(t.Context(), objects.Open, objects.List(), byGroup("g"), 7, rows.Memory{OnDisk: true})
+		part, err := rows.ReadWithin(t.Context(), goal.Binary, objects.Open, objects.List(), byGroup("g"), 7, rows.Memory{OnDisk: true})
 		require.NoError(t, err)
 		require.Equal(t, set.Side, part.Side)
 	}
@@ -100,7 +101,7 @@ func TestPartingsThatCannotWorkAreRefused(t *testing.T) {
 	} {
 		for _, onDisk := range []bool{false, true} {
 			objects := rowstest.Objects{"a.csv": []byte(c.csv)}
-			_, err := rows.ReadWithin(t.Context(), objects.Open, objects.List(), c.data, 7, rows.Memory{OnDisk: onDisk})
+			_, err := rows.ReadWithin(t.Context(), goal.Binary, objects.Open, objects.List(), c.data, 7, rows.Memory{OnDisk: onDisk})
 			require.ErrorContains(t, err, strings.TrimSuffix(strings.Split(c.want, ": correct ")[0], ":"), name)
 			require.True(t, fault.Is(err, fault.Invalid), name)
 		}

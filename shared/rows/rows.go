@@ -13,6 +13,7 @@ import (
 
 	"github.com/sluice-ml/sluice/shared/contract"
 	"github.com/sluice-ml/sluice/shared/fault"
+	"github.com/sluice-ml/sluice/shared/goal"
 	"github.com/sluice-ml/sluice/shared/split"
 	"github.com/sluice-ml/sluice/shared/table"
 	"github.com/sluice-ml/sluice/shared/trainconfig"
@@ -33,6 +34,9 @@ type Set struct {
 	Weight   []float64   // how much each row counts; nil: each 1
 	Group    []string    // where rows are parted by group
 	Times    split.Times // where rows are parted by time
+	Goal     goal.Goal
+	Classes  []string // multiclass: the target's values, whose places are the labels
+	Query    []string // ranking: which query each row belongs to
 	// Hash is the SHA-256, in hex, of all rows' canonical contents in order.
 	Hash string
 
@@ -42,20 +46,25 @@ type Set struct {
 	keys   []split.Key // on disk: see FoldKey
 }
 
-// Read reads every object of a commit. The error is of kind Invalid when the
+// Read reads every object of a commit for a binary target.
+func Read(ctx context.Context, open Open, objects contract.DatasetObjects, data trainconfig.Data, seed int64) (*Set, error) {
+	return ReadFor(ctx, goal.Binary, open, objects, data, seed)
+}
+
+// ReadFor reads every object of a commit; the goal says what a label is. The error is of kind Invalid when the
 // data is wrong, and names the object, the line and the column; else it is the
 // kind that open gave.
-func Read(ctx context.Context, open Open, objects contract.DatasetObjects, data trainconfig.Data, seed int64) (*Set, error) {
-	s, _, err := read(ctx, open, objects, data, seed, 0)
+func ReadFor(ctx context.Context, g goal.Goal, open Open, objects contract.DatasetObjects, data trainconfig.Data, seed int64) (*Set, error) {
+	s, _, err := read(ctx, g, open, objects, data, seed, 0)
 	return s, err
 }
 
 // read also says whether the rows fit into so many bytes; 0 is no bound.
-func read(ctx context.Context, open Open, objects contract.DatasetObjects, data trainconfig.Data, seed, budget int64) (set *Set, fits bool, err error) {
+func read(ctx context.Context, g goal.Goal, open Open, objects contract.DatasetObjects, data trainconfig.Data, seed, budget int64) (set *Set, fits bool, err error) {
 	if len(objects.Objects) == 0 {
 		return nil, false, fault.New(fault.Invalid, "read commit "+objects.Commit, "it has no objects")
 	}
-	s := new(Set)
+	s := &Set{Goal: g}
 	var tables []*table.Table
 	need := int64(0)
 	from := source{open, objects}
@@ -100,9 +109,7 @@ func (s *Set) label(data trainconfig.Data) error {
 				WithHint("drop the rows whose outcome is not known")
 		}
 	}
-	var err error
-	s.Label, s.Positive, err = table.Labels(target, data.Positive)
-	return err
+	return s.labelFor(target, data)
 }
 
 // divide gives every row its side, and the rows their hash.
@@ -112,7 +119,7 @@ func (s *Set) divide(splitter split.Splitter) {
 	var content []byte
 	for i := range s.Side {
 		content = s.Table.AppendRow(content[:0], i)
-		s.Side[i] = splitter.Side(content)
+		s.Side[i] = splitter.Side(s.together(content, i))
 		hash.Write(append(content, '\n'))
 	}
 	s.Hash = hex.EncodeToString(hash.Sum(nil))

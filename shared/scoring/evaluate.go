@@ -4,8 +4,10 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"time"
 
 	"github.com/sluice-ml/sluice/shared/contract"
@@ -53,7 +55,7 @@ func (e *Evaluator) Evaluate(ctx context.Context, config *trainconfig.Config, se
 		return nil, e.why(ctx, err)
 	}
 	if champion != nil {
-		if result.Predictions.Champion, err = e.champion(ctx, set, which, champion); err != nil {
+		if err := e.champion(ctx, set, which, champion, result); err != nil {
 			return nil, e.why(ctx, err)
 		}
 	}
@@ -74,12 +76,15 @@ func interrupted(ctx context.Context) error {
 
 // truth is the test rows' ids, labels and the attributes that gates part them by.
 func truth(config *trainconfig.Config, set *rows.Set, which []int) (predictions.Set, error) {
-	p := predictions.Set{Attributes: map[string][]string{}}
+	p := predictions.Set{Goal: set.Goal, Classes: set.Classes, Attributes: map[string][]string{}}
 	for _, row := range which {
 		p.RowID = append(p.RowID, set.ID[row])
 		p.Label = append(p.Label, set.Label[row])
 		if set.Weight != nil {
 			p.Weight = append(p.Weight, set.Weight[row])
+		}
+		if set.Query != nil {
+			p.Query = append(p.Query, set.Query[row])
 		}
 	}
 	for _, name := range config.Evaluation.Attributes() {
@@ -104,9 +109,14 @@ func (e *Evaluator) candidate(ctx context.Context, config *trainconfig.Config, s
 		return err
 	}
 	defer s.stop()
-	if result.Predictions.Score, err = in.score(ctx, s, noise{}); err != nil {
+	if err := fits(in.schema, set); err != nil {
+		return fault.New(fault.Invalid, "judge model "+in.schema.Model, "%w", err).WithHint("train it by this configuration")
+	}
+	scored, err := in.score(ctx, s, noise{})
+	if err != nil {
 		return err
 	}
+	result.Predictions.Score, result.Predictions.Probability = scored.score, scored.probability
 	fmt.Fprintf(e.Out, "scored %d test rows\n", len(which))
 	robustness := config.Evaluation.Robustness
 	for level, scale := range robustness.Noise {
@@ -115,7 +125,8 @@ func (e *Evaluator) candidate(ctx context.Context, config *trainconfig.Config, s
 			if err != nil {
 				return err
 			}
-			result.Perturbed = append(result.Perturbed, predictions.Perturbed{Noise: scale, Draw: draw, Score: scores})
+			result.Perturbed = append(result.Perturbed, predictions.Perturbed{Goal: set.Goal, Noise: scale, Draw: draw,
+				Score: scores.score, Classes: scores.classes, Probability: scores.probability})
 		}
 		fmt.Fprintf(e.Out, "scored %d copies with noise of %v standard deviations\n", robustness.Draws, scale)
 	}
@@ -158,31 +169,44 @@ func (e *Evaluator) open(artifact []byte) (*model.Schema, Program, error) {
 	return schema, *e.Own, nil
 }
 
-// champion gives the champion's scores, or nil when the data does not have
-// what it needs.
-func (e *Evaluator) champion(ctx context.Context, set *rows.Set, which []int, artifact []byte) ([]float64, error) {
+// fits says why a model cannot be judged by the labels of the rows.
+func fits(schema *model.Schema, set *rows.Set) error {
+	switch {
+	case schema.Goal() != set.Goal:
+		return fmt.Errorf("it is for %s, and the rows are labelled for %s", schema.Goal(), set.Goal)
+	case !slices.Equal(schema.Classes, set.Classes):
+		return fmt.Errorf("its classes are %q, and those of the rows %q", schema.Classes, set.Classes)
+	}
+	return nil
+}
+
+// champion fills in the champion's scores, unless the data does not have what it
+// needs, it was made for other labels, or an image that is not here serves it.
+func (e *Evaluator) champion(ctx context.Context, set *rows.Set, which []int, artifact []byte, result *Result) error {
 	schema, _, err := e.open(artifact)
 	if fault.Is(err, fault.NotFound) {
 		fmt.Fprintf(e.Out, "the champion is not compared: %v\n", err)
-		return nil, nil
+		return nil
 	}
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if _, err := newInstances(schema, set, which); err != nil {
+	_, err = newInstances(schema, set, which)
+	if err = errors.Join(err, fits(schema, set)); err != nil {
 		fmt.Fprintf(e.Out, "the champion is not compared: %v\n", err)
-		return nil, nil
+		return nil
 	}
 	in, s, err := e.serve(ctx, set, which, artifact)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer s.stop()
-	scores, err := in.score(ctx, s, noise{})
+	scored, err := in.score(ctx, s, noise{})
 	if err == nil {
 		fmt.Fprintf(e.Out, "scored the same rows with the champion\n")
+		result.Predictions.Champion, result.Predictions.ChampionProbability = scored.score, scored.probability
 	}
-	return scores, err
+	return err
 }
 
 // CheckDigest makes sure that an artefact is the one that was registered. The

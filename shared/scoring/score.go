@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"io"
 	"math"
 	"math/rand/v2"
@@ -83,9 +85,9 @@ func appendValue(dst []byte, c *table.Column, row int, f model.Feature, n noise)
 	return append(dst, text...)
 }
 
-// score asks the server for every row's score, in batches.
-func (in *instances) score(ctx context.Context, s *server, n noise) ([]float64, error) {
-	scores := make([]float64, 0, len(in.rows))
+// score asks the server for every row's scores, in batches.
+func (in *instances) score(ctx context.Context, s *server, n noise) (*scores, error) {
+	answers := newScores(in.schema, len(in.rows))
 	var body []byte
 	for begin := 0; begin < len(in.rows); begin += batchRows {
 		batch := in.rows[begin:min(begin+batchRows, len(in.rows))]
@@ -100,32 +102,107 @@ func (in *instances) score(ctx context.Context, s *server, n noise) ([]float64, 
 		if status != 200 {
 			return nil, refused(status, answer)
 		}
-		if scores, err = readScores(scores, answer, len(batch)); err != nil {
+		if err = answers.read(answer, len(batch)); err != nil {
 			return nil, err
 		}
 	}
-	return scores, nil
+	return answers, nil
+}
+
+// scores are what a server answers: a score a row or, of several classes, the
+// probability of each.
+type scores struct {
+	classes     []string
+	score       []float64
+	probability [][]float64 // [class][row]
+}
+
+func newScores(schema *model.Schema, rows int) *scores {
+	s := &scores{classes: schema.Classes}
+	if len(s.classes) == 0 {
+		s.score = make([]float64, 0, rows)
+		return s
+	}
+	for range s.classes {
+		s.probability = append(s.probability, make([]float64, 0, rows))
+	}
+	return s
+}
+
+// answer is a line of an answer. Only a multiclass model's label and
+// probabilities are looked at; others may say what they like there.
+type answer struct {
+	Score         *float64        `json:"score"`
+	Label         json.RawMessage `json:"label"`
+	Probabilities json.RawMessage `json:"probabilities"`
+}
+
+// read reads the answer to want rows.
+func (s *scores) read(body []byte, want int) (err error) {
+	if len(s.classes) == 0 {
+		s.score, err = readScores(s.score, body, want)
+		return err
+	}
+	return readAnswers(body, want, s.add)
 }
 
 // readScores reads {"score": 0.5} lines, exactly want of them.
-func readScores(scores []float64, answer []byte, want int) ([]float64, error) {
-	const op = "read the model server's answer"
-	lines := json.NewDecoder(bytes.NewReader(answer))
-	for i := 0; ; i++ {
-		var line struct {
-			Score *float64 `json:"score"`
+func readScores(scores []float64, body []byte, want int) ([]float64, error) {
+	err := readAnswers(body, want, func(line answer) error {
+		if line.Score == nil || math.IsNaN(*line.Score) {
+			return errors.New("no score")
 		}
+		scores = append(scores, *line.Score)
+		return nil
+	})
+	return scores, err
+}
+
+// readAnswers reads JSON lines, exactly want of them. take says what a line does
+// not have.
+func readAnswers(body []byte, want int, take func(answer) error) error {
+	const op = "read the model server's answer"
+	lines := json.NewDecoder(bytes.NewReader(body))
+	for i := 0; ; i++ {
+		var line answer
 		err := lines.Decode(&line)
 		switch {
 		case err == io.EOF && i == want:
-			return scores, nil
+			return nil
 		case err == io.EOF || i == want:
-			return nil, fault.New(fault.Invalid, op, "it has %d scores or more for %d rows", i, want)
+			return fault.New(fault.Invalid, op, "it has %d scores or more for %d rows", i, want)
 		case err != nil:
-			return nil, fault.New(fault.Invalid, op, "%w", err)
-		case line.Score == nil || math.IsNaN(*line.Score):
-			return nil, fault.New(fault.Invalid, op, "line %d has no score", i+1)
+			return fault.New(fault.Invalid, op, "%w", err)
 		}
-		scores = append(scores, *line.Score)
+		if err := take(line); err != nil {
+			return fault.New(fault.Invalid, op, "line %d has %w", i+1, err)
+		}
 	}
+}
+
+// add takes in {"label": "b", "probabilities": {"a": 0.25, "b": 0.75}}.
+func (s *scores) add(line answer) error {
+	var label string
+	var probabilities map[string]float64
+	if json.Unmarshal(line.Label, &label) != nil {
+		return errors.New("no label, the name of a class")
+	}
+	if json.Unmarshal(line.Probabilities, &probabilities) != nil || len(probabilities) != len(s.classes) {
+		return fmt.Errorf("probabilities of %d classes, want those of %q by name", len(probabilities), s.classes)
+	}
+	best := 0
+	for k, class := range s.classes {
+		p, ok := probabilities[class]
+		if !ok {
+			return fmt.Errorf("no probability of class %q", class)
+		}
+		s.probability[k] = append(s.probability[k], p)
+		if p > probabilities[s.classes[best]] {
+			best = k
+		}
+	}
+	if label != s.classes[best] {
+		return fmt.Errorf("the label %q, and class %q is likelier", label, s.classes[best])
+	}
+	return nil
 }

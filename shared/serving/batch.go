@@ -15,15 +15,16 @@ import (
 // batch is one request's instances and answers; it is used again for later
 // requests, so that a steady load makes little garbage.
 type batch struct {
-	schema *model.Schema
-	body   bytes.Buffer
-	rows   []float32 // instances × features
-	scores []float32
-	out    []byte
+	schema  *model.Schema
+	answers *names // nil where there are no classes
+	body    bytes.Buffer
+	rows    []float32 // instances × features
+	scores  []float32 // instances × outputs
+	out     []byte
 }
 
-func (b *batch) reset(schema *model.Schema) {
-	b.schema = schema
+func (b *batch) reset(schema *model.Schema, answers *names) {
+	b.schema, b.answers = schema, answers
 	b.body.Reset()
 	b.rows, b.scores, b.out = b.rows[:0], b.scores[:0], b.out[:0]
 }
@@ -168,27 +169,92 @@ func header(record []string, schema *model.Schema) []int {
 
 // encode answers in the form of the request.
 func (b *batch) encode(form string) (contentType string) {
+	outputs := b.schema.Outputs()
 	switch form {
 	case typeCSV:
-		for _, score := range b.scores {
-			b.out = append(appendScore(b.out, score), '\n')
+		for at := 0; at < len(b.scores); at += outputs {
+			b.out = append(b.csv(b.scores[at:at+outputs]), '\n')
 		}
 		return "text/csv; charset=utf-8"
 	case typeJSON:
 		b.out = append(b.out, `{"predictions":[`...)
-		for i, score := range b.scores {
-			if i > 0 {
+		for at := 0; at < len(b.scores); at += outputs {
+			if at > 0 {
 				b.out = append(b.out, ',')
 			}
-			b.out = append(appendScore(append(b.out, `{"score":`...), score), '}')
+			b.out = b.object(b.scores[at : at+outputs])
 		}
 		b.out = append(b.out, "]}\n"...)
 		return typeJSON
 	}
-	for _, score := range b.scores {
-		b.out = append(appendScore(append(b.out, `{"score":`...), score), "}\n"...)
+	for at := 0; at < len(b.scores); at += outputs {
+		b.out = append(b.object(b.scores[at:at+outputs]), '\n')
 	}
 	return typeND
+}
+
+// object appends one instance's answer: {"score":0.5}, or of several classes
+// {"label":"b","probabilities":{"a":0.25,"b":0.75}}.
+func (b *batch) object(scores []float32) []byte {
+	if b.answers == nil {
+		return append(appendScore(append(b.out, `{"score":`...), scores[0]), '}')
+	}
+	out := append(b.out, `{"label":`...)
+	out = append(out, b.answers.json[likeliest(scores)]...)
+	out = append(out, `,"probabilities":{`...)
+	for k, score := range scores {
+		if k > 0 {
+			out = append(out, ',')
+		}
+		out = append(append(out, b.answers.json[k]...), ':')
+		out = appendScore(out, score)
+	}
+	return append(out, "}}"...)
+}
+
+// csv appends one instance's line: its score; of several classes the likeliest
+// one's name, then the probability of each in the schema's order.
+func (b *batch) csv(scores []float32) []byte {
+	if b.answers == nil {
+		return appendScore(b.out, scores[0])
+	}
+	out := append(b.out, b.answers.csv[likeliest(scores)]...)
+	for _, score := range scores {
+		out = appendScore(append(out, ','), score)
+	}
+	return out
+}
+
+// likeliest is the place of the greatest score; of equals, the first.
+func likeliest(scores []float32) int {
+	best := 0
+	for k, score := range scores {
+		if score > scores[best] {
+			best = k
+		}
+	}
+	return best
+}
+
+// names are the classes as answers write them.
+type names struct{ json, csv [][]byte }
+
+// namesOf is nil where there are no classes.
+func namesOf(schema *model.Schema) *names {
+	if len(schema.Classes) == 0 {
+		return nil
+	}
+	n := &names{}
+	for _, class := range schema.Classes {
+		text, _ := json.Marshal(class) // text always encodes
+		n.json = append(n.json, text)
+		var line bytes.Buffer
+		w := csv.NewWriter(&line)
+		_ = w.Write([]string{class}) // a buffer takes everything
+		w.Flush()
+		n.csv = append(n.csv, bytes.TrimSuffix(line.Bytes(), []byte("\n")))
+	}
+	return n
 }
 
 // appendScore writes the shortest decimal that reads back as the same float32.

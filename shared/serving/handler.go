@@ -5,7 +5,10 @@
 // instances as text/csv (with a header, or without one in the features'
 // order), application/json ({"instances": [{…}, […]]}) or application/x-ndjson
 // (an instance a line), and answers a score per instance: the probability of
-// the positive class. GET /metrics is Prometheus text.
+// the positive class (binary), the predicted number (regression), or what orders
+// the rows of a query, the highest first (ranking). A multiclass model answers
+// the likeliest class and the probability of each. GET /metrics is Prometheus
+// text.
 //
 // What a client sent wrong is 400, 413 or 415 with {"error": …} that names the
 // instance, the feature and the value; nothing is answered half.
@@ -33,6 +36,7 @@ const DefaultMaxBody = 25 << 20
 // Server answers for one model.
 type Server struct {
 	artifact *model.Artifact
+	answers  *names
 	maxBody  int64
 	now      func() time.Time
 	draining atomic.Bool
@@ -42,7 +46,7 @@ type Server struct {
 
 // New makes a server. maxBody is in bytes.
 func New(artifact *model.Artifact, maxBody int64, now func() time.Time) *Server {
-	return &Server{artifact: artifact, maxBody: maxBody, now: now,
+	return &Server{artifact: artifact, answers: namesOf(artifact.Schema), maxBody: maxBody, now: now,
 		batches: sync.Pool{New: func() any { return new(batch) }}}
 }
 
@@ -92,7 +96,7 @@ func (s *Server) invoke(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Content-Length", strconv.Itoa(len(b.out)))
 	w.WriteHeader(status)
 	_, _ = w.Write(b.out) // a client that has gone away is no error of ours
-	s.metrics.observe(status, len(b.scores), s.now().Sub(start))
+	s.metrics.observe(status, len(b.scores)/s.artifact.Schema.Outputs(), s.now().Sub(start))
 }
 
 func refusal(out []byte, err error) (body []byte, status int, contentType string) {
@@ -124,7 +128,7 @@ func (e *clientError) Unwrap() error { return e.err }
 
 // predict reads the request and writes the answer to b.out.
 func (s *Server) predict(b *batch, w http.ResponseWriter, r *http.Request) (contentType string, err error) {
-	b.reset(s.artifact.Schema)
+	b.reset(s.artifact.Schema, s.answers)
 	if err := b.readBody(http.MaxBytesReader(w, r.Body, s.maxBody), s.maxBody); err != nil {
 		return "", err
 	}
@@ -135,7 +139,7 @@ func (s *Server) predict(b *batch, w http.ResponseWriter, r *http.Request) (cont
 	if err := b.decode(form); err != nil {
 		return "", err
 	}
-	n := len(b.rows) / len(s.artifact.Schema.Features)
+	n := len(b.rows) / len(s.artifact.Schema.Features) * s.artifact.Schema.Outputs()
 	if cap(b.scores) < n {
 		b.scores = make([]float32, n)
 	}

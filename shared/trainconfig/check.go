@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sluice-ml/sluice/shared/contract"
+	"github.com/sluice-ml/sluice/shared/goal"
 )
 
 // check reports every value that is known but cannot work.
@@ -19,7 +20,7 @@ func (d *decoder) check(c *Config) {
 	d.checkFolds(c)
 	d.checkClassWeight(c)
 	d.checkMemory(&c.Training)
-	d.checkEvaluation(&c.Evaluation)
+	d.checkEvaluation(c)
 	d.checkFairness(c)
 	d.checkSlices(c)
 	d.checkRobustness(&c.Evaluation.Robustness)
@@ -28,6 +29,10 @@ func (d *decoder) check(c *Config) {
 	d.checkShadow(&c.Deployment)
 	d.checkSliceHealth(c)
 	d.checkSteps(&c.Deployment)
+	if slices.Contains(Estimators(), c.Model.Type) {
+		d.checkEvalMetric(c)
+		d.checkGoal(c)
+	}
 }
 
 // among reports a value that is not one of the known ones.
@@ -108,20 +113,17 @@ func (d *decoder) checkData(c *Data) {
 
 func (d *decoder) checkTraining(t *Training) {
 	d.atLeast("training.early_stopping_rounds", float64(t.EarlyStoppingRounds), 0)
-	name, at, _ := strings.Cut(t.EvalMetric, "@")
-	known := []string{"auc", "aucpr", "logloss", "error", "rmse", "mae"}
-	if name != "error" || at == "" {
-		name = t.EvalMetric
-	}
-	d.among("training.eval_metric", name, known)
 }
 
-func (d *decoder) checkEvaluation(e *Evaluation) {
+func (d *decoder) checkEvaluation(c *Config) {
+	e, g := &c.Evaluation, c.Goal()
 	d.unique("evaluation.metrics", e.Metrics)
 	for i, m := range e.Metrics {
-		d.among("evaluation.metrics["+itoa(i)+"]", m, Metrics())
+		if !slices.Contains(g.Metrics(), m) {
+			d.failAt("evaluation.metrics["+itoa(i)+"]", "%s", unknownFor("value", m, g, g.Metrics()))
+		}
 	}
-	d.checkThresholds(e, "evaluation.thresholds.", e.Thresholds)
+	d.checkThresholds(c, "evaluation.thresholds.", e.Thresholds)
 	d.among("evaluation.decide_on", e.DecideOn, []string{"interval", "point"})
 	if !(e.Confidence >= 0.5 && e.Confidence < 1) {
 		d.failAt("evaluation.confidence", "%v is not between 0.5 and 1", e.Confidence)
@@ -141,21 +143,25 @@ func (d *decoder) checkEvaluation(e *Evaluation) {
 }
 
 // checkThresholds checks thresholds whose paths start with at.
-func (d *decoder) checkThresholds(e *Evaluation, at string, thresholds map[string]float64) {
+func (d *decoder) checkThresholds(c *Config, at string, thresholds map[string]float64) {
+	e, g := &c.Evaluation, c.Goal()
 	for _, name := range slices.Sorted(maps.Keys(thresholds)) {
 		path, value := at+name, thresholds[name]
-		if !slices.Contains(Metrics(), name) {
-			d.failAt(path, "unknown metric %q; %s", clip(name), suggest(name, Metrics()))
+		if !slices.Contains(g.Metrics(), name) {
+			d.failAt(path, "%s", unknownFor("metric", name, g, g.Metrics()))
 			continue
 		}
 		if !slices.Contains(e.Metrics, name) {
 			d.failAt(path, "a threshold for a metric that is not computed; add %s to evaluation.metrics, which has %s", name, quoted(e.Metrics))
 		}
-		if name == "log_loss" {
-			d.atLeast(path, value, 0)
-			continue
+		switch low, high := goal.Bounds(name); {
+		case math.IsInf(high, 1):
+			d.atLeast(path, value, low)
+		case math.IsInf(low, -1) && !(value <= high && !math.IsInf(value, 0)):
+			d.failAt(path, "%v is more than %v", value, high)
+		case !math.IsInf(low, -1):
+			d.within(path, value, low, high)
 		}
-		d.within(path, value, 0, 1)
 	}
 }
 

@@ -30,6 +30,7 @@ type Data struct {
 	Positive string   `yaml:"positive" json:"positive"` // the target's positive value; default "1", or the greater of two text values
 	Split    Split    `yaml:"split" json:"split"`
 	Weight   string   `yaml:"weight" json:"weight,omitempty"` // the column that says how much a row counts, in learning and in judging; default: each 1
+	QID      string   `yaml:"qid" json:"qid,omitempty"`       // ranking: the column that says which query a row belongs to
 }
 
 // Split is a fraction each; they sum to 1. Rows are assigned by a hash of
@@ -66,7 +67,7 @@ type Training struct {
 
 type Evaluation struct {
 	Metrics    []string           `yaml:"metrics" json:"metrics"`       // what is computed and shown
-	Thresholds map[string]float64 `yaml:"thresholds" json:"thresholds"` // the least (for log_loss the most) that passes
+	Thresholds map[string]float64 `yaml:"thresholds" json:"thresholds"` // the least (for losses and errors the most) that passes
 	DecideOn   string             `yaml:"decide_on" json:"decide_on"`   // "interval" (default) or "point"
 	Confidence float64            `yaml:"confidence" json:"confidence"` // default 0.95
 	// OnInsufficient: "hold" (default), "pass" or "fail", per gate name.
@@ -93,24 +94,27 @@ type Slice struct {
 
 type Fairness struct {
 	ProtectedAttributes []string `yaml:"protected_attributes" json:"protected_attributes"`
-	MaxDisparity        float64  `yaml:"max_disparity" json:"max_disparity"`   // default 0.1, of AUC between groups
+	MaxDisparity        float64  `yaml:"max_disparity" json:"max_disparity"`   // default 0.1, of Metric between groups; regression: in standard deviations of the target
 	MinGroupSize        int      `yaml:"min_group_size" json:"min_group_size"` // default 100
+	Metric              string   `yaml:"metric" json:"metric,omitempty"`       // binary: auc_roc; multiclass: recall (of each class) or accuracy; regression: mean_residual or mae
 }
 
 type Robustness struct {
 	Noise          []float64 `yaml:"noise" json:"noise"`                     // default 0.001, 0.01, 0.1 × each feature's standard deviation
 	Draws          int       `yaml:"draws" json:"draws"`                     // default 3 repeated draws
-	MaxDegradation float64   `yaml:"max_degradation" json:"max_degradation"` // default 0.05 of AUC
+	MaxDegradation float64   `yaml:"max_degradation" json:"max_degradation"` // default 0.05 of Metric; of an error or a loss a share of it
+	Metric         string    `yaml:"metric" json:"metric,omitempty"`         // what must not suffer; default as champion.metric
 }
 
 type DataQuality struct {
 	NullRatio       float64    `yaml:"null_ratio" json:"null_ratio"`             // default < 0.05
 	FeatureVariance float64    `yaml:"feature_variance" json:"feature_variance"` // default > 1e-6
-	ClassBalance    [2]float64 `yaml:"class_balance" json:"class_balance"`       // default 0.2…0.8 share of the positive class
+	ClassBalance    [2]float64 `yaml:"class_balance" json:"class_balance"`       // default 0.2…0.8 share of the positive class; multiclass: 0.01…0.9 of each
 }
 
 type Champion struct {
-	Margin float64 `yaml:"margin" json:"margin"` // how much worse in AUC the candidate may be; default 0.01
+	Margin float64 `yaml:"margin" json:"margin"`           // how much worse in Metric the candidate may be; of an error or a loss a share of the champion's; default 0.01
+	Metric string  `yaml:"metric" json:"metric,omitempty"` // binary: auc_roc; default of the others: auc_roc_ovr, rmse, ndcg
 }
 
 type Latency struct {

@@ -1,6 +1,10 @@
 package trainconfig
 
-import "time"
+import (
+	"time"
+
+	"github.com/sluice-ml/sluice/shared/goal"
+)
 
 // Default is a configuration with every default that does not depend on
 // another value. It is not valid by itself: experiment.name and data.target
@@ -51,6 +55,7 @@ func defaultDeployment() Deployment {
 // from the name, every gate's on_insufficient, the least size of a slice, the
 // steps from the strategy, the latency gate's limit from the rollout's.
 func (d *decoder) derive(c *Config) {
+	d.deriveGoal(c)
 	if !d.has("data.path") {
 		c.Data.Path = "s3://lake/raw/" + c.Experiment.Name + "/"
 	}
@@ -137,14 +142,12 @@ func (d *decoder) deriveAnalysis(a *Analysis) {
 	}
 }
 
-// Metrics are the names of every metric that can be computed and given a
-// threshold, in the order they are shown.
-func Metrics() []string {
-	return []string{"auc_roc", "pr_auc", "precision", "recall", "f1_score", "accuracy", "log_loss", "brier"}
-}
+// Metrics are the names of a binary model's metrics; goal.Goal.Metrics gives
+// those of the others.
+func Metrics() []string { return goal.Binary.Metrics() }
 
 // LowerIsBetter says whether a metric's threshold is the most that passes.
-func LowerIsBetter(metric string) bool { return metric == "log_loss" || metric == "brier" }
+func LowerIsBetter(metric string) bool { return goal.LowerIsBetter(metric) }
 
 // Gates are the names of the gates, as they stand in JSON and file names.
 func Gates() []string {
@@ -155,6 +158,5 @@ func Gates() []string {
 // as images, which cdk.json names; params are then the trainer's own.
 const TypeImage = "image"
 
-// Estimators are XGBoost's estimators that Sluice can judge: it decides on
-// probabilities of a positive class.
-func Estimators() []string { return []string{"XGBClassifier"} }
+// Estimators are XGBoost's estimators that Sluice can train and judge.
+func Estimators() []string { return goal.Estimators() }

@@ -141,7 +141,7 @@ func TestProblemsNamePlaceValueAndWayOut(t *testing.T) {
 		{"split", "experiment: {name: m}\ndata: {target: y, split: {train: 0.7}}\n", "train.yaml:2:26: data.split: train 0.7 + validation 0 + test 0.2 = 0.8999999999999999; they must sum to 1"},
 		{"no test rows", "experiment: {name: m}\ndata: {target: y, split: {train: 1, test: 0}}\n", "without test rows nothing can be judged"},
 		{"unknown estimator", least + "model: {type: XGBClasifier}\n", `unknown value "XGBClasifier"; did you mean "XGBClassifier"?`},
-		{"unsupported estimator", least + "model: {type: XGBRanker}\n", "XGBRanker is not supported"},
+		{"unsupported estimator", least + "model: {type: XGBRFRegressor}\n", "XGBRFRegressor is not supported"},
 		{"unknown param", least + "model: {params: {max_dept: 3}}\n", `model.params.max_dept: unknown parameter "max_dept"; did you mean "max_depth"?`},
 		{"param elsewhere", least + "model: {params: {eval_metric: auc}}\n", "set training.eval_metric"},
 		{"param twice", least + "model: {params: {eta: 0.1, learning_rate: 0.2}}\n", "learning_rate and eta are the same parameter"},

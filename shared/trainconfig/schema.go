@@ -3,6 +3,8 @@ package trainconfig
 import (
 	"encoding/json"
 	"reflect"
+
+	"github.com/sluice-ml/sluice/shared/goal"
 )
 
 // SchemaJSON is a JSON Schema (draft 2020-12) of train.yaml for editors: keys,
@@ -34,7 +36,7 @@ func schemaEnums() map[string][]string {
 		"experiment.framework":              {"xgboost"},
 		"data.split.by":                     {ByGroup, ByTime},
 		"model.type":                        append(Estimators(), TypeImage),
-		"evaluation.metrics":                Metrics(),
+		"evaluation.metrics":                goal.AllMetrics(),
 		"evaluation.decide_on":              {"interval", "point"},
 		"evaluation.on_insufficient":        {"hold", "pass", "fail"},
 		"deployment.strategy":               {"canary", "blue_green", "shadow"},
@@ -42,8 +44,8 @@ func schemaEnums() map[string][]string {
 		"deployment.on_deadline":            {"rollback", "proceed"},
 		"deployment.analysis.mode":          {"limits", "sequential"},
 		"deployment.slices.on_unknown":      {"hold", "tell"},
-		"keys:evaluation.thresholds":        Metrics(),
-		"keys:evaluation.slices.thresholds": Metrics(),
+		"keys:evaluation.thresholds":        goal.AllMetrics(),
+		"keys:evaluation.slices.thresholds": goal.AllMetrics(),
 		"keys:evaluation.on_insufficient":   Gates(),
 		"keys:model.params":                 Params(),
 	}

@@ -44,7 +44,7 @@ func TestSchemaFileIsUpToDateAndAgreesWithParse(t *testing.T) {
 		least + "evalution: {}\n":                                               false,
 		least + "training: {folds: five}\n":                                     false,
 		least + "deployment: {bake: 5}\n":                                       false,
-		least + "model: {type: XGBRanker}\n":                                    false,
+		least + "model: {type: XGBRFRegressor}\n":                               false,
 		least + "evaluation: {thresholds: {auc: 0.9}}\n":                        false,
 		least + "model: {params: {max_dept: 3}}\n":                              false,
 		least + "model: {type: image, params: {layers: [3, 4], \"p\": true}}\n": true,

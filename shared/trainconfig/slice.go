@@ -28,7 +28,7 @@ func (d *decoder) checkSlices(c *Config) {
 		}
 		seen[name] = true
 		d.atLeast(path+".min_size", float64(s.MinSize), 1)
-		d.checkThresholds(&c.Evaluation, path+".thresholds.", s.Thresholds)
+		d.checkThresholds(c, path+".thresholds.", s.Thresholds)
 		d.checkEdges(s, path)
 	}
 }

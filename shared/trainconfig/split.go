@@ -45,7 +45,7 @@ func (g Gap) MarshalYAML() (any, error) {
 // data.features: the target, and the columns that say how rows count and how
 // they are parted.
 func (d *Data) Reserved(column string) bool {
-	return column == d.Target || (column != "" && (column == d.Weight || column == d.Split.Column))
+	return column == d.Target || (column != "" && (column == d.Weight || column == d.Split.Column || column == d.QID))
 }
 
 func (d *decoder) gap(n *node, path string, out *Gap) {

@@ -71,7 +71,7 @@ func (d *decoder) checkClassWeight(c *Config) {
 		return
 	}
 	if !strings.HasSuffix(c.Model.Type, "Classifier") {
-		d.failAt("training.class_weight", "%s has no classes; remove it, or weigh rows with data.weight", clip(c.Model.Type))
+		d.failAt("training.class_weight", "%s has no classes; remove it", clip(c.Model.Type))
 	}
 	total := 0.0
 	for _, class := range slices.Sorted(maps.Keys(w.Of)) {

@@ -82,9 +82,9 @@ type checkpoint struct {
 
 func checkpointFile(fold int) string { return fmt.Sprintf("checkpoint/fold-%d.json", fold) }
 
-// resume gives a fold that an earlier attempt finished; nil when there is none
-// that fits.
-func resume(ctx context.Context, store Store, s start, fold, rows int) (*foldResult, error) {
+// resume gives a fold that an earlier attempt finished, with so many scores; nil
+// when there is none that fits.
+func resume(ctx context.Context, store Store, s start, fold, scores int) (*foldResult, error) {
 	data, err := store.Get(ctx, checkpointFile(fold))
 	if fault.Is(err, fault.NotFound) {
 		return nil, nil
@@ -97,10 +97,10 @@ func resume(ctx context.Context, store Store, s start, fold, rows int) (*foldRes
 		return nil, nil
 	}
 	raw, err := base64.StdEncoding.DecodeString(c.Scores)
-	if err != nil || len(raw) != 4*rows {
+	if err != nil || len(raw) != 4*scores {
 		return nil, nil
 	}
-	result := &foldResult{Fold: fold, Rounds: c.Rounds, Best: c.Best, Scores: make([]float32, rows)}
+	result := &foldResult{Fold: fold, Rounds: c.Rounds, Best: c.Best, Scores: make([]float32, scores)}
 	for i := range result.Scores {
 		result.Scores[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
 	}

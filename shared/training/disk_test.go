@@ -13,6 +13,7 @@ import (
 
 	"github.com/sluice-ml/sluice/shared/contract"
 	"github.com/sluice-ml/sluice/shared/fault"
+	"github.com/sluice-ml/sluice/shared/goal"
 	"github.com/sluice-ml/sluice/shared/rows"
 	"github.com/sluice-ml/sluice/shared/rows/rowstest"
 	"github.com/sluice-ml/sluice/shared/split"
@@ -21,7 +22,7 @@ import (
 
 func loadOnDisk(t *testing.T, config *trainconfig.Config, objects rowstest.Objects) *rows.Set {
 	t.Helper()
-	set, err := rows.ReadWithin(t.Context(), objects.Open, objects.List(), config.Data, config.Experiment.Seed, rows.Memory{OnDisk: true})
+	set, err := rows.ReadWithin(t.Context(), config.Goal(), objects.Open, objects.List(), config.Data, config.Experiment.Seed, rows.Memory{OnDisk: true})
 	require.NoError(t, err)
 	require.True(t, set.OnDisk())
 	return set
@@ -108,7 +109,7 @@ func TestMemoryDecides(t *testing.T) {
 		objects[fmt.Sprintf("part-%d.csv", i)] = []byte(text)
 	}
 	read := func(budget int64) (*rows.Set, error) {
-		return rows.ReadWithin(t.Context(), objects.Open, objects.List(), config.Data, 7, rows.Memory{Budget: budget})
+		return rows.ReadWithin(t.Context(), goal.Binary, objects.Open, objects.List(), config.Data, 7, rows.Memory{Budget: budget})
 	}
 	set, err := read(1 << 30)
 	require.NoError(t, err)

@@ -21,6 +21,7 @@ import (
 	"slices"
 
 	"github.com/sluice-ml/sluice/shared/fault"
+	"github.com/sluice-ml/sluice/shared/goal"
 	"github.com/sluice-ml/sluice/shared/model"
 	"github.com/sluice-ml/sluice/shared/rows"
 	"github.com/sluice-ml/sluice/shared/split"
@@ -40,6 +41,7 @@ type matrix struct {
 	label  []float32
 	count  []float32 // how much each row counts; nil: each 1
 	weight []float32 // the same times its class's weight: what is learnt with; nil: each 1
+	query  []float32 // ranking: the number of each row's query, rising
 }
 
 // subset is the rows of m at positions.
@@ -48,6 +50,9 @@ func (m *matrix) subset(positions []int) *matrix {
 	for _, at := range positions {
 		out.rows = append(out.rows, m.rows[at])
 		out.label = append(out.label, m.label[at])
+		if m.query != nil {
+			out.query = append(out.query, m.query[at])
+		}
 	}
 	if m.disk == nil {
 		width := len(m.values) / len(m.rows)
@@ -60,7 +65,7 @@ func (m *matrix) subset(positions []int) *matrix {
 }
 
 // features finds the columns to learn from: those that are configured, else
-// all but the target. Categories, means and deviations are the training rows'
+// all but the target and the query. Categories, means and deviations are the training rows'
 // alone.
 func features(set *rows.Set, data trainconfig.Data, train []int) ([]model.Feature, error) {
 	names := featureNames(data, set.Table.Names())
@@ -143,7 +148,7 @@ func (w *welford) result() (mean, deviation float64) {
 // encode makes the matrix of some rows.
 func encode(set *rows.Set, schema *model.Schema, which []int) (*matrix, error) {
 	width := len(schema.Features)
-	m := &matrix{rows: which, values: make([]float32, len(which)*width)}
+	m := &matrix{rows: which, values: make([]float32, len(which)*width), query: queryNumbers(set, which)}
 	m.labels(set)
 	for f, feature := range schema.Features {
 		column, _ := set.Table.Column(feature.Name)
@@ -175,15 +180,24 @@ func encodeCell(schema *model.Schema, feature int, column *table.Column, row int
 	return schema.EncodeText(feature, column.Content(row))
 }
 
-// classes are the labels as whole numbers; both classes must be there.
+// classes are the labels as whole numbers; every class must be there. Where there
+// are no classes, all rows are of one.
 func classes(set *rows.Set, train []int) ([]int, error) {
-	count := [2]int{}
 	list := make([]int, len(train))
+	if set.Goal == goal.Regression || set.Goal == goal.Ranking {
+		return list, nil
+	}
+	count := make([]int, max(2, len(set.Classes)))
 	for i, row := range train {
 		list[i] = int(set.Label[row])
 		count[list[i]]++
 	}
-	if count[0] == 0 || count[1] == 0 {
+	empty := slices.Index(count, 0)
+	switch {
+	case empty >= 0 && set.Goal == goal.Multiclass:
+		return nil, fault.New(fault.Invalid, "split the rows", "of %d training rows none is of the class %q", len(train), set.Classes[empty]).
+			WithHint("add rows of it, or take its rows away")
+	case empty >= 0:
 		return nil, fault.New(fault.Invalid, "split the rows",
 			"of %d training rows %d are positive (%q): want rows of both classes", len(train), count[1], set.Positive).
 			WithHint("check data.target, data.positive and data.split.train")

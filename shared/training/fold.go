@@ -6,6 +6,7 @@ import (
 	"io"
 
 	"github.com/sluice-ml/sluice/shared/fault"
+	"github.com/sluice-ml/sluice/shared/goal"
 	"github.com/sluice-ml/sluice/shared/xgboost"
 )
 
@@ -23,7 +24,7 @@ type foldResult struct {
 	Fold   int       // from 0
 	Rounds int       // the best number of rounds
 	Best   float64   // the evaluation metric after that many
-	Scores []float32 // out-of-fold, aligned with the fold's rows
+	Scores []float32 // out-of-fold, aligned with the fold's rows; of several classes, one for each
 }
 
 // interrupted is what a done context becomes: a retry resumes.
@@ -39,7 +40,8 @@ func (l *learner) matrix(m *matrix, ref *xgboost.Matrix) (*xgboost.Matrix, error
 		return m.disk.matrix(l, m, ref)
 	}
 	x, err := l.library.NewMatrix(xgboost.Data{
-		Rows: len(m.rows), Columns: len(l.types), Values: m.values, Types: l.types, Label: m.label, Weight: m.weight, Threads: l.params.threads,
+		Rows: len(m.rows), Columns: len(l.types), Values: m.values, Types: l.types, Label: m.label, Weight: m.weight, Query: m.query,
+		Threads: l.params.threads,
 	})
 	return x, refused(err)
 }
@@ -77,7 +79,7 @@ func (l *learner) fold(ctx context.Context, number int, train, held *matrix, pat
 
 // untilBest trains round by round and notes the best round in result.
 func (l *learner) untilBest(ctx context.Context, booster *xgboost.Booster, train, held *xgboost.Matrix, patience int, result *foldResult) error {
-	higher := higherIsBetter(l.params.metric)
+	higher := goal.EvalHigherIsBetter(l.params.metric)
 	for round := range l.params.rounds {
 		if ctx.Err() != nil {
 			return interrupted(ctx)

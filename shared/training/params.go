@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/sluice-ml/sluice/shared/fault"
+	"github.com/sluice-ml/sluice/shared/goal"
 	"github.com/sluice-ml/sluice/shared/trainconfig"
 	"github.com/sluice-ml/sluice/shared/xgboost"
 )
@@ -29,7 +30,8 @@ var natives = strings.Fields(`eta gamma max_depth max_leaves max_bin min_child_w
 	colsample_bytree colsample_bylevel colsample_bynode alpha lambda scale_pos_weight base_score grow_policy booster
 	tree_method sampling_method device num_parallel_tree max_cat_to_onehot max_cat_threshold max_cached_hist_node
 	sample_type normalize_type rate_drop skip_drop one_drop refresh_leaf verbosity seed nthread updater objective
-	validate_parameters`)
+	validate_parameters tweedie_variance_power huber_slope lambdarank_pair_method lambdarank_num_pair_per_sample
+	lambdarank_unbiased lambdarank_bias_norm lambdarank_normalization lambdarank_score_normalization ndcg_exp_gain`)
 
 // sklearn maps the scikit-learn spelling of a parameter to the native one.
 func sklearn(name string) string {
@@ -50,24 +52,15 @@ func sklearn(name string) string {
 	return name
 }
 
-// objective of an estimator.
-func objective(estimator string) (string, error) {
-	if estimator != "XGBClassifier" {
-		return "", fault.New(fault.Invalid, "read model.type", "%q is not supported: gates judge probabilities of a positive class", estimator).
-			WithHint("use XGBClassifier")
-	}
-	return "binary:logistic", nil
-}
-
 // nativeParams translates a model block. features are the names that
 // constraints may use; cpus is the number of threads when none is configured.
 func nativeParams(c *trainconfig.Config, features []string, seed int64, cpus int) (*params, error) {
-	goal, err := objective(c.Model.Type)
-	if err != nil {
-		return nil, err
+	if !slices.Contains(goal.Estimators(), c.Model.Type) {
+		return nil, fault.New(fault.Invalid, "read model.type", "%q is not supported: the reference trainer has %q", c.Model.Type, goal.Estimators()).
+			WithHint("use one of them")
 	}
 	values := map[string]string{
-		"objective": goal,
+		"objective": c.Model.Objective(),
 		"seed":      strconv.FormatInt(seed, 10),
 		"nthread":   strconv.Itoa(cpus),
 		// Each round draws from the seed and its own number, so what a round
@@ -80,6 +73,7 @@ func nativeParams(c *trainconfig.Config, features []string, seed int64, cpus int
 			return nil, fault.New(fault.Invalid, "read model.params."+name, "%w", err).WithHint("correct or remove it")
 		}
 	}
+	var err error
 	if p.threads, err = strconv.Atoi(values["nthread"]); err != nil || p.threads < 1 {
 		p.threads = cpus
 		values["nthread"] = strconv.Itoa(cpus)
@@ -195,8 +189,11 @@ func metric(name string) string {
 	return name
 }
 
-// higherIsBetter says which way a metric improves.
-func higherIsBetter(metric string) bool { return metric == "auc" || metric == "aucpr" }
+// useClasses tells XGBoost how many classes there are.
+func (p *params) useClasses(classes int) {
+	p.native = append(p.native, xgboost.Param{Name: "num_class", Value: strconv.Itoa(classes)})
+	slices.SortFunc(p.native, func(a, b xgboost.Param) int { return strings.Compare(a.Name, b.Name) })
+}
 
 // useThreads replaces the number of threads.
 func (p *params) useThreads(threads int) {

@@ -71,7 +71,7 @@ func TestWrongParamsAreNamed(t *testing.T) {
 }
 
 func TestOtherEstimatorsAreRefused(t *testing.T) {
-	for _, estimator := range []string{"XGBRanker", "XGBRegressor", "RandomForest"} {
+	for _, estimator := range []string{"XGBRFRegressor", "RandomForest"} {
 		c := trainconfig.Default()
 		c.Model.Type = estimator
 		_, err := nativeParams(c, nil, 7, 1)

@@ -1,13 +1,11 @@
 package training
 
 import (
-	"bytes"
 	"fmt"
 	"math"
 	"runtime"
 	"slices"
 
-	"github.com/sluice-ml/sluice/shared/parquet"
 	"github.com/sluice-ml/sluice/shared/rows"
 )
 
@@ -40,8 +38,11 @@ type FoldMetrics struct {
 // Scores measure predictions of rows with labels.
 type Scores struct {
 	Rows    int     `json:"rows"`
-	AUC     float64 `json:"auc_roc"`
-	LogLoss float64 `json:"log_loss"`
+	AUC     float64 `json:"auc_roc,omitzero"`  // binary
+	LogLoss float64 `json:"log_loss,omitzero"` // binary
+	// Metrics are the goal's by name, where it is not binary; those that the rows
+	// do not define are left out.
+	Metrics map[string]float64 `json:"metrics,omitempty"`
 }
 
 // Environment is environment.json: everything that could change the bits.
@@ -132,22 +133,4 @@ func measure(label, score []float32) Scores {
 		s.AUC = (rankSum - positives*(positives+1)/2) / (positives * negatives)
 	}
 	return s
-}
-
-// foldsFile is folds.parquet: row_id, label, fold (from 0) and the
-// out-of-fold score of every training row, in the rows' order.
-func foldsFile(set *rows.Set, m *matrix, fold []int, score []float32) ([]byte, error) {
-	n := len(m.rows)
-	ids := make([]string, n)
-	columns := [3][]float64{make([]float64, n), make([]float64, n), make([]float64, n)}
-	for i, row := range m.rows {
-		ids[i] = set.RowID(row)
-		columns[0][i], columns[1][i], columns[2][i] = float64(m.label[i]), float64(fold[i]), float64(score[i])
-	}
-	var out bytes.Buffer
-	err := parquet.Write(&out, []parquet.Column{
-		{Name: "row_id", Text: ids}, {Name: "label", Float: columns[0]},
-		{Name: "fold", Float: columns[1]}, {Name: "score", Float: columns[2]},
-	})
-	return out.Bytes(), err
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/sluice-ml/sluice/shared/contract"
 	"github.com/sluice-ml/sluice/shared/fault"
 	"github.com/sluice-ml/sluice/shared/gbdt"
+	"github.com/sluice-ml/sluice/shared/goal"
 	"github.com/sluice-ml/sluice/shared/model"
 	"github.com/sluice-ml/sluice/shared/rows"
 	"github.com/sluice-ml/sluice/shared/split"
@@ -84,7 +85,7 @@ func (t *Trainer) Train(ctx context.Context, plan contract.Plan, config *trainco
 // prepare settles features, parameters and threads, and encodes the training
 // rows.
 func (r *run) prepare(ctx context.Context, cpus int) (*matrix, error) {
-	which := r.set.On(split.Train)
+	which := byQuery(r.set, r.set.On(split.Train))
 	if len(which) == 0 {
 		return nil, fault.New(fault.Invalid, "split the rows", "no row is a training row").WithHint("raise data.split.train, or add rows")
 	}
@@ -94,17 +95,17 @@ func (r *run) prepare(ctx context.Context, cpus int) (*matrix, error) {
 	}
 	r.schema = &model.Schema{
 		Format: model.SchemaFormat, Model: r.plan.Model, Features: list, Target: r.config.Data.Target,
-		Positive: r.set.Positive, TrainRows: len(which), Commit: r.plan.Dataset.Commit, PlanHash: r.plan.Hash,
+		Positive: r.set.Positive, Objective: r.config.Model.Objective(), Classes: r.set.Classes, TrainRows: len(which), Commit: r.plan.Dataset.Commit, PlanHash: r.plan.Hash,
 		Versions: model.Versions{XGBoost: r.library.Version(), Go: runtime.Version()},
-	}
-	if r.schema.Objective, err = objective(r.config.Model.Type); err != nil {
-		return nil, err
 	}
 	if err := r.schema.Prepare(); err != nil {
 		return nil, err
 	}
 	if r.params, err = nativeParams(r.config, r.schema.Names(), r.plan.Seed, cpus); err != nil {
 		return nil, err
+	}
+	if r.set.Goal == goal.Multiclass {
+		r.params.useClasses(len(r.set.Classes))
 	}
 	r.start, err = begin(ctx, r.store, start{PlanHash: r.plan.Hash, Threads: r.params.threads, XGBoost: r.library.Version(), OnDisk: r.set.OnDisk()})
 	if err != nil {
@@ -115,7 +116,7 @@ func (r *run) prepare(ctx context.Context, cpus int) (*matrix, error) {
 	if err := r.checkDisk(); err != nil {
 		return nil, err
 	}
-	train, err := r.encode(r.examples(which))
+	train, err := r.encode(byQuery(r.set, r.examples(which)))
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +139,8 @@ func (r *run) crossValidate(ctx context.Context, train *matrix) (*Metrics, error
 	if err := r.describe(metrics); err != nil {
 		return nil, err
 	}
-	outOfFold := make([]float32, len(train.rows))
+	outputs := r.schema.Outputs()
+	outOfFold := make([]float32, len(train.rows)*outputs)
 	sum := 0
 	for number := range count {
 		inside, held := folds.Of(number)
@@ -147,20 +149,18 @@ func (r *run) crossValidate(ctx context.Context, train *matrix) (*Metrics, error
 			return nil, err
 		}
 		for i, at := range held {
-			outOfFold[at] = result.Scores[i]
+			copy(outOfFold[at*outputs:], result.Scores[i*outputs:][:outputs])
 		}
-		scores := measured(train.subset(held), result.Scores)
+		scores := r.measured(train.subset(held), result.Scores)
 		metrics.Folds = append(metrics.Folds, FoldMetrics{Fold: number, Rounds: result.Rounds, Best: result.Best, Scores: scores})
 		r.describeFold(&metrics.Folds[number], train, len(inside), held)
-		fmt.Fprintf(r.out, "fold %d of %d: %d rounds, %s %.6f, auc_roc %.6f, log_loss %.6f\n",
-			number+1, count, result.Rounds, r.params.metric, result.Best, scores.AUC, scores.LogLoss)
+		fmt.Fprintf(r.out, "fold %d of %d: %d rounds, %s %.6f, %s\n", number+1, count, result.Rounds, r.params.metric, result.Best, scores.text(r.set.Goal))
 		sum += result.Rounds
 	}
 	metrics.Rounds = max(1, int(math.Round(float64(sum)/float64(count))))
 	train, fold, outOfFold = heldOut(train, fold, outOfFold)
-	metrics.OutOfFold = measured(train, outOfFold)
-	fmt.Fprintf(r.out, "out of fold: auc_roc %.6f, log_loss %.6f; the final model gets %d rounds\n",
-		metrics.OutOfFold.AUC, metrics.OutOfFold.LogLoss, metrics.Rounds)
+	metrics.OutOfFold = r.measured(train, outOfFold)
+	fmt.Fprintf(r.out, "out of fold: %s; the final model gets %d rounds\n", metrics.OutOfFold.text(r.set.Goal), metrics.Rounds)
 	data, err := foldsFile(r.set, train, fold, outOfFold)
 	if err != nil {
 		return nil, fault.New(fault.Internal, "write "+contract.FileFolds, "%w", err)
@@ -170,7 +170,7 @@ func (r *run) crossValidate(ctx context.Context, train *matrix) (*Metrics, error
 
 // fold resumes a finished fold, or trains it and keeps it.
 func (r *run) fold(ctx context.Context, number int, train *matrix, inside, held []int) (*foldResult, error) {
-	result, err := resume(ctx, r.store, r.start, number, len(held))
+	result, err := resume(ctx, r.store, r.start, number, len(held)*r.schema.Outputs())
 	if err != nil || result != nil {
 		return result, err
 	}
@@ -184,7 +184,7 @@ func (r *run) fold(ctx context.Context, number int, train *matrix, inside, held 
 // validate measures the final model on the validation rows, where there are
 // some.
 func (r *run) validate(saved []byte, metrics *Metrics) error {
-	which := r.set.On(split.Validation)
+	which := byQuery(r.set, r.set.On(split.Validation))
 	if len(which) == 0 {
 		return nil
 	}
@@ -196,17 +196,17 @@ func (r *run) validate(saved []byte, metrics *Metrics) error {
 	if err != nil {
 		return fault.New(fault.Internal, "read the trained model", "%w", err)
 	}
-	out, width := make([]float32, len(which)), len(r.schema.Features)
-	outputs := len(out) / len(which)
+	outputs, width := r.schema.Outputs(), len(r.schema.Features)
+	out := make([]float32, len(which)*outputs)
 	err = m.each(width, func(first int, values []float32) {
 		trees.PredictBatch(values, out[first*outputs:][:len(values)/width*outputs])
 	})
 	if err != nil {
 		return err
 	}
-	scores := measured(m, out)
+	scores := r.measured(m, out)
 	metrics.Validation = &scores
-	fmt.Fprintf(r.out, "validation: auc_roc %.6f, log_loss %.6f\n", scores.AUC, scores.LogLoss)
+	fmt.Fprintf(r.out, "validation: %s\n", scores.text(r.set.Goal))
 	return nil
 }
 

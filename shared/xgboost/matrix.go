@@ -3,6 +3,7 @@ package xgboost
 import (
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"unsafe"
 )
@@ -33,6 +34,7 @@ type Data struct {
 	Types   []string  // one per column; nil is all Numeric
 	Label   []float32 // nil, or one per row
 	Weight  []float32 // nil, or one per row
+	Query   []float32 // nil, or the number of each row's query, which must not fall
 	Threads int       // 0 is all
 }
 
@@ -46,6 +48,8 @@ func (d *Data) check() error {
 		return fmt.Errorf("%d feature types for %d columns", len(d.Types), d.Columns)
 	case d.Label != nil && len(d.Label) != d.Rows:
 		return fmt.Errorf("%d labels for %d rows", len(d.Label), d.Rows)
+	case d.Query != nil && (len(d.Query) != d.Rows || !slices.IsSorted(d.Query)):
+		return fmt.Errorf("%d numbers of queries for %d rows: want one for each row, in rising order", len(d.Query), d.Rows)
 	case d.Weight != nil && len(d.Weight) != d.Rows:
 		return fmt.Errorf("%d weights for %d rows", len(d.Weight), d.Rows)
 	}
@@ -80,12 +84,12 @@ func (l *Library) NewMatrix(data Data) (*Matrix, error) {
 	return m, nil
 }
 
-// describe sets labels, weights and types.
+// describe sets labels, weights, queries and types.
 func (m *Matrix) describe(data *Data) error {
 	for _, field := range []struct {
 		name   string
 		values []float32
-	}{{"label", data.Label}, {"weight", data.Weight}} {
+	}{{"label", data.Label}, {"weight", data.Weight}, {"qid", data.Query}} {
 		if field.values == nil {
 			continue
 		}

@@ -7,6 +7,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sluice-ml/sluice/shared/evaluation"
+	"github.com/sluice-ml/sluice/shared/goal"
 )
 
 // evaluateOptions are the flags of sluice evaluate.
@@ -20,6 +21,7 @@ type evaluateOptions struct {
 	bins, draws        int
 	minGroup           int
 	seed               int64
+	goal               string
 }
 
 func (o *evaluateOptions) resampling() evaluation.Resampling {
@@ -70,6 +72,14 @@ has fewer than --min-group rows is listed with its counts and not compared.
 --compare matches the rows of two files by --id and tests the differences in
 pairs, with p-values adjusted for their number (Holm).
 
+Files of other goals are told by their columns, as the evaluator writes them, or
+by --goal: regression by a column of predictions, several classes by a column
+probability.CLASS for each, ranking by a column of queries.
+
+  sluice evaluate prices.csv --goal regression --label price --score predicted
+  sluice evaluate species.parquet --goal multiclass --label species --group site
+  sluice evaluate results.csv --goal ranking --label relevance --query query_id
+
 Calibration error: the mean over rows of |mean score − share of positives| of
 the row's bin, in bins of equal width, and in bins of equal mass that never part
 equal scores.
@@ -78,6 +88,17 @@ Exit codes: 0 measured; 1 the file is wrong; 2 the command line is wrong.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := o.check(); err != nil {
 				return err
+			}
+			file, g, err := readGoal(c.Context(), args[0], o.goal)
+			if err != nil {
+				return err
+			}
+			if g != goal.Binary {
+				r, err := evaluateGoal(c.Context(), file, g, o)
+				if err != nil {
+					return err
+				}
+				return s.print(c, r, r.print)
 			}
 			r, err := evaluateFile(c.Context(), args[0], o)
 			if err != nil {
@@ -93,6 +114,7 @@ Exit codes: 0 measured; 1 the file is wrong; 2 the command line is wrong.`,
 func (o *evaluateOptions) register(c *cobra.Command) {
 	f := c.Flags()
 	o.columns.register(c)
+	f.StringVar(&o.goal, "goal", "", "binary, multiclass, regression or ranking (default: as the file's columns say)")
 	f.StringVarP(&o.weight, "weight", "w", "", "the column of row weights, 0 or more (default: every row weighs 1)")
 	f.StringArrayVarP(&o.groups, "group", "g", nil, "compare the groups of a column; A,B for intersections; may be repeated")
 	f.IntVar(&o.minGroup, "min-group", 100, "the least rows of a group that is compared")
@@ -114,6 +136,7 @@ func (n *columns) register(c *cobra.Command) {
 	f.StringVarP(&n.label, "label", "l", "label", "the column of true labels")
 	f.StringVar(&n.positive, "positive", "", `the label's positive value (default: "1" of 0 and 1, else the greater of two)`)
 	f.StringVarP(&n.score, "score", "s", "score", "the column of scores, probabilities of the positive class")
+	f.StringVar(&n.query, "query", columnQuery, "ranking: the column that says which query a row belongs to")
 	f.StringVar(&n.id, "id", "row_id", "the column of row ids, to match rows by")
 }
 

@@ -14,6 +14,7 @@ import (
 
 	"github.com/sluice-ml/sluice/shared/contract"
 	"github.com/sluice-ml/sluice/shared/gate"
+	"github.com/sluice-ml/sluice/shared/goal"
 	"github.com/sluice-ml/sluice/shared/predictions"
 	"github.com/sluice-ml/sluice/shared/trainconfig"
 )
@@ -102,7 +103,7 @@ func (o *gateOptions) judge(ctx context.Context, path string) (*judgedFile, erro
 	j.take(gate.Performance(&config.Evaluation, set))
 	j.take(gate.Fairness(&config.Evaluation, set))
 	j.NotJudged[gate.NameDataQuality] = "it judges the data, not predictions"
-	if set.Champion == nil {
+	if !set.HasChampion() {
 		j.NotJudged[gate.NameChampion] = fmt.Sprintf("there is no column %q", o.champion)
 	} else {
 		j.take(gate.Champion(&config.Evaluation, set, true))
@@ -157,6 +158,9 @@ func (o *gateOptions) read(ctx context.Context, path string, config *trainconfig
 		names.positive = config.Data.Positive
 	}
 	s := &scored{file: path, table: t}
+	if g := config.Goal(); g != goal.Binary {
+		return o.readGoal(s, g, names, config)
+	}
 	set := &predictions.Set{Attributes: map[string][]string{}}
 	if err := errors.Join(s.read(names), o.fill(set, s, config)); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
@@ -182,19 +186,29 @@ func (o *gateOptions) fill(set *predictions.Set, s *scored, config *trainconfig.
 			return err
 		}
 	}
+	fillAttributes(set, s, config)
+	return nil
+}
+
+func fillAttributes(set *predictions.Set, s *scored, config *trainconfig.Config) {
 	for _, name := range config.Evaluation.Attributes() {
-		column, ok := s.table.Column(name)
-		if !ok {
-			column, ok = s.table.Column("attribute." + name)
-		}
-		if !ok {
-			continue
-		}
-		for i := range column.Len() {
-			set.Attributes[name] = append(set.Attributes[name], column.Content(i))
+		if values := s.attribute(name); values != nil {
+			set.Attributes[name] = values
 		}
 	}
-	return nil
+}
+
+// readGoal makes the set of a goal other than binary.
+func (o *gateOptions) readGoal(s *scored, g goal.Goal, names columns, config *trainconfig.Config) (*predictions.Set, error) {
+	if _, ok := s.table.Column(names.query); !ok && config.Data.QID != "" {
+		names.query = config.Data.QID
+	}
+	set, err := readSet(s, g, names, o.champion)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w (%s is for %s)", s.file, err, o.config, g)
+	}
+	fillAttributes(set, s, config)
+	return set, nil
 }
 
 func (j *judgedFile) take(v gate.Verdict) {

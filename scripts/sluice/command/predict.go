@@ -10,6 +10,7 @@ import (
 	"math"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -43,7 +44,8 @@ in their order; its categories must be given as XGBoost's codes.
   sluice predict --model booster.ubj --data rows.parquet --output scored.parquet
 
 The output is the rows' ids, where the data has a column of them (--id), and a
-score; score_0, score_1, … where the model gives several. The default is CSV on
+score. A model.tar.gz of several classes gives the likeliest one's name (label)
+and probability.CLASS of each, a plain XGBoost file score_0, score_1, …. The default is CSV on
 standard output; a name that ends in .csv or .parquet writes a file, whole or not
 at all.
 
@@ -79,7 +81,7 @@ func (o *predictOptions) run(c *cobra.Command, s *settings) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", o.data, err)
 	}
-	out := o.columns(rows, scores, p.trees.Outputs())
+	out := o.columns(rows, scores, p)
 	if o.output == "" && !s.json {
 		return writeCSV(c.OutOrStdout(), out)
 	}
@@ -88,8 +90,9 @@ func (o *predictOptions) run(c *cobra.Command, s *settings) error {
 		Objective string      `json:"objective"`
 		Rows      int         `json:"rows"`
 		Output    string      `json:"output,omitempty"`
-		Scores    [][]float32 `json:"scores,omitempty"` // a row each, without --output
-	}{o.model, p.trees.Objective(), rows.Rows(), o.output, nil}
+		Classes   []string    `json:"classes,omitempty"` // whose scores they are, in their order
+		Scores    [][]float32 `json:"scores,omitempty"`  // a row each, without --output
+	}{o.model, p.trees.Objective(), rows.Rows(), o.output, p.classes(), nil}
 	if o.output == "" {
 		for i := range rows.Rows() {
 			summary.Scores = append(summary.Scores, scores[i*p.trees.Outputs():(i+1)*p.trees.Outputs()])
@@ -197,8 +200,17 @@ func (p *predictor) encode(i int, column *table.Column, row int) (float32, error
 	return v, nil
 }
 
+// classes are the names of a multiclass model's outputs, nil of others and of a
+// plain XGBoost file, which does not know them.
+func (p *predictor) classes() []string {
+	if p.schema == nil {
+		return nil
+	}
+	return p.schema.Classes
+}
+
 // columns are what is written.
-func (o *predictOptions) columns(rows *table.Table, scores []float32, outputs int) []parquet.Column {
+func (o *predictOptions) columns(rows *table.Table, scores []float32, p *predictor) []parquet.Column {
 	var out []parquet.Column
 	if id, ok := rows.Column(o.id); ok {
 		column := parquet.Column{Name: o.id}
@@ -207,9 +219,21 @@ func (o *predictOptions) columns(rows *table.Table, scores []float32, outputs in
 		}
 		out = append(out, column)
 	}
+	classes, outputs := p.classes(), p.trees.Outputs()
+	if classes != nil {
+		column := parquet.Column{Name: "label"}
+		for i := range rows.Rows() {
+			row := scores[i*outputs:][:outputs]
+			column.Text = append(column.Text, classes[slices.Index(row, slices.Max(row))])
+		}
+		out = append(out, column)
+	}
 	for k := range outputs {
 		column := parquet.Column{Name: "score", Float: make([]float64, rows.Rows())}
-		if outputs > 1 {
+		switch {
+		case classes != nil:
+			column.Name = probabilityPrefix + classes[k]
+		case outputs > 1:
 			column.Name = "score_" + strconv.Itoa(k)
 		}
 		for i := range column.Float {

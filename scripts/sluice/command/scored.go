@@ -35,7 +35,7 @@ func readTable(ctx context.Context, path string) (*table.Table, error) {
 
 // columns names the columns of a file of predictions.
 type columns struct {
-	label, positive, score, weight, id string
+	label, positive, score, weight, id, query string
 }
 
 // scored is a file of predictions.
@@ -169,9 +169,26 @@ func labels(column *table.Column, positive string) ([]float64, string, error) {
 
 // match gives the second file's sample in the order of the first's rows.
 func (s *scored) match(other *scored, idName string) (evaluation.Sample, error) {
+	rows, err := s.partners(other, idName)
+	if err != nil {
+		return evaluation.Sample{}, err
+	}
+	out := other.sample.Take(rows)
+	for i := range rows {
+		if out.Label[i] != s.sample.Label[i] {
+			return out, fmt.Errorf("row id %q has the label %v in %s and %v in %s; the files are not of the same rows",
+				s.id[i], s.sample.Label[i], s.file, out.Label[i], other.file)
+		}
+	}
+	out.Weight = s.sample.Weight
+	return out, nil
+}
+
+// partners gives the second file's row of each of the first's rows.
+func (s *scored) partners(other *scored, idName string) ([]int, error) {
 	for _, f := range []*scored{s, other} {
 		if f.id == nil {
-			return evaluation.Sample{}, fmt.Errorf("%s: there is no column %q to match rows by; name the column of row ids with --id, or compare different rows with --unpaired", f.file, idName)
+			return nil, fmt.Errorf("%s: there is no column %q to match rows by; name the column of row ids with --id, or compare different rows with --unpaired", f.file, idName)
 		}
 	}
 	at := make(map[string]int, len(other.id))
@@ -189,17 +206,9 @@ func (s *scored) match(other *scored, idName string) (evaluation.Sample, error) 
 		rows[i] = k
 	}
 	if absent > 0 || len(s.id) != len(other.id) {
-		return evaluation.Sample{}, s.mismatch(other, absent, first)
+		return nil, s.mismatch(other, absent, first)
 	}
-	out := other.sample.Take(rows)
-	for i := range rows {
-		if out.Label[i] != s.sample.Label[i] {
-			return out, fmt.Errorf("row id %q has the label %v in %s and %v in %s; the files are not of the same rows",
-				s.id[i], s.sample.Label[i], s.file, out.Label[i], other.file)
-		}
-	}
-	out.Weight = s.sample.Weight
-	return out, nil
+	return rows, nil
 }
 
 func (s *scored) mismatch(other *scored, absent, first int) error {

@@ -15,6 +15,7 @@ import (
 	"github.com/sluice-ml/sluice/shared/fault"
 	"github.com/sluice-ml/sluice/shared/gate"
 	"github.com/sluice-ml/sluice/shared/gbdt"
+	"github.com/sluice-ml/sluice/shared/goal"
 	"github.com/sluice-ml/sluice/shared/model"
 	"github.com/sluice-ml/sluice/shared/predictions"
 	"github.com/sluice-ml/sluice/shared/profile"
@@ -200,6 +201,9 @@ func (g *gatherer) scores(ctx context.Context) error {
 	set, err := predictions.Read(bytes.NewReader(raw), int64(len(raw)))
 	if err != nil {
 		return err
+	}
+	if set.Goal != goal.Binary {
+		return nil // the page's curves are of two classes
 	}
 	g.d.Scores = &report.Scores{Label: set.Label, Score: set.Score, Weight: set.Weight, Champion: set.Champion, Attributes: set.Attributes}
 	if g.trained != nil {

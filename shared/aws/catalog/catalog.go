@@ -144,7 +144,9 @@ func (c *Catalog) Row(ctx context.Context, model string, version int) (rollout.R
 	if err != nil {
 		return rollout.Row{}, err
 	}
-	return request(rows, run.Config.Data.Target)
+	row, err := request(rows, run.Config.Data.Target)
+	row.Goal = run.Config.Goal()
+	return row, err
 }
 
 // firstRows reads the beginning of a text file, and the whole of any other and

@@ -3,7 +3,6 @@ package ecsbackend
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -51,7 +50,7 @@ func (b *Backend) Smoke(ctx context.Context, model, slot string, row rollout.Row
 	case status != http.StatusOK:
 		return fault.New(fault.Invalid, op, "the answer is %d: %s", status, excerpt(body))
 	}
-	return checkAnswer(op, body)
+	return rollout.CheckAnswer(op, row.Goal, body)
 }
 
 func (b *Backend) ask(request *http.Request) (int, []byte, error) {
@@ -100,25 +99,4 @@ func isDoor(r types.Rule, slot, group string) bool {
 	}
 	_, there := door.groups[group]
 	return named && there && len(door.groups) == 1
-}
-
-// checkAnswer wants {"predictions":[{"score":p},…]} with a probability in it.
-func checkAnswer(op string, body []byte) error {
-	var answer struct {
-		Predictions []struct {
-			Score *float64 `json:"score"`
-		} `json:"predictions"`
-	}
-	if err := json.Unmarshal(body, &answer); err != nil {
-		return fault.New(fault.Invalid, op, "the answer is not JSON predictions: %w", err)
-	}
-	if len(answer.Predictions) == 0 {
-		return fault.New(fault.Invalid, op, "the answer has no predictions")
-	}
-	for i, p := range answer.Predictions {
-		if p.Score == nil || !(*p.Score >= 0 && *p.Score <= 1) {
-			return fault.New(fault.Invalid, op, "prediction %d is not a score from 0 to 1", i)
-		}
-	}
-	return nil
 }

@@ -41,9 +41,3 @@ func FuzzNames(f *testing.F) {
 		require.Equal(t, version, versionOf(name))
 	})
 }
-
-func FuzzAnswer(f *testing.F) {
-	f.Add([]byte(`{"predictions":[{"score":0.5}]}`))
-	f.Add([]byte(`{"predictions":[{}]}`))
-	f.Fuzz(func(t *testing.T, body []byte) { _ = checkAnswer("op", body) })
-}

@@ -2,7 +2,6 @@ package endpoint
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -33,26 +32,5 @@ func (b *Backend) Smoke(ctx context.Context, model, slot string, row rollout.Row
 	if err != nil {
 		return classify(op, err)
 	}
-	return checkAnswer(op, out.Body)
-}
-
-// checkAnswer wants {"predictions":[{"score":p},…]} with a probability in it.
-func checkAnswer(op string, body []byte) error {
-	var answer struct {
-		Predictions []struct {
-			Score *float64 `json:"score"`
-		} `json:"predictions"`
-	}
-	if err := json.Unmarshal(body, &answer); err != nil {
-		return fault.New(fault.Invalid, op, "the answer is not JSON predictions: %w", err)
-	}
-	if len(answer.Predictions) == 0 {
-		return fault.New(fault.Invalid, op, "the answer has no predictions")
-	}
-	for i, p := range answer.Predictions {
-		if p.Score == nil || !(*p.Score >= 0 && *p.Score <= 1) {
-			return fault.New(fault.Invalid, op, "prediction %d is not a score from 0 to 1", i)
-		}
-	}
-	return nil
+	return rollout.CheckAnswer(op, row.Goal, out.Body)
 }

@@ -79,7 +79,7 @@ func (r *Run) RowsWithin(ctx context.Context, config *trainconfig.Config, memory
 	if objects.Commit != r.Plan.Dataset.Commit {
 		return nil, fault.New(fault.Invalid, "read "+r.Plan.Dataset.Objects, "it lists commit %q and the plan names %q", objects.Commit, r.Plan.Dataset.Commit)
 	}
-	return rows.ReadWithin(ctx, r.open, objects, config.Data, r.Plan.Seed, memory)
+	return rows.ReadWithin(ctx, config.Goal(), r.open, objects, config.Data, r.Plan.Seed, memory)
 }
 
 func (r *Run) open(ctx context.Context, bucket, key, versionID string) (io.ReaderAt, int64, error) {

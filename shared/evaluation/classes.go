@@ -1,0 +1,345 @@
+package evaluation
+
+import (
+	"math"
+	"slices"
+)
+
+// Classes are rows of one of several classes each, with the probability that the
+// model gives each class (multiclass).
+type Classes struct {
+	Names       []string
+	Label       []float64   // a row's class, as an index into Names
+	Probability [][]float64 // of each class, in Names' order: one number a row
+}
+
+// Metrics of several classes, as configurations write them, beside accuracy and
+// log_loss.
+const (
+	MetricBalancedAccuracy = "balanced_accuracy"
+	MetricPrecisionMacro   = "precision_macro"
+	MetricF1Macro          = "f1_macro"
+	MetricF1Weighted       = "f1_weighted"
+	MetricAUCOvR           = "auc_roc_ovr"
+)
+
+// Check says what is wrong: no rows, columns that are not aligned, labels that
+// are no class, numbers that are no probability or do not sum to 1. The error is
+// a fault of kind Invalid.
+func (c Classes) Check() error {
+	n := len(c.Label)
+	if n == 0 {
+		return invalid("no rows")
+	}
+	if len(c.Names) < 2 || len(c.Probability) != len(c.Names) {
+		return invalid("%d classes and probabilities of %d; there must be as many, two at least", len(c.Names), len(c.Probability))
+	}
+	for k := range c.Probability {
+		if len(c.Probability[k]) != n {
+			return invalid("%d labels and %d probabilities of class %q are not aligned", n, len(c.Probability[k]), c.Names[k])
+		}
+	}
+	for i, label := range c.Label {
+		if k := int(label); !(label >= 0) || float64(k) != label || k >= len(c.Names) {
+			return invalid("row %d: the label %v is no class", i, label)
+		}
+		sum := 0.0
+		for k := range c.Probability {
+			p := c.Probability[k][i]
+			if !(p >= 0 && p <= 1) {
+				return invalid("row %d: the probability %v of class %q is not from 0 to 1", i, p, c.Names[k])
+			}
+			sum += p
+		}
+		if math.Abs(sum-1) > 1e-4 {
+			return invalid("row %d: the probabilities sum to %v", i, sum)
+		}
+	}
+	return nil
+}
+
+// Predicted is each row's likeliest class; of equals, the first.
+func (c Classes) Predicted() []int {
+	out := make([]int, len(c.Label))
+	for k := range c.Probability {
+		for i, p := range c.Probability[k] {
+			if p > c.Probability[out[i]][i] {
+				out[i] = k
+			}
+		}
+	}
+	return out
+}
+
+// Table counts rows by class (first) and predicted class.
+func (c Classes) Table() [][]int {
+	table := make([][]int, len(c.Names))
+	for k := range table {
+		table[k] = make([]int, len(c.Names))
+	}
+	for i, predicted := range c.Predicted() {
+		table[int(c.Label[i])][predicted]++
+	}
+	return table
+}
+
+// totals are the rows of each class, and those that are predicted to be of it.
+func totals(table [][]int) (rows, predicted []int) {
+	rows, predicted = make([]int, len(table)), make([]int, len(table))
+	for k, line := range table {
+		for j, n := range line {
+			rows[k] += n
+			predicted[j] += n
+		}
+	}
+	return rows, predicted
+}
+
+// Rows counts each class's rows.
+func (c Classes) Rows() []int {
+	rows := make([]int, len(c.Names))
+	for _, label := range c.Label {
+		rows[int(label)]++
+	}
+	return rows
+}
+
+// every checks that each class has rows, which means over classes need.
+func (c Classes) every(metric string) error {
+	if k := slices.Index(c.Rows(), 0); k >= 0 {
+		return invalid("%s is not defined: no row is of class %q", metric, c.Names[k])
+	}
+	return nil
+}
+
+// Linear is a metric to first order. Errors are faults of kind Invalid: a metric
+// that is not defined for these rows is never a number.
+func (c Classes) Linear(metric string) (Linear, error) {
+	if err := c.Check(); err != nil {
+		return Linear{}, err
+	}
+	switch metric {
+	case MetricAccuracy:
+		return linearMean(metric, c.right()), nil
+	case MetricLogLoss:
+		return linearMean(metric, c.losses()), nil
+	}
+	if err := c.every(metric); err != nil {
+		return Linear{}, err
+	}
+	switch metric {
+	case MetricBalancedAccuracy:
+		return c.macro(metric, func(rows, _ int) (float64, float64) { return 1 / float64(rows), 0 })
+	case MetricPrecisionMacro:
+		if _, predicted := totals(c.Table()); slices.Contains(predicted, 0) {
+			return Linear{}, invalid("%s is not defined: class %q is never predicted", metric, c.Names[slices.Index(predicted, 0)])
+		}
+		return c.macro(metric, func(_, predicted int) (float64, float64) { return 0, 1 / float64(predicted) })
+	case MetricF1Macro, MetricF1Weighted:
+		return c.macro(metric, func(rows, predicted int) (float64, float64) {
+			return 1 / float64(rows+predicted), 1 / float64(rows+predicted)
+		})
+	case MetricAUCOvR:
+		return c.oneVersusRest()
+	}
+	return Linear{}, invalid("%q is no metric of several classes", metric)
+}
+
+// right is 1 for a row that is predicted rightly.
+func (c Classes) right() []float64 {
+	out := make([]float64, len(c.Label))
+	for i, predicted := range c.Predicted() {
+		if predicted == int(c.Label[i]) {
+			out[i] = 1
+		}
+	}
+	return out
+}
+
+// losses are −ln of the probability given to each row's class, kept 2⁻⁵² away
+// from 0 and 1 as in scikit-learn.
+func (c Classes) losses() []float64 {
+	const epsilon = 0x1p-52
+	out := make([]float64, len(c.Label))
+	for i, label := range c.Label {
+		out[i] = -math.Log(min(max(c.Probability[int(label)][i], epsilon), 1-epsilon))
+	}
+	return out
+}
+
+// macro is the mean over classes (or the mean weighted by their rows) of ratios
+// (a + b) TP / (a rows + b predicted), where of gives a and b divided by that
+// denominator's rows and predictions: recall, precision and F1 are all such.
+// A row moves its class's ratio by ((a + b) [right] − ratio (a [of the class] +
+// b [predicted])).
+func (c Classes) macro(metric string, of func(rows, predicted int) (a, b float64)) (Linear, error) {
+	table := c.Table()
+	rows, predicted := totals(table)
+	n := float64(len(c.Label))
+	l := Linear{Name: metric, Influence: make([]float64, len(c.Label))}
+	guess := c.Predicted()
+	for k := range c.Names {
+		a, b := of(rows[k], predicted[k])
+		ratio := (a + b) * float64(table[k][k])
+		weight := 1 / float64(len(c.Names))
+		if metric == MetricF1Weighted {
+			weight = float64(rows[k]) / n
+		}
+		l.Value += weight * ratio
+		for i := range guess {
+			is, said := c.Label[i] == float64(k), guess[i] == k
+			l.Influence[i] += weight * moved(a, b, ratio, is, said)
+			if metric == MetricF1Weighted {
+				l.Influence[i] += ratio * (indicator(is) - weight) / n
+			}
+		}
+	}
+	return l, nil
+}
+
+func moved(a, b, ratio float64, is, said bool) float64 {
+	return (a+b)*indicator(is && said) - ratio*(a*indicator(is)+b*indicator(said))
+}
+
+func indicator(yes bool) float64 {
+	if yes {
+		return 1
+	}
+	return 0
+}
+
+// oneVersusRest is the mean of the AUCs of each class against all others, with
+// DeLong's variance of the mean: the placements of a row in all classes go
+// together.
+func (c Classes) oneVersusRest() (Linear, error) {
+	l := Linear{Name: MetricAUCOvR, Influence: make([]float64, len(c.Label))}
+	for k := range c.Names {
+		s := Sample{Label: make([]float64, len(c.Label)), Score: c.Probability[k]}
+		for i := range s.Label {
+			s.Label[i] = indicator(c.Label[i] == float64(k))
+		}
+		placed, err := PlacementsOf(s)
+		if err != nil {
+			return Linear{}, invalid("class %q: %v", c.Names[k], err)
+		}
+		share := 1 / float64(len(c.Names))
+		auc := placed.AUC().Value
+		l.Value += share * auc
+		l.add(placed, s.Label, auc, share)
+	}
+	return l, nil
+}
+
+// add adds an AUC's placements to the influences.
+func (l *Linear) add(p Placements, label []float64, auc, share float64) {
+	scale := func(n int) float64 { return share * math.Sqrt(float64(n)/float64(n-1)) / float64(n) }
+	positives, negatives := p.positive.share, p.negative.share
+	up, down := scale(len(positives)), scale(len(negatives))
+	for i, y := range label {
+		if y == 1 {
+			l.Influence[i] += up * (positives[0] - auc)
+			positives = positives[1:]
+		} else {
+			l.Influence[i] += down * (negatives[0] - auc)
+			negatives = negatives[1:]
+		}
+	}
+}
+
+// Metric computes a metric by its name. Errors are faults of kind Invalid.
+func (c Classes) Metric(metric string) (float64, error) {
+	l, err := c.Linear(metric)
+	return l.Value, err
+}
+
+// Measure computes a metric with its interval. Errors are faults of kind
+// Invalid. The intervals:
+//
+//   - accuracy: the exact interval of the share of rows.
+//   - balanced_accuracy: the distances to the ends of the classes' Wilson
+//     intervals, added as squares (Zou and Donner 2008).
+//   - log_loss: the normal interval of a mean over rows.
+//   - the others: normal on the logit scale, with the variance of the influence
+//     function (of auc_roc_ovr, DeLong's).
+func (c Classes) Measure(metric string, confidence float64) (Estimate, error) {
+	e := Estimate{Name: metric, Confidence: confidence}
+	if err := checkConfidence(confidence); err != nil {
+		return e, err
+	}
+	l, err := c.Linear(metric)
+	if err != nil {
+		return e, err
+	}
+	e.Value = l.Value
+	switch metric {
+	case MetricAccuracy:
+		right := 0.0
+		for _, v := range c.right() {
+			right += v
+		}
+		e.Method = ByExact
+		e.Low, e.High, err = exact(right, float64(len(c.Label)), confidence)
+	case MetricLogLoss:
+		e.Low, e.High = around(l.Value, l.Variance(), confidence)
+		e.Low, e.Method = max(0, e.Low), ByMean
+	case MetricBalancedAccuracy:
+		err = e.meanOfShares(c)
+	default:
+		err = e.logit(c, l)
+	}
+	if err == nil && (!finite(e.Low) || !finite(e.High)) {
+		err = invalid("the spread of %s cannot be told from %d rows", metric, len(c.Label))
+	}
+	return e, err
+}
+
+func (e *Estimate) meanOfShares(c Classes) error {
+	table := c.Table()
+	rows, _ := totals(table)
+	var down, up float64
+	for k := range table {
+		share := float64(table[k][k]) / float64(rows[k])
+		low, high, err := Wilson(table[k][k], rows[k], e.Confidence)
+		if err != nil {
+			return err
+		}
+		down += (share - low) * (share - low)
+		up += (high - share) * (high - share)
+	}
+	n := float64(len(table))
+	e.Low, e.High, e.Method = max(0, e.Value-math.Sqrt(down)/n), min(1, e.Value+math.Sqrt(up)/n), ByWilsonMean
+	return nil
+}
+
+// logit makes the interval of a value from 0 to 1. At the ends, where it has no
+// logit, it is the exact interval of as many rows as the smallest class has.
+func (e *Estimate) logit(c Classes, l Linear) error {
+	e.Method = ByInfluence
+	least := slices.Min(c.Rows())
+	var err error
+	switch {
+	case l.Value >= 1:
+		e.Value = 1
+		e.Low, e.High, err = Exact(least, least, e.Confidence)
+	case l.Value <= 0:
+		e.Low, e.High, err = Exact(0, least, e.Confidence)
+	default:
+		e.Low, e.High = logitInterval(l.Value, l.Variance(), e.Confidence)
+	}
+	return err
+}
+
+// Take is some of the rows.
+func (c Classes) Take(rows []int) Classes {
+	out := Classes{Names: c.Names, Label: make([]float64, len(rows)), Probability: make([][]float64, len(c.Probability))}
+	for k := range c.Probability {
+		out.Probability[k] = make([]float64, len(rows))
+	}
+	for at, i := range rows {
+		out.Label[at] = c.Label[i]
+		for k := range c.Probability {
+			out.Probability[k][at] = c.Probability[k][i]
+		}
+	}
+	return out
+}
