@@ -12,6 +12,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -173,10 +174,13 @@ func TestCheckoutRefuses(t *testing.T) {
 	_, err = r.Checkout(t.Context(), s, dataset.CheckoutRequest{Ref: "main", Folder: t.TempDir()})
 	requireKind(t, fault.NotFound, err)
 	require.ErrorContains(t, err, "its pinned version v2 is gone")
-	for _, key := range []string{"../up", "/root", "a//b", "a/", "raw", ".sluice-checkout.jsonl", "x.sluice-partial"} {
-		c := commit(t, r, "main", put(s.add(key, "v1", "x", "")))
-		_, err := r.Checkout(t.Context(), s, dataset.CheckoutRequest{Ref: c.ID, Folder: t.TempDir()})
+	for _, key := range []string{"../up", "/root", "a//b", "a/", "raw", ".sluice-checkout.jsonl", "x.sluice-partial", "nul\x00", "long/" + strings.Repeat("x", 250)} {
+		c, err := dataset.CommitUnchecked(t.Context(), r, dataset.Request{Branch: "main", Changes: put(s.add(key, "v1", "x", "")), Time: noon})
+		require.NoError(t, err, "a build from before keys were checked made such commits")
+		folder := t.TempDir()
+		_, err = r.Checkout(t.Context(), s, dataset.CheckoutRequest{Ref: c.ID, Folder: folder})
 		requireKind(t, fault.Invalid, err)
+		require.Empty(t, checkedOut(t, folder), "early: nothing is fetched")
 		commit(t, r, "main", dataset.Changes{Deletes: []string{key}})
 	}
 }
