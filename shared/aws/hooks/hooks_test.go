@@ -218,5 +218,5 @@ func TestTheDataQualityGateIsAHook(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, b.repository.SetHooks(t.Context(), dataset.HookSpec{Name: "quality", On: []string{dataset.PreMerge}, Gate: "taste"}))
 	_, err = b.repository.Merge(t.Context(), dataset.MergeRequest{Branch: "main", From: "incoming/3", Time: noon})
-	require.ErrorContains(t, err, "there is no such gate")
+	require.ErrorContains(t, err, "there is no gate")
 }
