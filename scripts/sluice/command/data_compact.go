@@ -41,6 +41,10 @@ without segments is left alone. With --dry-run it only tells what it would write
 			if err != nil {
 				return err
 			}
+			if !m.Moved && !s.json {
+				fmt.Fprintf(c.OutOrStdout(), "nothing to compact: branch %s has no segments\n", args[1])
+				return nil
+			}
 			return s.made(c, args[1], m)
 		},
 	}

@@ -177,6 +177,9 @@ func oneHook(c *cobra.Command, repository *dataset.Repository, h dataset.HookSpe
 	if err := h.Check(); err != nil {
 		return nil, usageError{err}
 	}
+	if c.Flags().Changed("gate") && h.Gate != "" && !slices.Contains(hooks.Gates(), h.Gate) {
+		return nil, usageError{fmt.Errorf("--gate %s: there is no such gate; the gates are: %s", h.Gate, strings.Join(hooks.Gates(), ", "))}
+	}
 	return []dataset.HookSpec{h}, nil
 }
 
