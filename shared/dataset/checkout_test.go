@@ -14,7 +14,9 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -130,6 +132,44 @@ func TestACutOffCheckoutGoesOn(t *testing.T) {
 	files := checkedOut(t, q.Folder)
 	require.Equal(t, "content 7", files["raw/m/d1/f07"])
 	require.Len(t, files, 39, "no partial file is left")
+}
+
+// plug ends a checkout's context at the n-th object, as Ctrl-C does, in the middle
+// of its body.
+type plug struct {
+	*shelf
+	left atomic.Int64
+	end  func()
+}
+
+func (p *plug) Open(ctx context.Context, key, version string) (io.ReadCloser, error) {
+	body, err := p.shelf.Open(ctx, key, version)
+	if err != nil || p.left.Add(-1) >= 0 {
+		return body, err
+	}
+	p.end()
+	return io.NopCloser(io.MultiReader(io.LimitReader(body, 3), iotest.ErrReader(ctx.Err()))), nil
+}
+
+// TestAnInterruptedCheckoutLeavesNothingHalfWritten, and says what it did.
+func TestAnInterruptedCheckoutLeavesNothingHalfWritten(t *testing.T) {
+	for n := range 12 {
+		s, r := shelved(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		p := &plug{shelf: s, end: cancel}
+		p.left.Store(int64(n))
+		q := dataset.CheckoutRequest{Ref: "main", Folder: t.TempDir()}
+		done, err := r.Checkout(ctx, p, q)
+		require.Error(t, err)
+		files := checkedOut(t, q.Folder)
+		require.Len(t, files, done.Fetched, "%d: %v", n, files)
+		for name, body := range files {
+			require.Contains(t, []string{s.bodies[name+"@v1"], s.bodies[name+"@v2"]}, body, "whole")
+		}
+		again, err := r.Checkout(t.Context(), s, q)
+		require.NoError(t, err)
+		require.Equal(t, []int{39, done.Fetched}, []int{again.Files, again.Kept}, "it goes on")
+	}
 }
 
 func TestCheckoutKeepsOthersFiles(t *testing.T) {
