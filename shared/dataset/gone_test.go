@@ -135,9 +135,9 @@ func TestARestoreOfWhatIsThere(t *testing.T) {
 // TestALookIsNotRepeated: a move that loses a race and is redone looks only at
 // what is new to it.
 func TestALookIsNotRepeated(t *testing.T) {
-	l, r := aged(t)
+	l := &looked{lake: lake{}}
 	memory := ref.NewMemory()
-	r = dataset.NewTiny(memory)
+	r := dataset.NewTiny(memory)
 	for version := 1; version <= 2; version++ {
 		var changes dataset.Changes
 		for n := range 20 {
