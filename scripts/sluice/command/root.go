@@ -52,8 +52,8 @@ Exit codes
   2    the command line is wrong ("kind": Usage): an unknown command or flag, or an
        argument or a flag's value that cannot be one, whatever the deployment holds
   3    a run ended other than promoted, registered or unchanged, or a gate could not tell
-  130  interrupted ("kind": Interrupted); what it says how far it came, and to run
-       the same command again goes on from there`,
+  130  interrupted ("kind": Interrupted); it says how far it came, and the same
+       command again goes on from there`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          cobra.ArbitraryArgs,
@@ -140,7 +140,7 @@ func (s *settings) localStack() (string, error) {
 // noStack says that a folder's stack does not run.
 func noStack(dir string) error {
 	return fault.New(fault.NotFound, "connect", "no stack is running in %s", dir).
-		WithHint("start it: sluice up --dir %s; or leave --dir off to speak to the one that runs here, and --aws is for AWS", dir)
+		WithHint("start it: sluice up --dir %s, or make up; without --dir it is the one that runs here, and --aws is for AWS", dir)
 }
 
 // print writes v as JSON with --json, and by human otherwise.
