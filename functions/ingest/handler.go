@@ -144,6 +144,11 @@ func (h handler) pin(ctx context.Context, bucket string, versions []contract.Obj
 	if err != nil || len(entries) == 0 {
 		return entries, err
 	}
+	// A dataset may hold empty objects; an upload to learn from may not be one.
+	if at := slices.IndexFunc(entries, func(e dataset.Entry) bool { return e.Size == 0 }); at >= 0 {
+		return nil, fault.New(fault.Invalid, "pin "+entries[at].Key, "its version %s is empty (0 bytes)", entries[at].VersionID).
+			WithHint("upload the object again with its content, or delete it")
+	}
 	return entries, h.audit(ctx, bucket, entries)
 }
 

@@ -21,5 +21,5 @@ func main() {
 	root := command.Root()
 	root.SetOut(os.Stdout)
 	os.Stdout = os.Stderr
-	os.Exit(command.Run(ctx, root, os.Stderr))
+	os.Exit(command.Run(ctx, root, os.Args[1:], os.Stderr))
 }

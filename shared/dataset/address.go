@@ -17,7 +17,8 @@ type step struct {
 }
 
 // Resolve gives the commit that an address names. It starts with a branch, a
-// tag, a commit's id or a unique prefix of at least 6 digits of it; then ~n goes
+// tag, a commit's id or a unique prefix of at least 4 digits of it, which may be
+// upper case; then ~n goes
 // to the n-th first parent (~ to the first), and @{2026-11-01T00:00Z} to the
 // newest commit on the line of first parents that is not younger; both may be
 // repeated. NotFound when nothing has the name, Invalid when a prefix names
@@ -101,8 +102,8 @@ func parseTime(name, rest string) (step, string, error) {
 
 // named finds what an address starts with.
 func (r *Repository) named(ctx context.Context, name string) (Commit, error) {
-	if len(name) == 64 && commitID.MatchString(name) {
-		c, err := r.readCommit(ctx, name)
+	if id := strings.ToLower(name); wholeID.MatchString(id) {
+		c, err := r.readCommit(ctx, id)
 		if fault.Is(err, fault.NotFound) {
 			return c, unknownRef(name)
 		}
@@ -136,9 +137,9 @@ func (r *Repository) named(ctx context.Context, name string) (Commit, error) {
 // abbreviated finds a commit by a prefix of its id.
 func (r *Repository) abbreviated(ctx context.Context, name string, b branch, t tag) (Commit, error) {
 	var keys []string
-	if commitID.MatchString(name) {
+	if commitID.MatchString(strings.ToLower(name)) {
 		var err error
-		if keys, err = r.store.List(ctx, commits+name); err != nil {
+		if keys, err = r.store.List(ctx, commits+strings.ToLower(name)); err != nil {
 			return Commit{}, err
 		}
 	}
@@ -155,6 +156,9 @@ func (r *Repository) abbreviated(ctx context.Context, name string, b branch, t t
 		return Commit{}, wasDeleted("branch", name, b.Commit, *b.Deleted)
 	case t.Deleted != nil:
 		return Commit{}, wasDeleted("tag", name, t.Commit, *t.Deleted)
+	case shortID.MatchString(strings.ToLower(name)):
+		return Commit{}, fault.New(fault.NotFound, "resolve "+name, "no branch or tag has that name, and it is too short for a commit's id").
+			WithHint("give at least %d digits of the id: sluice data log MODEL lists them", leastID)
 	}
 	return Commit{}, unknownRef(name)
 }

@@ -41,9 +41,10 @@ func (c Changes) checked() ([]edit, error) {
 }
 
 func (e Entry) check() error {
+	if err := CheckKey(e.Key); err != nil {
+		return err
+	}
 	switch {
-	case e.Key == "":
-		return fault.New(fault.Invalid, "commit an object", "it has no key")
 	case e.VersionID == "":
 		return fault.New(fault.Invalid, "commit "+e.Key, "it has no VersionId, so it can be overwritten").
 			WithHint("its bucket keeps no versions: turn versioning on, then upload the object again")
@@ -65,7 +66,7 @@ func (e *Entry) tooLong() string {
 	for _, f := range []struct {
 		name, text string
 		most       int
-	}{{"key", e.Key, mostKey}, {"VersionId", e.VersionID, mostVersion}, {"ETag", e.ETag, mostText}, {"checksum", e.Checksum, mostText},
+	}{{"VersionId", e.VersionID, mostVersion}, {"ETag", e.ETag, mostText}, {"checksum", e.Checksum, mostText},
 		{"checksum's algorithm", e.ChecksumAlgorithm, mostText}, {"checksum's type", e.ChecksumType, mostText}, {"schema", e.Schema, mostText}} {
 		if len(f.text) > f.most {
 			return fmt.Sprintf("%s is longer than %d bytes", f.name, f.most)

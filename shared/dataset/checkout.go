@@ -7,6 +7,7 @@ import (
 	"os"
 	"path"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 
@@ -93,7 +94,7 @@ func (r *Repository) files(ctx context.Context, c Commit, prefix string) ([]file
 		}
 		name := e.Key[len(above):]
 		local, err := filepath.Localize(name)
-		if err != nil || path.Clean(name) != name || name == journalName || strings.HasSuffix(name, partial) {
+		if err != nil || wrongKey(name) != "" || name == journalName || strings.HasSuffix(name, partial) || longPart(name) {
 			return nil, fault.New(fault.Invalid, "check out "+e.Key, "%q cannot be a file's name here", name).
 				WithHint("check out a --prefix that leaves it out")
 		}
@@ -108,6 +109,11 @@ func (r *Repository) files(ctx context.Context, c Commit, prefix string) ([]file
 		}
 	}
 	return files, nil
+}
+
+// longPart says that a part of a path is longer than file systems allow.
+func longPart(name string) bool {
+	return slices.ContainsFunc(strings.Split(name, "/"), func(part string) bool { return len(part)+len(partial) > 255 })
 }
 
 type checkout struct {
@@ -240,17 +246,12 @@ func (k *checkout) fetch(ctx context.Context, f file) error {
 	if err := k.root.MkdirAll(filepath.Dir(f.path), 0o755); err != nil {
 		return k.failed(f, err)
 	}
-	var verdict outcome
-	for range fetchTries {
-		p := newProof(f.Entry)
-		if err := k.download(ctx, f, p); err != nil {
-			return err
-		}
-		if verdict = p.outcome(); verdict != different {
-			break
-		}
-	}
 	temporary := f.path + partial
+	verdict, err := k.tries(ctx, f)
+	if err != nil {
+		_ = k.root.Remove(temporary) // nothing half-written stays, also when it is interrupted
+		return err
+	}
 	if verdict == different {
 		_ = k.root.Remove(temporary)
 		return fault.New(fault.Invalid, "check out "+f.Key, "what came %d times is not what version %s was when it was pinned", fetchTries, f.VersionID).
@@ -267,6 +268,20 @@ func (k *checkout) fetch(ctx context.Context, f file) error {
 	}
 	k.count(f, verdict)
 	return k.failed(f, k.root.Rename(temporary, f.path))
+}
+
+// tries downloads a file until it is what was pinned, or often enough.
+func (k *checkout) tries(ctx context.Context, f file) (verdict outcome, err error) {
+	for range fetchTries {
+		p := newProof(f.Entry)
+		if err := k.download(ctx, f, p); err != nil {
+			return verdict, err
+		}
+		if verdict = p.outcome(); verdict != different {
+			break
+		}
+	}
+	return verdict, nil
 }
 
 // partial ends the name of a file that is not whole yet.

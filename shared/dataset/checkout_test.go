@@ -12,8 +12,11 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/iotest"
 	"time"
 
 	"github.com/stretchr/testify/require"
@@ -131,6 +134,44 @@ func TestACutOffCheckoutGoesOn(t *testing.T) {
 	require.Len(t, files, 39, "no partial file is left")
 }
 
+// plug ends a checkout's context at the n-th object, as Ctrl-C does, in the middle
+// of its body.
+type plug struct {
+	*shelf
+	left atomic.Int64
+	end  func()
+}
+
+func (p *plug) Open(ctx context.Context, key, version string) (io.ReadCloser, error) {
+	body, err := p.shelf.Open(ctx, key, version)
+	if err != nil || p.left.Add(-1) >= 0 {
+		return body, err
+	}
+	p.end()
+	return io.NopCloser(io.MultiReader(io.LimitReader(body, 3), iotest.ErrReader(ctx.Err()))), nil
+}
+
+// TestAnInterruptedCheckoutLeavesNothingHalfWritten, and says what it did.
+func TestAnInterruptedCheckoutLeavesNothingHalfWritten(t *testing.T) {
+	for n := range 12 {
+		s, r := shelved(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		p := &plug{shelf: s, end: cancel}
+		p.left.Store(int64(n))
+		q := dataset.CheckoutRequest{Ref: "main", Folder: t.TempDir()}
+		done, err := r.Checkout(ctx, p, q)
+		require.Error(t, err)
+		files := checkedOut(t, q.Folder)
+		require.Len(t, files, done.Fetched, "%d: %v", n, files)
+		for name, body := range files {
+			require.Contains(t, []string{s.bodies[name+"@v1"], s.bodies[name+"@v2"]}, body, "whole")
+		}
+		again, err := r.Checkout(t.Context(), s, q)
+		require.NoError(t, err)
+		require.Equal(t, []int{39, done.Fetched}, []int{again.Files, again.Kept}, "it goes on")
+	}
+}
+
 func TestCheckoutKeepsOthersFiles(t *testing.T) {
 	s, r := shelved(t)
 	q := dataset.CheckoutRequest{Ref: "main~1", Prefix: "raw/m/", Folder: t.TempDir()}
@@ -173,10 +214,13 @@ func TestCheckoutRefuses(t *testing.T) {
 	_, err = r.Checkout(t.Context(), s, dataset.CheckoutRequest{Ref: "main", Folder: t.TempDir()})
 	requireKind(t, fault.NotFound, err)
 	require.ErrorContains(t, err, "its pinned version v2 is gone")
-	for _, key := range []string{"../up", "/root", "a//b", "a/", "raw", ".sluice-checkout.jsonl", "x.sluice-partial"} {
-		c := commit(t, r, "main", put(s.add(key, "v1", "x", "")))
-		_, err := r.Checkout(t.Context(), s, dataset.CheckoutRequest{Ref: c.ID, Folder: t.TempDir()})
+	for _, key := range []string{"../up", "/root", "a//b", "a/", "raw", ".sluice-checkout.jsonl", "x.sluice-partial", "nul\x00", "long/" + strings.Repeat("x", 250)} {
+		c, err := dataset.CommitUnchecked(t.Context(), r, dataset.Request{Branch: "main", Changes: put(s.add(key, "v1", "x", "")), Time: noon})
+		require.NoError(t, err, "a build from before keys were checked made such commits")
+		folder := t.TempDir()
+		_, err = r.Checkout(t.Context(), s, dataset.CheckoutRequest{Ref: c.ID, Folder: folder})
 		requireKind(t, fault.Invalid, err)
+		require.Empty(t, checkedOut(t, folder), "early: nothing is fetched")
 		commit(t, r, "main", dataset.Changes{Deletes: []string{key}})
 	}
 }

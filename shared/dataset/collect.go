@@ -76,12 +76,14 @@ type Collection struct {
 	Spared    int             `json:"spared"` // planned, but used again since
 }
 
-const leastGrace = time.Hour
+// LeastGrace is the shortest grace period of a collection: longer than any writer
+// takes from its first blob to its ref.
+const LeastGrace = time.Hour
 
 // Survey finds the garbage and does nothing: the dry run.
 func (r *Repository) Survey(ctx context.Context, sweeper Sweeper, q CollectRequest) (Collection, error) {
-	if q.Grace < leastGrace || q.Now.IsZero() {
-		return Collection{}, fault.New(fault.Invalid, "collect garbage", "the grace period is %s: want at least %s, and a time", q.Grace, leastGrace)
+	if q.Grace < LeastGrace || q.Now.IsZero() {
+		return Collection{}, fault.New(fault.Invalid, "collect garbage", "the grace period is %s: want at least %s, and a time", q.Grace, LeastGrace)
 	}
 	stored := []StoredVersion{}
 	for _, folder := range []string{commits, blobs, changesets} {
@@ -155,7 +157,7 @@ func (r *Repository) Collect(ctx context.Context, sweeper Sweeper, q CollectRequ
 	if err != nil {
 		return Collection{}, err
 	}
-	if due := p.Value.Published.Add(max(q.Grace, leastGrace)); q.Now.Before(due) {
+	if due := p.Value.Published.Add(max(q.Grace, LeastGrace)); q.Now.Before(due) {
 		return Collection{}, fault.New(fault.Busy, "collect garbage", "the plan was published at %s and may be carried out from %s on",
 			p.Value.Published.Format(time.RFC3339), due.Format(time.RFC3339)).WithHint("whoever began before it was published must be done; run it again then")
 	}

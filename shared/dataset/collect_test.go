@@ -216,6 +216,34 @@ func TestCollect(t *testing.T) {
 	requireKind(t, fault.NotFound, err)
 }
 
+// TestALongerGraceAfterAShorter: a collection of a longer grace period, and what
+// asks for pins, do not trip over a deleted branch whose commits one of a shorter
+// period has taken.
+func TestALongerGraceAfterAShorter(t *testing.T) {
+	v, _, lost := littered(t)
+	r := dataset.NewTiny(v)
+	for range 2 {
+		q := dataset.CollectRequest{Now: v.now, Grace: grace}
+		_, err := r.PlanCollection(t.Context(), v, q)
+		require.NoError(t, err)
+		v.pass(grace)
+		q.Now = v.now
+		_, err = r.Collect(t.Context(), v, q)
+		require.True(t, err == nil || fault.Is(err, fault.NotFound), "%v", err)
+	}
+	r = dataset.NewTiny(v)
+	_, err := r.Resolve(t.Context(), lost.ID)
+	requireKind(t, fault.NotFound, err)
+	long := dataset.CollectRequest{Now: v.now, Grace: 30 * grace}
+	found, err := r.Survey(t.Context(), v, long)
+	require.NoError(t, err)
+	require.Empty(t, found.Garbage)
+	pins, err := r.Pins(t.Context(), "", long)
+	require.NoError(t, err)
+	require.NotZero(t, pins.Of("k000", "v1"))
+	require.Zero(t, pins.Of("k0205", "v2"))
+}
+
 func TestACollectionCanBeTakenBack(t *testing.T) {
 	v, _, lost := littered(t)
 	r := dataset.NewTiny(v)

@@ -38,12 +38,19 @@ func (q Request) note() note { return note{q.Message, q.Author, q.Time, q.Metada
 // a missing base; Denied a protected branch; Conflict and Unavailable may be
 // retried.
 func (r *Repository) Commit(ctx context.Context, request Request) (Commit, error) {
+	m, err := r.CommitMoved(ctx, request)
+	return m.Commit, err
+}
+
+// CommitMoved is Commit, and says whether the branch moved: it does not where the
+// changes change nothing.
+func (r *Repository) CommitMoved(ctx context.Context, request Request) (Merged, error) {
 	if err := request.check(); err != nil {
-		return Commit{}, err
+		return Merged{}, err
 	}
 	edits, err := request.Changes.checked()
 	if err != nil {
-		return Commit{}, err
+		return Merged{}, err
 	}
 	s := r.newSession()
 	return r.advance(ctx, move{to: request.Branch, base: request.Base}, func(parent *Commit) (Commit, error) {
@@ -61,8 +68,9 @@ type move struct {
 
 // advance moves a branch to the commit that build gives for its head, and redoes
 // that when somebody else moved it. build gets nil for an empty dataset.
-func (r *Repository) advance(ctx context.Context, m move, build func(parent *Commit) (Commit, error)) (Commit, error) {
+func (r *Repository) advance(ctx context.Context, m move, build func(parent *Commit) (Commit, error)) (Merged, error) {
 	var made Commit
+	var moved bool
 	_, err := ref.Update(ctx, r.store, branchKey(m.to), func(old branch, found bool) (branch, error) {
 		found = found && !old.gone()
 		switch {
@@ -76,7 +84,8 @@ func (r *Repository) advance(ctx context.Context, m move, build func(parent *Com
 			return old, err
 		}
 		made, err = build(parent)
-		if err != nil || (found && made.ID == old.Commit) {
+		moved = err == nil && (!found || made.ID != old.Commit)
+		if !moved {
 			return old, orUnchanged(err)
 		}
 		if err := r.ask(ctx, Proposal{m.to, headOf(parent, found), made, m.merges}); err != nil {
@@ -84,7 +93,7 @@ func (r *Repository) advance(ctx context.Context, m move, build func(parent *Com
 		}
 		return old.at(made.ID), nil
 	})
-	return made, err
+	return Merged{Commit: made, Moved: moved && err == nil}, err
 }
 
 func headOf(parent *Commit, found bool) *Commit {
@@ -167,15 +176,16 @@ func (r *Repository) record(ctx context.Context, s *session, parents []Commit, s
 }
 
 // Import commits a stream of entries, in key order, as the whole tree of a
-// branch: what the branch held before and the stream does not is removed. It
+// branch: what the branch held before and the stream does not is removed. A
+// branch that holds just that already does not move. It
 // holds a few leaves in memory, however many entries there are. Invalid names
 // an entry that is out of order or cannot be pinned.
-func (r *Repository) Import(ctx context.Context, request Request, entries iter.Seq2[Entry, error]) (Commit, error) {
+func (r *Repository) Import(ctx context.Context, request Request, entries iter.Seq2[Entry, error]) (Merged, error) {
 	if len(request.Changes.Puts)+len(request.Changes.Deletes) > 0 {
-		return Commit{}, fault.New(fault.Invalid, "import to "+request.Branch, "it brings changes beside its entries")
+		return Merged{}, fault.New(fault.Invalid, "import to "+request.Branch, "it brings changes beside its entries")
 	}
 	if err := request.check(); err != nil {
-		return Commit{}, err
+		return Merged{}, err
 	}
 	s := r.newSession()
 	t, err := r.build(ctx, s, entries)
@@ -183,7 +193,7 @@ func (r *Repository) Import(ctx context.Context, request Request, entries iter.S
 		err = failed
 	}
 	if err != nil {
-		return Commit{}, err
+		return Merged{}, err
 	}
 	return r.advance(ctx, move{to: request.Branch, base: request.Base}, func(parent *Commit) (Commit, error) {
 		return r.become(ctx, s, parent, state{base: t}, request.Branch, request.note())

@@ -5,7 +5,11 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
+
+	"github.com/sluice-ml/sluice/shared/fault"
+	"github.com/sluice-ml/sluice/shared/ref"
 )
 
 // sunk is what compacting a range of keys leaves.
@@ -110,6 +114,66 @@ func (r *Repository) flatten(ctx context.Context, s *session, old state, fresh [
 	return state{base: base}, err
 }
 
+// Compaction is what Compact would do.
+type Compaction struct {
+	Commit   string `json:"commit"`   // the branch's head
+	Segments int    `json:"segments"` // none: there is nothing to do
+	Changes  int64  `json:"changes"`  // in those segments
+	Objects  int    `json:"objects"`  // in the dataset
+	Writes   int64  `json:"writes"`   // objects that it would store, without those that are there already
+	Bytes    int64  `json:"bytes"`    // of those
+	Tree     string `json:"tree"`     // the root that depends on the entries alone
+}
+
+// PlanCompaction says what Compact would do to a branch. It reads what that reads,
+// and writes nothing.
+func (r *Repository) PlanCompaction(ctx context.Context, branch string) (Compaction, error) {
+	head, err := r.Head(ctx, branch)
+	if err != nil {
+		return Compaction{}, err
+	}
+	c := Compaction{Commit: head.ID, Segments: len(head.Segments), Objects: head.Stats.Objects, Tree: head.Tree}
+	if c.Segments == 0 {
+		return c, nil
+	}
+	for _, s := range head.Segments {
+		c.Changes += s.Changes
+	}
+	dry := &rehearsal{Store: r.store}
+	with := *r
+	with.store, with.cache = dry, newCache(cacheBytes)
+	s := with.newSession()
+	st, err := with.flatten(ctx, s, with.stateOf(&head), nil)
+	if failed := s.finish(); err == nil {
+		err = failed
+	}
+	c.Writes, c.Bytes, c.Tree = dry.writes.Load(), dry.bytes.Load(), st.base.hash.String()
+	return c, err
+}
+
+// rehearsal is a store that takes writes and forgets them. A compaction reads
+// nothing that it wrote.
+type rehearsal struct {
+	ref.Store
+	writes, bytes atomic.Int64
+}
+
+// Create counts what is not there yet.
+func (d *rehearsal) Create(ctx context.Context, key string, body []byte) (ref.Tag, error) {
+	if _, err := d.Get(ctx, key); !fault.Is(err, fault.NotFound) {
+		if err == nil {
+			err = fault.New(fault.Conflict, "store "+key, "it is there already")
+		}
+		return "", err
+	}
+	d.writes.Add(1)
+	d.bytes.Add(int64(len(body)))
+	return "", nil
+}
+
+// Swap writes nothing: only a collection under way asks for it.
+func (d *rehearsal) Swap(context.Context, string, []byte, ref.Tag) (ref.Tag, error) { return "", nil }
+
 // CompactRequest asks for a commit without segments.
 type CompactRequest struct {
 	Branch   string
@@ -123,10 +187,10 @@ type CompactRequest struct {
 // root then depends on the entries alone: equal datasets have equal ones. Commits
 // compact as they go, so this is for comparing roots, and for readers of before
 // there were segments. It may rewrite the whole tree. A branch without segments is
-// left alone, and its head comes back. A protected branch may be compacted.
-func (r *Repository) Compact(ctx context.Context, q CompactRequest) (Commit, error) {
+// left alone: it does not move. A protected branch may be compacted.
+func (r *Repository) Compact(ctx context.Context, q CompactRequest) (Merged, error) {
 	if err := checkMove(q.Branch, q.Time, nil); err != nil {
-		return Commit{}, err
+		return Merged{}, err
 	}
 	if q.Message == "" {
 		q.Message = "compact"

@@ -52,6 +52,7 @@
 package dataset
 
 import (
+	"context"
 	"maps"
 	"time"
 
@@ -152,6 +153,18 @@ type Repository struct {
 	asker  Asker // of the hooks that the store configures; nil asks none
 	// shared is what all datasets of the lake share; nil when this one is alone.
 	shared ref.Store
+}
+
+// Exists says whether there is a dataset: whether a commit, or a branch, was ever
+// made.
+func (r *Repository) Exists(ctx context.Context) (bool, error) {
+	for _, folder := range []string{"branches/", commits} {
+		keys, err := r.store.List(ctx, folder)
+		if err != nil || len(keys) > 0 {
+			return err == nil, err
+		}
+	}
+	return false, nil
 }
 
 // New opens the repository that a store holds.

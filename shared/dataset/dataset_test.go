@@ -200,10 +200,12 @@ func TestPin(t *testing.T) {
 	require.Equal(t, "v2", entries[7].VersionID)
 	require.Equal(t, "raw/m/49.csv", entries[49].Key)
 
-	l["raw/m/00.csv@v0"] = dataset.Entry{Key: "raw/m/00.csv", VersionID: "v0"}
+	l["raw/m/_SUCCESS@v0"] = dataset.Entry{Key: "raw/m/_SUCCESS", VersionID: "v0"}
+	empty, err := dataset.Pin(t.Context(), l, []contract.ObjectVersion{{Key: "raw/m/_SUCCESS", VersionID: "v0"}})
+	require.NoError(t, err, "an empty object is data like any other")
+	require.Len(t, empty, 1)
 	for version, want := range map[string]string{
 		"v9":   "pin raw/m/00.csv: its version v9 is gone",
-		"v0":   "pin raw/m/00.csv: its version v0 is empty (0 bytes)",
 		"null": `commit raw/m/00.csv: its VersionId is "null"`,
 	} {
 		_, err := dataset.Pin(t.Context(), l, []contract.ObjectVersion{{Key: "raw/m/00.csv", VersionID: version}})

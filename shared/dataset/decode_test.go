@@ -119,7 +119,7 @@ func TestFormatsOnDisk(t *testing.T) {
 	plain := formats()[2]
 	c, err := r.Compact(t.Context(), dataset.CompactRequest{Branch: "main", Time: noon})
 	require.NoError(t, err)
-	require.Equal(t, 2, c.Format)
+	require.Equal(t, 2, c.Commit.Format)
 	require.Greater(t, formats()[2], plain)
 }
 

@@ -1,6 +1,17 @@
 package dataset
 
-import "github.com/sluice-ml/sluice/shared/ref"
+import (
+	"context"
+
+	"github.com/sluice-ml/sluice/shared/ref"
+)
+
+// CommitUnchecked commits what Commit would refuse.
+func CommitUnchecked(ctx context.Context, r *Repository, q Request) (Commit, error) {
+	edits, s := q.Changes.edits(), r.newSession()
+	m, err := r.advance(ctx, move{to: q.Branch}, func(parent *Commit) (Commit, error) { return r.apply(ctx, s, parent, edits, q) })
+	return m.Commit, err
+}
 
 // NewTiny opens a repository whose trees are cut so small that a few hundred
 // entries make five levels.

@@ -42,7 +42,7 @@ func TestGolden(t *testing.T) {
 	golden := readGolden(t)
 	require.Len(t, golden.Trees, 6)
 	for _, want := range golden.Trees {
-		c, err := dataset.New(ref.NewMemory()).Import(t.Context(), dataset.Request{Branch: "main", Time: noon}, func(yield func(dataset.Entry, error) bool) {
+		m, err := dataset.New(ref.NewMemory()).Import(t.Context(), dataset.Request{Branch: "main", Time: noon}, func(yield func(dataset.Entry, error) bool) {
 			for n := range want.Entries {
 				if !yield(goldenEntry(n), nil) {
 					return
@@ -50,8 +50,8 @@ func TestGolden(t *testing.T) {
 			}
 		})
 		require.NoError(t, err)
-		require.Equal(t, want.Root, c.Tree, "%d entries", want.Entries)
-		require.Equal(t, want.Level, c.Level)
+		require.Equal(t, want.Root, m.Commit.Tree, "%d entries", want.Entries)
+		require.Equal(t, want.Level, m.Commit.Level)
 	}
 	require.Len(t, golden.Checksums, 5)
 	for name, want := range golden.Checksums {

@@ -188,8 +188,8 @@ func (l *Lake) prefixes(c lakeCollection, below string) ([]string, error) {
 // Survey finds the garbage below a prefix and does nothing: the dry run. Denied
 // when nothing there is allowed to be deleted.
 func (l *Lake) Survey(ctx context.Context, sweeper LakeSweeper, prefix string, q LakeRequest) (LakeCollection, error) {
-	if q.Grace < leastGrace || q.Now.IsZero() {
-		return LakeCollection{}, fault.New(fault.Invalid, "collect garbage", "the grace period is %s: want at least %s, and a time", q.Grace, leastGrace)
+	if q.Grace < LeastGrace || q.Now.IsZero() {
+		return LakeCollection{}, fault.New(fault.Invalid, "collect garbage", "the grace period is %s: want at least %s, and a time", q.Grace, LeastGrace)
 	}
 	c, err := readLake(ctx, l.store)
 	if err != nil {
@@ -308,7 +308,7 @@ func (l *Lake) Collect(ctx context.Context, sweeper LakeSweeper, q LakeRequest) 
 	case c.Plan == "":
 		return LakeCollection{}, fault.New(fault.NotFound, "collect garbage of the lake", "no collection is planned").WithHint("plan one: sluice data gc MODEL --lake --plan")
 	}
-	if due := c.Published.Add(max(q.Grace, leastGrace)); q.Now.Before(due) {
+	if due := c.Published.Add(max(q.Grace, LeastGrace)); q.Now.Before(due) {
 		return LakeCollection{}, fault.New(fault.Busy, "collect garbage of the lake", "the plan was published at %s and may be carried out from %s on",
 			c.Published.Format(time.RFC3339), due.Format(time.RFC3339)).WithHint("whoever began before it was published must be done; run it again then")
 	}

@@ -3,7 +3,6 @@ package dataset
 import (
 	"context"
 	"slices"
-	"time"
 
 	"github.com/sluice-ml/sluice/shared/fault"
 	"github.com/sluice-ml/sluice/shared/ref"
@@ -14,12 +13,7 @@ import (
 // node once, but no leaves. It does not trust the cache: what is marked must be
 // there.
 func (r *Repository) mark(ctx context.Context, q CollectRequest, roots []string) (map[string]bool, error) {
-	recent := func(deleted *time.Time) bool { return deleted == nil || deleted.After(q.Now.Add(-q.Grace)) }
-	branches, err := living(ctx, r, "branches/", func(_ string, b branch) (string, bool) { return b.Commit, recent(b.Deleted) })
-	if err != nil {
-		return nil, err
-	}
-	tags, err := living(ctx, r, "tags/", func(_ string, t tag) (string, bool) { return t.Commit, recent(t.Deleted) })
+	refs, err := r.roots(ctx, q)
 	if err != nil {
 		return nil, err
 	}
@@ -28,11 +22,11 @@ func (r *Repository) mark(ctx context.Context, q CollectRequest, roots []string)
 		return nil, err
 	}
 	m := &marker{repository: &Repository{store: r.store, cache: newCache(cacheBytes), shapes: r.shapes}, marked: map[string]bool{}}
-	if err := m.all(ctx, slices.Concat(branches, tags, held, q.Pins)); err != nil {
+	if err := m.all(ctx, slices.Concat(refs.branches, refs.tags, held, q.Pins)); err != nil {
 		return nil, err
 	}
 	m.lenient = true
-	return m.marked, m.all(ctx, roots)
+	return m.marked, m.all(ctx, slices.Concat(refs.lateBranches, refs.lateTags, roots))
 }
 
 type marker struct {

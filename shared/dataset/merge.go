@@ -11,9 +11,12 @@ import (
 
 // MergeRequest asks to bring a ref's changes into a branch.
 type MergeRequest struct {
-	Branch   string // ours; it must exist, and may be protected
-	From     string // theirs: any ref
-	Rules    []Rule // how to resolve conflicts
+	Branch string // ours; it must exist, and may be protected
+	From   string // theirs: any ref
+	Rules  []Rule // how to resolve conflicts
+	// Lake, where it is set, is asked whether the object versions that the branch
+	// would gain are still there; if not, the merge is refused (see GoneError).
+	Lake     Source
 	Commit   bool   // make a commit even where a fast-forward would do
 	Message  string // "" is "merge FROM"
 	Author   string
@@ -21,7 +24,8 @@ type MergeRequest struct {
 	Metadata map[string]string
 }
 
-// Merged is what came of a merge, a revert or a cherry-pick.
+// Merged is what came of a merge, a revert, a cherry-pick, a restore, an import or
+// a commit.
 type Merged struct {
 	Commit   Commit     // the branch's head now
 	Forward  bool       // the branch was only moved forward
@@ -46,12 +50,12 @@ func (r *Repository) Merge(ctx context.Context, q MergeRequest) (Merged, error) 
 		q.Message = "merge " + q.From
 	}
 	s, merged := r.newSession(), Merged{}
-	merged.Commit, err = r.advance(ctx, move{to: q.Branch, merges: true, exists: true}, func(ours *Commit) (Commit, error) {
+	look := lookerOf(q.Lake, "merge "+q.From+" into "+q.Branch)
+	made, err := r.advance(ctx, move{to: q.Branch, merges: true, exists: true}, func(ours *Commit) (Commit, error) {
 		merged = Merged{}
-		c, err := r.mergeOnto(ctx, s, *ours, theirs, q, &merged)
-		merged.Moved = c.ID != ours.ID
-		return c, err
+		return r.mergeOnto(ctx, s, *ours, theirs, q, look, &merged)
 	})
+	merged.Commit, merged.Moved = made.Commit, made.Moved
 	return merged, err
 }
 
@@ -70,7 +74,7 @@ func checkMove(branch string, at time.Time, rules []Rule) error {
 	return nil
 }
 
-func (r *Repository) mergeOnto(ctx context.Context, s *session, ours, theirs Commit, q MergeRequest, m *Merged) (Commit, error) {
+func (r *Repository) mergeOnto(ctx context.Context, s *session, ours, theirs Commit, q MergeRequest, look *looker, m *Merged) (Commit, error) {
 	base, found, err := r.mergeBase(ctx, ours, theirs)
 	switch {
 	case err != nil:
@@ -82,10 +86,13 @@ func (r *Repository) mergeOnto(ctx context.Context, s *session, ours, theirs Com
 		return ours, nil
 	case base.ID == ours.ID && !q.Commit:
 		m.Forward = true
-		return theirs, nil
+		return theirs, look.between(ctx, r, r.stateOf(&ours), r.stateOf(&theirs), "")
 	}
 	edits, resolved, err := r.threeWay(ctx, sides{base: r.stateOf(&base), ours: ours, theirs: r.stateOf(&theirs), line: theirs}, q.Rules,
 		"merge "+q.From+" into "+q.Branch)
+	if err == nil {
+		err = look.edits(ctx, edits)
+	}
 	if err != nil {
 		return Commit{}, err
 	}
@@ -170,6 +177,7 @@ type PickRequest struct {
 	Branch   string
 	Commit   string // any ref; its changes are those against its first parent
 	Rules    []Rule // in a revert, "theirs" is the state before the commit
+	Lake     Source // as in MergeRequest
 	Message  string // "" names the commit
 	Author   string
 	Time     time.Time
@@ -213,17 +221,21 @@ func (r *Repository) pick(ctx context.Context, q PickRequest, verb string, compa
 	if q.Message == "" {
 		q.Message = fmt.Sprintf("%s %.12s: %s", verb, c.ID, c.Message)
 	}
-	in, s, merged := compare(c, parent), r.newSession(), Merged{}
-	merged.Commit, err = r.advance(ctx, move{to: q.Branch, exists: true}, func(head *Commit) (Commit, error) {
+	in, s, op := compare(c, parent), r.newSession(), fmt.Sprintf("%s %.12s on %s", verb, c.ID, q.Branch)
+	look, resolved := lookerOf(q.Lake, op), []Conflict(nil)
+	merged, err := r.advance(ctx, move{to: q.Branch, exists: true}, func(head *Commit) (Commit, error) {
 		in.ours = *head
-		edits, resolved, err := r.threeWay(ctx, in, q.Rules, fmt.Sprintf("%s %.12s on %s", verb, c.ID, q.Branch))
+		edits, settled, err := r.threeWay(ctx, in, q.Rules, op)
+		if err == nil {
+			err = look.edits(ctx, edits)
+		}
 		if err != nil {
 			return Commit{}, err
 		}
-		made, err := r.applyEdits(ctx, s, *head, edits, note{q.Message, q.Author, q.Time, q.Metadata})
-		merged.Resolved, merged.Moved = resolved, made.ID != head.ID
-		return made, err
+		resolved = settled
+		return r.applyEdits(ctx, s, *head, edits, note{q.Message, q.Author, q.Time, q.Metadata})
 	})
+	merged.Resolved = resolved
 	return merged, err
 }
 
@@ -245,6 +257,7 @@ type RestoreRequest struct {
 	Branch   string
 	From     string // any ref
 	Prefix   string // only keys that start with it
+	Lake     Source // as in MergeRequest
 	Message  string // "" names the ref
 	Author   string
 	Time     time.Time
@@ -252,20 +265,25 @@ type RestoreRequest struct {
 }
 
 // Restore makes a new commit on a branch whose entries under a prefix equal
-// those of a ref. When they do already, the head comes back.
-func (r *Repository) Restore(ctx context.Context, q RestoreRequest) (Commit, error) {
+// those of a ref. When they do already, the branch does not move. NotFound with a
+// GoneError: versions that it would bring back are gone.
+func (r *Repository) Restore(ctx context.Context, q RestoreRequest) (Merged, error) {
 	if err := checkMove(q.Branch, q.Time, nil); err != nil {
-		return Commit{}, err
+		return Merged{}, err
 	}
 	from, err := r.source(ctx, q.From)
 	if err != nil {
-		return Commit{}, err
+		return Merged{}, err
 	}
 	if q.Message == "" {
 		q.Message = fmt.Sprintf("restore %s%.12s", prefixOf(q.Prefix), from.ID)
 	}
 	n, s := note{q.Message, q.Author, q.Time, q.Metadata}, r.newSession()
+	look := lookerOf(q.Lake, "restore "+q.From+" on "+q.Branch)
 	return r.advance(ctx, move{to: q.Branch, exists: true}, func(head *Commit) (Commit, error) {
+		if err := look.between(ctx, r, r.stateOf(head), r.stateOf(&from), q.Prefix); err != nil {
+			return Commit{}, err
+		}
 		if q.Prefix == "" {
 			return r.become(ctx, s, head, r.stateOf(&from), q.Branch, n)
 		}

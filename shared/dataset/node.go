@@ -45,18 +45,23 @@ const (
 // mostItems bounds a node's items, far above what any shape makes.
 const mostItems = 1 << 16
 
-func (n *node) encode() []byte {
+func (n *node) encode() []byte { return n.encodeTo(nil) }
+
+// encodeTo is encode into a buffer, whose content goes.
+func (n *node) encodeTo(b []byte) []byte {
 	switch {
 	case n.level > 0:
 		return encodeIndex(n.kind, n.level, n.children)
 	case n.kind == ofChanges:
 		return encodeChanges(n.items)
 	}
-	return encodeLeaf(n.items)
+	return encodeLeafTo(b, n.items)
 }
 
-func encodeLeaf(items []item) []byte {
-	b := make([]byte, 0, 64+160*len(items))
+func encodeLeaf(items []item) []byte { return encodeLeafTo(nil, items) }
+
+func encodeLeafTo(b []byte, items []item) []byte {
+	b = slices.Grow(b[:0], 64+160*len(items))
 	b = append(b, leafKind, treeFormat, 0)
 	b = binary.AppendUvarint(b, uint64(len(items)))
 	entries := make([]*Entry, len(items))

@@ -145,13 +145,15 @@ func TestRevertCherryPickRestore(t *testing.T) {
 	require.NoError(t, err)
 	first, err := r.Resolve(t.Context(), "main~4")
 	require.NoError(t, err)
-	require.Equal(t, first.Tree, old.Tree)
+	require.Equal(t, first.Tree, old.Commit.Tree)
 	part, err := r.Restore(t.Context(), dataset.RestoreRequest{Branch: "main", From: "side", Prefix: "d/y", Time: noon})
 	require.NoError(t, err)
 	require.Equal(t, "alike@v1 both@v1 gone@v1 mine@v1 yours@v2", versions(t, r, "main"))
 	same, err := r.Restore(t.Context(), dataset.RestoreRequest{Branch: "main", From: "side", Prefix: "d/y", Time: noon})
 	require.NoError(t, err)
-	require.Equal(t, part.ID, same.ID)
+	require.Equal(t, part.Commit.ID, same.Commit.ID)
+	require.True(t, part.Moved)
+	require.False(t, same.Moved)
 }
 
 func TestBranches(t *testing.T) {

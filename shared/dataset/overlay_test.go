@@ -83,7 +83,8 @@ func committing(changes dataset.Changes) func(*testing.T, *dataset.Repository) (
 }
 
 func compacting(t *testing.T, r *dataset.Repository) (dataset.Commit, error) {
-	return r.Compact(t.Context(), dataset.CompactRequest{Branch: "main", Author: "first", Time: noon})
+	m, err := r.Compact(t.Context(), dataset.CompactRequest{Branch: "main", Author: "first", Time: noon})
+	return m.Commit, err
 }
 
 // shrink makes the tree smaller than what the segments hold, by deleting what they

@@ -23,7 +23,8 @@ type Source interface {
 const pinWorkers = 16
 
 // Pin describes object versions as entries, in key order, after checking that
-// each is there, is not empty and cannot be overwritten. When a key comes with
+// each is there and cannot be overwritten. Empty objects are pinned like others:
+// markers such as _SUCCESS, and parts that a writer left empty. When a key comes with
 // several versions the newest by its sequencer is pinned. Invalid and NotFound
 // name the first bad key and its version.
 func Pin(ctx context.Context, source Source, versions []contract.ObjectVersion) ([]Entry, error) {
@@ -59,10 +60,6 @@ func pin(ctx context.Context, source Source, v contract.ObjectVersion) (Entry, e
 	}
 	if err != nil {
 		return Entry{}, err
-	}
-	if e.Size == 0 {
-		return Entry{}, fault.New(fault.Invalid, "pin "+v.Key, "its version %s is empty (0 bytes)", v.VersionID).
-			WithHint("upload the object again with its content")
 	}
 	e.Key, e.VersionID = v.Key, v.VersionID
 	return e, e.check()

@@ -133,12 +133,7 @@ func (r *Repository) introduced(ctx context.Context, c Commit, prefix string, ta
 
 // reachable gives the commits that refs, holds and pins lead to, and from which.
 func (r *Repository) reachable(ctx context.Context, q CollectRequest) (map[string]Reach, error) {
-	recent := func(deleted *time.Time) bool { return deleted == nil || deleted.After(q.Now.Add(-q.Grace)) }
-	branches, err := living(ctx, r, "branches/", func(_ string, b branch) (string, bool) { return b.Commit, recent(b.Deleted) })
-	if err != nil {
-		return nil, err
-	}
-	tags, err := living(ctx, r, "tags/", func(_ string, t tag) (string, bool) { return t.Commit, recent(t.Deleted) })
+	roots, err := r.roots(ctx, q)
 	if err != nil {
 		return nil, err
 	}
@@ -147,16 +142,39 @@ func (r *Repository) reachable(ctx context.Context, q CollectRequest) (map[strin
 		return nil, err
 	}
 	reach := map[string]Reach{}
-	for from, roots := range map[Reach][]string{ByBranch: branches, ByTag: tags, ByPin: append(held, q.Pins...)} {
-		if err := r.walk(ctx, reach, from, roots); err != nil {
+	for from, ids := range map[Reach][]string{ByBranch: roots.branches, ByTag: roots.tags, ByPin: append(held, q.Pins...)} {
+		if err := r.walk(ctx, reach, from, ids, false); err != nil {
+			return nil, err
+		}
+	}
+	for from, ids := range map[Reach][]string{ByBranch: roots.lateBranches, ByTag: roots.lateTags} {
+		if err := r.walk(ctx, reach, from, ids, true); err != nil {
 			return nil, err
 		}
 	}
 	return reach, nil
 }
 
-// walk marks commits and all behind them.
-func (r *Repository) walk(ctx context.Context, reach map[string]Reach, from Reach, frontier []string) error {
+// roots are the commits of refs. Late ones are of refs that were deleted within the
+// grace period: a collection of a shorter one may have taken them already.
+type roots struct{ branches, tags, lateBranches, lateTags []string }
+
+func (r *Repository) roots(ctx context.Context, q CollectRequest) (found roots, err error) {
+	sort := func(commit string, deleted *time.Time, late *[]string) (string, bool) {
+		if deleted != nil && deleted.After(q.Now.Add(-q.Grace)) {
+			*late = append(*late, commit)
+		}
+		return commit, deleted == nil
+	}
+	found.branches, err = living(ctx, r, "branches/", func(_ string, b branch) (string, bool) { return sort(b.Commit, b.Deleted, &found.lateBranches) })
+	if err == nil {
+		found.tags, err = living(ctx, r, "tags/", func(_ string, t tag) (string, bool) { return sort(t.Commit, t.Deleted, &found.lateTags) })
+	}
+	return found, err
+}
+
+// walk marks commits and all behind them; where it is lenient, those that are there.
+func (r *Repository) walk(ctx context.Context, reach map[string]Reach, from Reach, frontier []string, lenient bool) error {
 	for len(frontier) > 0 {
 		var fresh []string
 		for _, id := range frontier {
@@ -165,14 +183,23 @@ func (r *Repository) walk(ctx context.Context, reach map[string]Reach, from Reac
 				fresh = append(fresh, id)
 			}
 		}
-		parents := make([][]string, len(fresh))
+		parents, absent := make([][]string, len(fresh)), make([]bool, len(fresh))
 		err := parallel(ctx, len(fresh), func(ctx context.Context, i int) error {
 			c, err := r.readCommit(ctx, fresh[i])
 			parents[i] = c.Parents
+			if lenient && fault.Is(err, fault.NotFound) {
+				parents[i], err = nil, nil
+				absent[i] = true
+			}
 			return err
 		})
 		if err != nil {
 			return err
+		}
+		for i, id := range fresh {
+			if absent[i] {
+				delete(reach, id)
+			}
 		}
 		frontier = frontier[:0]
 		for _, ids := range parents {

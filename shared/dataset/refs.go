@@ -40,9 +40,27 @@ type tag struct {
 
 var (
 	refName   = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)*$`)
-	commitID  = regexp.MustCompile(`^[0-9a-f]{6,64}$`)
+	commitID  = regexp.MustCompile(`^[0-9a-f]{4,64}$`) // or the start of one
+	shortID   = regexp.MustCompile(`^[0-9a-f]{1,3}$`)
+	wholeID   = regexp.MustCompile(`^[0-9a-f]{64}$`)
 	nameWords = "letters, digits, '.', '_' and '-', in parts separated by '/'"
 )
+
+// leastID is how many digits of a commit's id name it, at the least.
+const leastID = 4
+
+// CheckBranch says what is wrong with a branch's name; Invalid.
+func CheckBranch(name string) error { return checkName("branch", name) }
+
+// CheckTag says what is wrong with a tag's name; Invalid.
+func CheckTag(name string) error { return checkName("tag", name) }
+
+// CheckAddress says what is wrong with an address (see Resolve), whatever the
+// dataset holds; Invalid.
+func CheckAddress(name string) error {
+	_, _, err := parseAddress(name)
+	return err
+}
 
 func branchKey(name string) string { return "branches/" + name + ".json" }
 func tagKey(name string) string    { return "tags/" + name + ".json" }
@@ -51,7 +69,7 @@ func checkName(what, name string) error {
 	if !refName.MatchString(name) || len(name) > 200 {
 		return fault.New(fault.Invalid, "name a "+what, "%q: want at most 200 %s", name, nameWords)
 	}
-	if what != "ref" && len(name) == 64 && commitID.MatchString(name) {
+	if what != "ref" && wholeID.MatchString(strings.ToLower(name)) {
 		return fault.New(fault.Invalid, "name a "+what, "%q is a commit's id", name)
 	}
 	return nil

@@ -56,8 +56,8 @@ func TestGoldenSegments(t *testing.T) {
 		require.Equal(t, want.Commits[i+1], c.ID)
 	}
 	requireEntries(t, r, "main", held)
-	c, err := r.Compact(t.Context(), dataset.CompactRequest{Branch: "main", Time: noon})
+	compacted, err := r.Compact(t.Context(), dataset.CompactRequest{Branch: "main", Time: noon})
 	require.NoError(t, err)
-	require.Equal(t, want.Compacted, c.Tree)
+	require.Equal(t, want.Compacted, compacted.Commit.Tree)
 	requireEntries(t, r, "main", held)
 }

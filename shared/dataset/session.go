@@ -24,6 +24,10 @@ type session struct {
 	there map[hash]bool // known to be in the store
 	err   error
 
+	leaves  atomic.Int64 // written
+	buffers sync.Pool    // *[]byte: payloads that are stored
+	items   sync.Pool    // *[]item: leaves that are stored and not remembered
+
 	planned   sync.Once
 	looked    atomic.Bool     // the next two are known
 	condemned map[string]bool // what a garbage collection is about to delete
@@ -66,7 +70,8 @@ func (s *session) knows(id hash) {
 	s.there[id] = true
 }
 
-// store keeps a payload unless this session knows that it is there.
+// store keeps a payload unless this session knows that it is there, and remembers
+// what it decodes to, unless that is nil. The payload may be used again after it.
 func (s *session) store(ctx context.Context, p parcel, decoded any) error {
 	s.mu.Lock()
 	known := s.there[p.id]
@@ -78,7 +83,9 @@ func (s *session) store(ctx context.Context, p parcel, decoded any) error {
 		return err
 	}
 	s.knows(p.id)
-	s.repository.cache.put(p.key(), decoded, len(p.payload))
+	if decoded != nil {
+		s.repository.cache.put(p.key(), decoded, len(p.payload))
+	}
 	return nil
 }
 

@@ -2,7 +2,6 @@ package dataset
 
 import (
 	"context"
-	"strings"
 
 	"github.com/sluice-ml/sluice/shared/contract"
 	"github.com/sluice-ml/sluice/shared/fault"
@@ -12,8 +11,9 @@ import (
 // the lake now: the latest version of every object there, and nothing else. A
 // branch that does not exist is compared at base; "" is an empty dataset. Only
 // versions that the branch does not hold already are looked at (see Pin), so it
-// costs the listing and the change. Folder markers are left out. Invalid names a
-// version that cannot be pinned.
+// costs the listing and the change. Folder markers (empty, with a key that ends in
+// "/") and Sluice's own files in folders are left out. Invalid names a version
+// that cannot be pinned.
 func (r *Repository) Listed(ctx context.Context, source Source, branch, base, prefix string) (Changes, error) {
 	held, err := r.held(ctx, branch, base, prefix)
 	if err != nil {
@@ -27,8 +27,7 @@ func (r *Repository) Listed(ctx context.Context, source Source, branch, base, pr
 	for _, e := range latest {
 		old, known := held[e.Key]
 		delete(held, e.Key)
-		marker := strings.HasSuffix(e.Key, "/") && e.Size == 0
-		if !marker && (!known || old != e.VersionID) {
+		if !leftOut(e) && (!known || old != e.VersionID) {
 			versions = append(versions, contract.ObjectVersion{Key: e.Key, VersionID: e.VersionID, ETag: e.ETag, Size: e.Size})
 		}
 	}

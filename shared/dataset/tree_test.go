@@ -303,8 +303,9 @@ func (w *world) restore() {
 		return
 	}
 	prefix := []string{"", "d2/", "d5/1"}[w.random.IntN(3)]
-	c, err := w.r.Restore(w.t.Context(), dataset.RestoreRequest{Branch: name, From: from.ID, Prefix: prefix, Time: w.now})
+	restored, err := w.r.Restore(w.t.Context(), dataset.RestoreRequest{Branch: name, From: from.ID, Prefix: prefix, Time: w.now})
 	require.NoError(w.t, err)
+	c := restored.Commit
 	model := map[string]dataset.Entry{}
 	for key, e := range w.models[head.ID] {
 		if !strings.HasPrefix(key, prefix) {
@@ -332,8 +333,10 @@ func (w *world) compact() {
 	if !ok || len(model) == 0 {
 		return
 	}
-	c, err := w.r.Compact(w.t.Context(), dataset.CompactRequest{Branch: name, Time: w.now})
+	compacted, err := w.r.Compact(w.t.Context(), dataset.CompactRequest{Branch: name, Time: w.now})
 	require.NoError(w.t, err)
+	c := compacted.Commit
+	require.Equal(w.t, c.ID != head.ID, compacted.Moved)
 	require.Empty(w.t, c.Segments)
 	changes, err := w.r.Diff(w.t.Context(), head.ID, c.ID)
 	require.NoError(w.t, err)
@@ -354,9 +357,9 @@ func (w *world) compact() {
 		}
 	})
 	require.NoError(w.t, err)
-	require.Equal(w.t, direct.Tree, c.Tree, "equal sets have equal trees, whatever their history")
-	require.Equal(w.t, direct.Level, c.Level)
-	require.Equal(w.t, direct.Inline, c.Inline)
+	require.Equal(w.t, direct.Commit.Tree, c.Tree, "equal sets have equal trees, whatever their history")
+	require.Equal(w.t, direct.Commit.Level, c.Level)
+	require.Equal(w.t, direct.Commit.Inline, c.Inline)
 	require.Equal(w.t, 2, c.Format, "and an older build reads them")
 }
 

@@ -67,7 +67,7 @@ func (w *writer) addNode(level int, p *pending) {
 
 func (w *writer) cutLeaf() {
 	items := w.items
-	w.items = make([]item, 0, w.shape.leaf.mean*5/4) // where one leaf was full, the next one will be
+	w.items = w.session.leaf(w.shape.leaf.mean * 5 / 4) // where one leaf was full, the next one will be
 	p := &pending{ready: make(chan struct{})}
 	p.kind, p.last, p.tally = w.kind, items[len(items)-1].Key, w.kind.sum(items)
 	w.session.spawn(func() error { return w.put(p, &node{kind: w.kind, items: items}) })
@@ -95,10 +95,41 @@ func (w *writer) cutIndex(level int) {
 
 // put settles and stores a node.
 func (w *writer) put(p *pending, n *node) error {
-	payload := n.encode()
+	s, decoded := w.session, any(n)
+	if n.level == 0 && s.leaves.Add(1) > keptLeaves {
+		decoded = nil
+	}
+	payload := n.encodeTo(s.buffer())
 	p.hash = sha256.Sum256(payload)
 	close(p.ready)
-	return w.session.store(w.ctx, parcel{blobs, p.hash, payload, payload[1]}, n)
+	err := s.store(w.ctx, parcel{blobs, p.hash, payload, payload[1]}, decoded)
+	s.buffers.Put(&payload)
+	if decoded == nil {
+		clear(n.items)
+		items := n.items[:0]
+		s.items.Put(&items)
+	}
+	return err
+}
+
+// keptLeaves is how many of the leaves that an operation writes it remembers. Of a
+// large one it will read few again, and their memory serves for the next leaves.
+const keptLeaves = 64
+
+// leaf is room for a leaf's items.
+func (s *session) leaf(size int) []item {
+	if used, ok := s.items.Get().(*[]item); ok {
+		return *used
+	}
+	return make([]item, 0, size)
+}
+
+// buffer is room for a payload; nil where there is none to use again.
+func (s *session) buffer() []byte {
+	if used, ok := s.buffers.Get().(*[]byte); ok {
+		return *used
+	}
+	return nil
 }
 
 // close ends the tree. Its root is the lowest node that holds everything.

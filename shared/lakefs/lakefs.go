@@ -214,7 +214,8 @@ func (c Client) once(ctx context.Context, what, target string, into any) error {
 	request.Header.Set("Accept", "application/json")
 	answer, err := c.HTTP.Do(request)
 	if err != nil {
-		return fault.New(fault.Unavailable, what, "%w", err)
+		return fault.New(fault.Unavailable, what, "%w", err).
+			WithHint("does a lakeFS server run at %s, and can this machine reach it? Name another with --url or LAKECTL_SERVER_ENDPOINT_URL", c.URL)
 	}
 	defer answer.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer+1))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -90,6 +91,16 @@ func TestSaysWhatIsWrong(t *testing.T) {
 	r.Failures = []int{418}
 	_, err = client(url).Resolve(t.Context(), "repo", "main")
 	require.ErrorContains(t, err, "lakeFS answers 418")
+}
+
+// TestNobodyListens: the error says what to look at.
+func TestNobodyListens(t *testing.T) {
+	server := httptest.NewServer(http.NotFoundHandler())
+	server.Close()
+	_, err := client(server.URL).Resolve(t.Context(), "repo", "main")
+	require.Equal(t, fault.Unavailable, fault.KindOf(err))
+	require.ErrorContains(t, err, "does a lakeFS server run at "+server.URL)
+	require.ErrorContains(t, err, "LAKECTL_SERVER_ENDPOINT_URL")
 }
 
 // told answers every request with one body.

@@ -77,12 +77,18 @@ type run struct {
 	result  Result
 }
 
-// Run uploads what differs. Invalid names a file that cannot be an object;
-// errors of the sink are passed on, and a run can be repeated after them.
+// Run uploads what differs. Invalid names a file that cannot be an object of a
+// dataset; errors of the sink are passed on, with what was done so far, and a run
+// can be repeated after them.
 func Run(ctx context.Context, sink Sink, q Request) (Result, error) {
 	files, err := walk(q.Folder)
 	if err != nil {
 		return Result{}, err
+	}
+	for _, f := range files {
+		if err := dataset.CheckKey(q.Prefix + f.path); err != nil {
+			return Result{}, fault.Wrap(fault.Invalid, "upload "+filepath.Join(q.Folder, f.path), err)
+		}
 	}
 	j, err := openJournal(q.Folder, q.Prefix, q.DryRun)
 	if err != nil {
@@ -98,7 +104,7 @@ func Run(ctx context.Context, sink Sink, q Request) (Result, error) {
 		err = closed
 	}
 	if err != nil {
-		return Result{}, err
+		return r.result, err
 	}
 	present := make(map[string]bool, len(files))
 	for i, f := range files {

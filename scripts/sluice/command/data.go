@@ -13,21 +13,22 @@ import (
 	"github.com/sluice-ml/sluice/scripts/sluice/operator"
 	"github.com/sluice-ml/sluice/shared/contract"
 	"github.com/sluice-ml/sluice/shared/dataset"
+	"github.com/sluice-ml/sluice/shared/fault"
 )
 
-const addresses = `REF is a branch, a tag, a commit's id or the start of one, and then any of
+const addresses = `REF is a branch, a tag, a commit's id or its first 4 digits or more, and then any of
 ~N (the N-th first parent) and @{TIME} (as of then): main, v1.2, main~3,
 3f9a2c, main@{2026-11-01T00:00Z}. The default is main.`
 
 func dataCommand(s *settings) *cobra.Command {
 	c := group("data", "Dataset versions: commit, branch, tag, diff, merge, check out",
-		dataLog(s), dataShow(s), dataLs(s), dataDiff(s), dataAdd(s), dataCommit(s), dataMerge(s),
+		dataLog(s), dataShow(s), dataLs(s), dataDiff(s), dataAdd(s), dataCommit(s), dataMerge(s), dataCompact(s),
 		dataPick(s, "revert", "Undo a commit's changes in a new commit", (*dataset.Repository).Revert),
 		dataPick(s, "cherry-pick", "Repeat a commit's changes in a new commit", (*dataset.Repository).CherryPick),
 		dataRestore(s), dataCheckout(s), dataBranch(s), dataTag(s), dataHooks(s), dataHold(s), dataAudit(s), dataCost(s), dataTier(s), dataGC(s),
 		dataImport(s), dataExport(s), dataPin(s))
 	c.Long = "Versions of a model's dataset. A commit pins object versions and copies none\n(add uploads, and import lakefs --copy-to copies). Only gc --lake deletes any, where that is allowed.\n\n" + addresses
-	nameModel(c)
+	s.nameModel(c)
 	return c
 }
 
@@ -45,7 +46,18 @@ func (s *settings) open(c *cobra.Command, args []string) (*operator.Client, *dat
 			fmt.Fprintf(c.ErrOrStderr(), "sluice: hook %s gave no answer, and is set to let that pass: %v\n", hook, err)
 		}
 	}
-	return client, client.Dataset(args[0]), nil
+	s.opened = openDataset{client, client.Dataset(args[0]), args[0]}
+	return client, s.opened.repository, nil
+}
+
+// openExisting is open for a command to which a dataset without any commit would
+// look like one with nothing to do.
+func (s *settings) openExisting(c *cobra.Command, args []string) (*operator.Client, *dataset.Repository, error) {
+	client, repository, err := s.open(c, args)
+	if err == nil {
+		err = s.needDataset(c)
+	}
+	return client, repository, err
 }
 
 // commitView is what a person or a script wants of a commit.
@@ -70,14 +82,14 @@ func printCommit(w io.Writer, v commitView) {
 	for _, parent := range v.Parents {
 		fmt.Fprintf(w, "parent\t%s\n", parent)
 	}
-	fmt.Fprintf(w, "time\t%s\nauthor\t%s\nmessage\t%s\nobjects\t%d\nbytes\t%d\n", v.Time.Format(time.RFC3339), v.Author, v.Message,
+	fmt.Fprintf(w, "time\t%s\nauthor\t%s\nmessage\t%s\nobjects\t%d\nbytes\t%d\n", v.Time.Format(time.RFC3339), shown(v.Author), shown(v.Message),
 		v.Stats.Objects, v.Stats.Bytes)
 	if v.Stats.Counted > 0 {
 		fmt.Fprintf(w, "rows\t%d, in %d of %d objects\n", v.Stats.Rows, v.Stats.Counted, v.Stats.Objects)
 	}
 	fmt.Fprintf(w, "changes\t%d added, %d changed, %d removed\n", v.Stats.Added, v.Stats.Changed, v.Stats.Removed)
 	for _, name := range slices.Sorted(maps.Keys(v.Metadata)) {
-		fmt.Fprintf(w, "%s\t%s\n", name, v.Metadata[name])
+		fmt.Fprintf(w, "%s\t%s\n", shown(name), shown(v.Metadata[name]))
 	}
 }
 
@@ -86,6 +98,9 @@ func dataLog(s *settings) *cobra.Command {
 	c := &cobra.Command{
 		Use: "log MODEL [REF]", Short: "List a dataset's commits, newest first", Long: addresses, Args: between(1, 2),
 		RunE: func(c *cobra.Command, args []string) error {
+			if most < 0 {
+				return usageError{fmt.Errorf("-n %d: want 0 or more; 0 is all", most)}
+			}
 			_, repository, err := s.open(c, args)
 			if err != nil {
 				return err
@@ -102,7 +117,7 @@ func dataLog(s *settings) *cobra.Command {
 				fmt.Fprintln(w, "COMMIT\tTIME\tOBJECTS\tBYTES\tADDED\tCHANGED\tREMOVED\tMESSAGE")
 				for _, v := range list {
 					fmt.Fprintf(w, "%.12s\t%s\t%d\t%d\t%d\t%d\t%d\t%s\n", v.ID, v.Time.Format(time.DateTime), v.Stats.Objects, v.Stats.Bytes,
-						v.Stats.Added, v.Stats.Changed, v.Stats.Removed, v.Message)
+						v.Stats.Added, v.Stats.Changed, v.Stats.Removed, shown(v.Message))
 				}
 			})
 		},
@@ -152,7 +167,7 @@ func dataShow(s *settings) *cobra.Command {
 				printCommit(w, view.commitView)
 				fmt.Fprintln(w, "\nKEY\tVERSION\tBYTES\tCHECKSUM")
 				for _, e := range entries {
-					fmt.Fprintf(w, "%s\t%s\t%d\t%s %s\n", e.Key, e.VersionID, e.Size, e.ChecksumAlgorithm, e.Checksum)
+					fmt.Fprintf(w, "%s\t%s\t%d\t%s %s\n", shown(e.Key), e.VersionID, e.Size, e.ChecksumAlgorithm, e.Checksum)
 				}
 			})
 		},
@@ -167,6 +182,9 @@ func dataLs(s *settings) *cobra.Command {
 	c := &cobra.Command{
 		Use: "ls MODEL [REF]", Short: "List a version's folders and objects below a prefix, with their sums", Long: addresses, Args: between(1, 2),
 		RunE: func(c *cobra.Command, args []string) error {
+			if most < 0 {
+				return usageError{fmt.Errorf("-n %d: want 0 or more; 0 is all", most)}
+			}
 			_, repository, err := s.open(c, args)
 			if err != nil {
 				return err
@@ -191,7 +209,7 @@ func dataLs(s *settings) *cobra.Command {
 			return s.print(c, view, func(w io.Writer) {
 				fmt.Fprintln(w, "OBJECTS\tBYTES\tNAME")
 				for _, i := range items {
-					fmt.Fprintf(w, "%d\t%d\t%s\n", i.Objects, i.Bytes, i.Name)
+					fmt.Fprintf(w, "%d\t%d\t%s\n", i.Objects, i.Bytes, shown(i.Name))
 				}
 				fmt.Fprintf(w, "%d\t%d\tin all\n", total.Objects, total.Bytes)
 			})
@@ -200,6 +218,33 @@ func dataLs(s *settings) *cobra.Command {
 	c.Flags().StringVar(&prefix, "prefix", "", "only keys that start with this")
 	c.Flags().IntVarP(&most, "most", "n", 1000, "how many lines at the most; 0 is all")
 	return c
+}
+
+// madeView is the head that a command left, and whether it moved the branch there.
+type madeView struct {
+	commitView
+	Moved bool `json:"moved"`
+}
+
+// made prints what came of a commit.
+func (s *settings) made(c *cobra.Command, branch string, m dataset.Merged) error {
+	view := madeView{viewOf(m.Commit), m.Moved}
+	return s.print(c, view, func(w io.Writer) {
+		if !m.Moved {
+			fmt.Fprintf(w, "nothing to commit: branch %s holds it all already\n", branch)
+		}
+		printCommit(w, view.commitView)
+	})
+}
+
+// existingBase is the error of a --base that names nothing, also where it would not
+// be used because the branch exists.
+func existingBase(c *cobra.Command, repository *dataset.Repository, base string) error {
+	if base == "" {
+		return nil
+	}
+	_, err := repository.Resolve(c.Context(), base)
+	return fault.Wrap(fault.Invalid, "start at --base "+base, err)
 }
 
 // about is what a new commit says of itself.

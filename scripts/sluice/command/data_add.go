@@ -18,6 +18,7 @@ import (
 // addedView is what an add did.
 type addedView struct {
 	upload.Result
+	Moved  bool        `json:"moved"`            // false: there was nothing to commit
 	Commit *commitView `json:"commit,omitempty"` // none of a dry run
 }
 
@@ -34,7 +35,8 @@ compared by checksum. With --dry-run it only tells what would change: it reads
 files of unknown time, and uploads and commits nothing.
 
 The upload is of a folder's files as they are: a file that is written meanwhile
-is an error. What was uploaded before an error is not uploaded again.`,
+is an error. What was uploaded before an error, or before Ctrl-C, is not uploaded
+again. Empty files are objects like others.`,
 		Example: "  sluice data add adult main ./train --prefix raw/adult/train/ -m 'november'",
 		Args:    exactly(3),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -48,8 +50,14 @@ is an error. What was uploaded before an error is not uploaded again.`,
 			if !strings.HasSuffix(prefix, "/") {
 				return usageError{fmt.Errorf(`--prefix %q: want one that ends in "/"`, prefix)}
 			}
+			if err := dataset.CheckKey(prefix + "file"); err != nil {
+				return usageError{fmt.Errorf("--prefix %q: %w", prefix, err)}
+			}
 			metadata, err := note.metadata()
 			if err != nil {
+				return err
+			}
+			if err := existingBase(c, repository, base); err != nil {
 				return err
 			}
 			held, err := heldBy(c, repository, args[1], base, prefix)
@@ -61,7 +69,8 @@ is an error. What was uploaded before an error is not uploaded again.`,
 					return s.parallel(c, what, count, do)
 				}})
 			if err != nil {
-				return err
+				return cutOff(c, err, "%d of %d files were compared, and %d uploaded; nothing was committed; run the same command again: it uploads none of those twice",
+					result.Unchanged+result.Added+result.Changed, result.Files, result.Uploaded)
 			}
 			view := addedView{Result: result}
 			if !dry {
@@ -70,13 +79,13 @@ is an error. What was uploaded before an error is not uploaded again.`,
 						return err
 					}
 				}
-				made, err := repository.Commit(c.Context(), dataset.Request{Branch: args[1], Base: base, Changes: result.Changes, Message: note.message,
+				made, err := repository.CommitMoved(c.Context(), dataset.Request{Branch: args[1], Base: base, Changes: result.Changes, Message: note.message,
 					Author: note.author, Time: time.Now(), Metadata: metadata})
 				if err != nil {
-					return err
+					return cutOff(c, err, "all %d files are in the lake, and branch %s did not move, or has just moved; run the same command again: it commits once", result.Files, args[1])
 				}
-				head := viewOf(made)
-				view.Commit = &head
+				head := viewOf(made.Commit)
+				view.Commit, view.Moved = &head, made.Moved
 			}
 			return s.print(c, view, func(w io.Writer) { printAdded(w, view) })
 		},
@@ -115,6 +124,9 @@ func heldBy(c *cobra.Command, repository *dataset.Repository, branch, base, pref
 func printAdded(w io.Writer, v addedView) {
 	fmt.Fprintf(w, "files\t%d: %d added, %d changed, %d removed, %d unchanged\nread\t%d\nuploaded\t%d files, %d bytes\n",
 		v.Files, v.Added, v.Changed, v.Removed, v.Unchanged, v.Read, v.Uploaded, v.Bytes)
+	if v.Commit != nil && !v.Moved {
+		fmt.Fprintln(w, "nothing to commit: the branch holds it all already")
+	}
 	if v.Commit != nil {
 		printCommit(w, *v.Commit)
 	}

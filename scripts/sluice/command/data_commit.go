@@ -48,7 +48,12 @@ func dataCommit(s *settings) *cobra.Command {
 
 Without any of --prefix, --object, --list, --event and --remove, it takes what
 lies under the model's raw prefix now: new and changed objects are pinned, and
-those that are gone are removed. Changes that change nothing make no commit.`,
+those that are gone are removed. Changes that change nothing make no commit.
+
+Keys must be able to be files' paths: "/" at an end, "//", "." or ".." between
+slashes, a NUL and what is no UTF-8 are refused. Empty objects are pinned like
+others (_SUCCESS and the like). A prefix leaves out folder markers, which are empty
+and end in "/", and Sluice's own files (.sluice-*).`,
 		Args: exactly(2),
 		RunE: func(c *cobra.Command, args []string) error {
 			client, repository, err := s.open(c, args)
@@ -62,23 +67,28 @@ those that are gone are removed. Changes that change nothing make no commit.`,
 				return usageError{fmt.Errorf("--prefix takes everything below it: use it alone")}
 			}
 			metadata, err := note.metadata()
+			if err == nil {
+				err = existingBase(c, repository, base)
+			}
+			if err == nil {
+				err = x.known(c, repository, args[1], base)
+			}
 			if err != nil {
 				return err
 			}
-			changes, err := x.changes(c, client, repository, args[1], base)
+			changes, err := x.changes(c, s, client, repository, args[1], base)
 			if err == nil && !despite {
 				err = safeFromRules(c, client, changes.Puts)
 			}
 			if err != nil {
 				return fault.Wrap(fault.KindOf(err), "commit to "+args[1], unversioned(c, client, err))
 			}
-			made, err := repository.Commit(c.Context(), dataset.Request{Branch: args[1], Base: base, Changes: changes,
+			made, err := repository.CommitMoved(c.Context(), dataset.Request{Branch: args[1], Base: base, Changes: changes,
 				Message: note.message, Author: note.author, Time: time.Now(), Metadata: metadata})
 			if err != nil {
 				return err
 			}
-			view := viewOf(made)
-			return s.print(c, view, func(w io.Writer) { printCommit(w, view) })
+			return s.made(c, args[1], made)
 		},
 	}
 	f := c.Flags()
@@ -134,7 +144,7 @@ func dataAudit(s *settings) *cobra.Command {
 			}
 			return s.print(c, dangers, func(w io.Writer) {
 				for _, d := range dangers {
-					fmt.Fprintf(w, "%d objects, %d bytes\tfrom %s on\t%s\n", d.Objects, d.Bytes, d.First, d.Rule)
+					fmt.Fprintf(w, "%d objects, %d bytes\tfrom %s on\t%s\n", d.Objects, d.Bytes, shown(d.First), d.Rule)
 				}
 				fmt.Fprintf(w, "%d of the lake's lifecycle rules would delete versions that %s pins\n", len(dangers), refOf(args))
 			})
@@ -143,12 +153,12 @@ func dataAudit(s *settings) *cobra.Command {
 }
 
 // changes resolves a selection to what the commit does.
-func (x *selection) changes(c *cobra.Command, client *operator.Client, repository *dataset.Repository, branch, base string) (dataset.Changes, error) {
+func (x *selection) changes(c *cobra.Command, s *settings, client *operator.Client, repository *dataset.Repository, branch, base string) (dataset.Changes, error) {
 	lake := client.LakeSource()
 	if x.prefix != "" {
 		return repository.Listed(c.Context(), lake, branch, base, x.prefix)
 	}
-	var versions []contract.ObjectVersion
+	var found located
 	for _, text := range x.objects {
 		key, version, pinned := cutLast(text, "@")
 		if !pinned {
@@ -158,14 +168,12 @@ func (x *selection) changes(c *cobra.Command, client *operator.Client, repositor
 			}
 			key, version = text, latest
 		}
-		versions = append(versions, contract.ObjectVersion{Key: key, VersionID: version})
+		found.add("pin "+key, contract.ObjectVersion{Key: key, VersionID: version})
 	}
 	for _, name := range x.lists {
-		more, err := readList(c.InOrStdin(), name)
-		if err != nil {
+		if err := readList(c.InOrStdin(), name, &found); err != nil {
 			return dataset.Changes{}, err
 		}
-		versions = append(versions, more...)
 	}
 	for _, name := range x.events {
 		text, err := os.ReadFile(name)
@@ -174,14 +182,14 @@ func (x *selection) changes(c *cobra.Command, client *operator.Client, repositor
 		}
 		upload, err := intake.ParseEvent(text, client.Lake)
 		if err == nil && upload.Ignored != "" {
-			err = fmt.Errorf("the upload does not count: %s", upload.Ignored)
+			err = fault.New(fault.Invalid, "read the event", "the upload does not count: %s", upload.Ignored)
 		}
 		if err != nil {
 			return dataset.Changes{}, fmt.Errorf("%s: %w", name, err)
 		}
-		versions = append(versions, upload.Version)
+		found.add(name, upload.Version)
 	}
-	puts, err := dataset.Pin(c.Context(), lake, versions)
+	puts, err := s.verify(c, client, found.claims())
 	return dataset.Changes{Puts: puts, Deletes: x.removes}, err
 }
 
@@ -204,16 +212,63 @@ func latest(c *cobra.Command, lake dataset.Source, key string) (string, error) {
 			return e.VersionID, nil
 		}
 	}
-	return "", fmt.Errorf("the lake has no object %s (upload it first; keys are spelled in full, e.g. raw/MODEL/part.csv)", key)
+	return "", fault.New(fault.NotFound, "pin "+key, "the lake has no object %s", key).WithHint("upload it first; keys are spelled in full, e.g. raw/MODEL/part.csv")
+}
+
+// located are object versions and who names them.
+type located struct {
+	versions []contract.ObjectVersion
+	where    map[[2]string]string // by key and version
+}
+
+func (l *located) add(where string, v contract.ObjectVersion) {
+	if l.where == nil {
+		l.where = map[[2]string]string{}
+	}
+	l.versions = append(l.versions, v)
+	l.where[[2]string{v.Key, v.VersionID}] = where
+}
+
+// claims are the newest versions of the keys.
+func (l *located) claims() []claim {
+	var claims []claim
+	for _, v := range dataset.Newest(l.versions) {
+		claims = append(claims, claim{dataset.Entry{Key: v.Key, VersionID: v.VersionID, Size: -1}, l.where[[2]string{v.Key, v.VersionID}]})
+	}
+	return claims
+}
+
+// known refuses to remove a key that the branch, or where it would start, does not
+// hold: it may be misspelt.
+func (x *selection) known(c *cobra.Command, repository *dataset.Repository, branch, base string) error {
+	if len(x.removes) == 0 {
+		return nil
+	}
+	at := branch
+	if _, err := repository.Head(c.Context(), branch); fault.Is(err, fault.NotFound) && base != "" {
+		at = base
+	} else if err != nil {
+		return err
+	}
+	for _, key := range x.removes {
+		_, found, err := repository.Entry(c.Context(), at, key)
+		if err != nil {
+			return err
+		}
+		if !found {
+			return fault.New(fault.NotFound, "remove "+key, "%s holds no such key", at).
+				WithHint("keys are spelled in full, e.g. raw/MODEL/part.csv; list them: sluice data ls MODEL %s", at)
+		}
+	}
+	return nil
 }
 
 // readList reads JSON lines of object versions; an error names file and line.
-func readList(stdin io.Reader, name string) ([]contract.ObjectVersion, error) {
+func readList(stdin io.Reader, name string, into *located) error {
 	text, err := readAll(stdin, name)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	var versions []contract.ObjectVersion
 	number := 0
 	for raw := range bytes.Lines(text) {
 		number++
@@ -223,14 +278,14 @@ func readList(stdin io.Reader, name string) ([]contract.ObjectVersion, error) {
 		var v contract.ObjectVersion
 		decoder := json.NewDecoder(bytes.NewReader(raw))
 		if err := decoder.Decode(&v); err != nil {
-			return nil, fmt.Errorf("%s:%d: %w", name, number, err)
+			return fault.New(fault.Invalid, fmt.Sprintf("%s:%d", name, number), "%w", err)
 		}
 		if v.Key == "" || v.VersionID == "" {
-			return nil, fmt.Errorf(`%s:%d: want {"key": …, "version_id": …}, got %s`, name, number, bytes.TrimSpace(raw))
+			return fault.New(fault.Invalid, fmt.Sprintf("%s:%d", name, number), `want {"key": …, "version_id": …}, got %s`, bytes.TrimSpace(raw))
 		}
-		versions = append(versions, v)
+		into.add(fmt.Sprintf("%s:%d", name, number), v)
 	}
-	return versions, nil
+	return nil
 }
 
 func readAll(stdin io.Reader, name string) ([]byte, error) {

@@ -73,7 +73,10 @@ counted, by storage class and by what they can be reached from, what gc would fr
 and an estimate of what it costs in a month, from the list prices of ` + cost.StorageSource + `
 of ` + cost.Date + `. It lists the bucket: one request for 1,000 versions.`,
 		RunE: func(c *cobra.Command, args []string) error {
-			client, repository, err := s.open(c, args)
+			if grace < dataset.LeastGrace {
+				return usageError{fmt.Errorf("--grace %s: want at least %s", grace, dataset.LeastGrace)}
+			}
+			client, repository, err := s.openExisting(c, args)
 			if err != nil {
 				return err
 			}
@@ -88,7 +91,8 @@ of ` + cost.Date + `. It lists the bucket: one request for 1,000 versions.`,
 		},
 	}
 	c.Flags().StringVar(&prefix, "prefix", "", "the lake's prefix (default: raw/MODEL/)")
-	c.Flags().DurationVar(&grace, "grace", 7*24*time.Hour, "as gc's")
+	grace = 7 * 24 * time.Hour
+	c.Flags().Var((*days)(&grace), "grace", "as gc's: e.g. 7d or 36h, at least 1h")
 	c.Flags().BoolVar(&runs, "runs", true, "keep what runs under way learn from")
 	return c
 }

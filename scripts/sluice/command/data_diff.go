@@ -54,13 +54,13 @@ func printDiff(w io.Writer, stats dataset.DiffStats, changes []dataset.Change) {
 	for _, c := range changes {
 		switch {
 		case c.RenamedFrom != "":
-			fmt.Fprintf(w, "renamed\t%s\tfrom %s\n", c.Key, c.RenamedFrom)
+			fmt.Fprintf(w, "renamed\t%s\tfrom %s\n", shown(c.Key), shown(c.RenamedFrom))
 		case c.Old == nil:
-			fmt.Fprintf(w, "added\t%s\t%d bytes\n", c.Key, c.New.Size)
+			fmt.Fprintf(w, "added\t%s\t%d bytes\n", shown(c.Key), c.New.Size)
 		case c.New == nil:
-			fmt.Fprintf(w, "removed\t%s\t%d bytes\n", c.Key, c.Old.Size)
+			fmt.Fprintf(w, "removed\t%s\t%d bytes\n", shown(c.Key), c.Old.Size)
 		default:
-			fmt.Fprintf(w, "changed\t%s\t%d to %d bytes\n", c.Key, c.Old.Size, c.New.Size)
+			fmt.Fprintf(w, "changed\t%s\t%d to %d bytes\n", shown(c.Key), c.Old.Size, c.New.Size)
 		}
 	}
 	fmt.Fprintf(w, "%d added, %d changed, %d removed, %d renamed; %+d bytes\n", stats.Added, stats.Changed, stats.Removed, stats.Renamed, stats.Bytes)
@@ -70,7 +70,12 @@ func dataCheckout(s *settings) *cobra.Command {
 	var q dataset.CheckoutRequest
 	c := &cobra.Command{
 		Use: "checkout MODEL REF FOLDER", Short: "Download a version's objects to a folder, verified; go on where it stopped",
-		Long: addresses, Args: exactly(3),
+		Long: `Download a version's objects to a folder. A file appears under its name when it is
+whole and verified. A checkout that was cut off goes on where it stopped when it is
+run again; one of another version fetches only what differs, and removes what that
+does not hold.
+
+` + addresses, Args: exactly(3),
 		RunE: func(c *cobra.Command, args []string) error {
 			client, repository, err := s.open(c, args)
 			if err != nil {
@@ -80,7 +85,7 @@ func dataCheckout(s *settings) *cobra.Command {
 			start := time.Now()
 			done, err := repository.Checkout(c.Context(), client.LakeContent(), q)
 			if err != nil {
-				return err
+				return cutOff(c, err, "%d of %d files are in %s, verified, and %d are left; run the same command again to fetch those", done.Kept+done.Fetched, done.Files, q.Folder, done.Files-done.Kept-done.Fetched)
 			}
 			return s.print(c, done, func(w io.Writer) {
 				fmt.Fprintf(w, "commit %.12s: %d files, %d bytes in %s\n%d fetched (%d verified by checksum, %d by size), %d kept, %d removed, in %s\n",

@@ -41,7 +41,10 @@ that it may be. Uploads that wait for a run and versions under a legal hold stay
 			if (d.plan && d.apply) || (d.plan && d.cancel) || (d.apply && d.cancel) {
 				return usageError{errors.New("want at most one of --plan, --apply and --cancel")}
 			}
-			client, repository, err := s.open(c, args)
+			if d.grace < dataset.LeastGrace {
+				return usageError{fmt.Errorf("--grace %s: want at least %s", d.grace, dataset.LeastGrace)}
+			}
+			client, repository, err := s.openExisting(c, args)
 			if err != nil {
 				return err
 			}
@@ -68,7 +71,8 @@ that it may be. Uploads that wait for a run and versions under a legal hold stay
 	f.BoolVar(&d.plan, "plan", false, "publish what is to be deleted")
 	f.BoolVar(&d.apply, "apply", false, "delete what the plan lists and nothing uses")
 	f.BoolVar(&d.cancel, "cancel", false, "take the plan back")
-	f.DurationVar(&d.grace, "grace", 7*24*time.Hour, "how old garbage must be, and a plan before --apply")
+	d.grace = 7 * 24 * time.Hour
+	f.Var((*days)(&d.grace), "grace", "how old garbage must be, and a plan before --apply, e.g. 7d or 36h; at least 1h")
 	f.StringArrayVar(&d.pins, "pin", nil, "a REF to keep beside; repeat")
 	f.BoolVar(&d.runs, "runs", true, "keep what runs under way learn from")
 	d.lake.flags(c)
@@ -102,7 +106,7 @@ func (d *disposal) act(c *cobra.Command, client *operator.Client, repository *da
 
 func (d *disposal) report(w io.Writer, found dataset.Collection) {
 	for _, v := range found.Garbage {
-		fmt.Fprintf(w, "%s\t%s\t%d bytes\t%s\n", v.Key, v.VersionID, v.Size, v.Stored.UTC().Format(time.RFC3339))
+		fmt.Fprintf(w, "%s\t%s\t%d bytes\t%s\n", shown(v.Key), v.VersionID, v.Size, v.Stored.UTC().Format(time.RFC3339))
 	}
 	fate := "could be deleted"
 	switch {

@@ -94,10 +94,10 @@ func (d *disposal) permit(c *cobra.Command, s *settings, lake *dataset.Lake) err
 
 func (d *disposal) reportLake(w io.Writer, found dataset.LakeCollection) {
 	for _, v := range found.Garbage {
-		fmt.Fprintf(w, "%s\t%s\t%d bytes\t%s\n", v.Key, v.VersionID, v.Size, v.Stored.UTC().Format(time.RFC3339))
+		fmt.Fprintf(w, "%s\t%s\t%d bytes\t%s\n", shown(v.Key), v.VersionID, v.Size, v.Stored.UTC().Format(time.RFC3339))
 	}
 	for _, v := range found.Held {
-		fmt.Fprintf(w, "%s\t%s\tkept: a legal hold or a retention is on it\n", v.Key, v.VersionID)
+		fmt.Fprintf(w, "%s\t%s\tkept: a legal hold or a retention is on it\n", shown(v.Key), v.VersionID)
 	}
 	fate := "could be deleted"
 	switch {

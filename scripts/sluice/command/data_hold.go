@@ -15,7 +15,7 @@ func dataHold(s *settings) *cobra.Command {
 	list := &cobra.Command{
 		Use: "list MODEL", Short: "List the legal holds, released ones too", Args: exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			_, repository, err := s.open(c, args)
+			_, repository, err := s.openExisting(c, args)
 			if err != nil {
 				return err
 			}

@@ -11,7 +11,10 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
 
+	"github.com/sluice-ml/sluice/scripts/sluice/operator"
+	"github.com/sluice-ml/sluice/shared/aws/hooks"
 	"github.com/sluice-ml/sluice/shared/dataset"
+	"github.com/sluice-ml/sluice/shared/fault"
 )
 
 const hooksLong = `Hooks judge a commit before a branch moves to it, and can refuse. A hook is a
@@ -31,11 +34,11 @@ func dataHooks(s *settings) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			hooks, err := repository.HookList(c.Context())
+			specs, err := repository.HookList(c.Context())
 			if err != nil {
 				return err
 			}
-			return s.print(c, hooks, func(w io.Writer) { printHooks(w, hooks) })
+			return s.print(c, specs, func(w io.Writer) { printHooks(w, specs) })
 		},
 	}
 	remove := &cobra.Command{
@@ -58,9 +61,9 @@ func dataHooks(s *settings) *cobra.Command {
 	return c
 }
 
-func printHooks(w io.Writer, hooks []dataset.HookSpec) {
+func printHooks(w io.Writer, specs []dataset.HookSpec) {
 	fmt.Fprintln(w, "HOOK\tON\tBRANCHES\tASKS\tTIME LIMIT\tAN ERROR")
-	for _, h := range hooks {
+	for _, h := range specs {
 		branches, target, onError := "all", "function "+h.Lambda, "refuses"
 		if len(h.Branches) > 0 {
 			branches = strings.Join(h.Branches, " ")
@@ -92,27 +95,33 @@ With --file it takes the hooks of a YAML or JSON file instead:
 			if (file == "") == (len(args) == 1) {
 				return usageError{errors.New("want the HOOK's name, or --file")}
 			}
-			_, repository, err := s.open(c, args)
+			if limit%time.Second != 0 {
+				return usageError{fmt.Errorf("--timeout %s: want whole seconds", limit)}
+			}
+			client, repository, err := s.open(c, args)
 			if err != nil {
 				return err
 			}
-			var hooks []dataset.HookSpec
+			var specs []dataset.HookSpec
 			if file != "" {
-				if hooks, err = readHooks(c.InOrStdin(), file); err != nil {
-					return err
-				}
+				specs, err = readHooks(c.InOrStdin(), file)
 			} else {
-				if limit%time.Second != 0 {
-					return usageError{fmt.Errorf("--timeout %s: want whole seconds", limit)}
-				}
 				h.Name, h.TimeoutSeconds = args[1], int(limit/time.Second)
-				known, err := repository.HookList(c.Context())
-				if err != nil {
+				specs, err = oneHook(c, repository, h)
+			}
+			if err != nil {
+				return err
+			}
+			for _, spec := range specs {
+				// What is there already may be put right although its function is gone.
+				if file == "" && !c.Flags().Changed("lambda") && !c.Flags().Changed("gate") {
+					continue
+				}
+				if err := s.asks(c, client, spec); err != nil {
 					return err
 				}
-				hooks = []dataset.HookSpec{changed(c, known, h)}
 			}
-			if err := repository.SetHooks(c.Context(), hooks...); err != nil {
+			if err := repository.SetHooks(c.Context(), specs...); err != nil {
 				return err
 			}
 			all, err := repository.HookList(c.Context())
@@ -121,8 +130,8 @@ With --file it takes the hooks of a YAML or JSON file instead:
 			}
 			return s.print(c, all, func(w io.Writer) {
 				printHooks(w, all)
-				for _, set := range hooks {
-					if mine := "sluice-" + s.environment + "-hook-"; set.Lambda != "" && !strings.Contains(set.Lambda, mine) {
+				for _, set := range specs {
+					if mine := s.hookPrefix(); set.Lambda != "" && !strings.Contains(set.Lambda, mine) {
 						fmt.Fprintf(w, "\n%s: let ingest's and validate's roles invoke %s; the stack does so for functions called %s*\n", set.Name, set.Lambda, mine)
 					}
 				}
@@ -138,6 +147,40 @@ With --file it takes the hooks of a YAML or JSON file instead:
 	f.StringVar(&h.OnError, "on-error", dataset.ErrorRefuses, "what no answer counts as: refuse or allow")
 	f.StringVar(&file, "file", "", "a YAML or JSON file of hooks; - is the standard input")
 	return c
+}
+
+// hookPrefix begins the names of functions that the stack's roles may invoke.
+func (s *settings) hookPrefix() string { return "sluice-" + s.environment + "-hook-" }
+
+// asks refuses a hook whose gate or function is not there. Whoever may not look
+// is told, and may set it all the same.
+func (s *settings) asks(c *cobra.Command, client *operator.Client, spec dataset.HookSpec) error {
+	err := hooks.Check(c.Context(), client.Hooks, s.hookPrefix(), spec)
+	if fault.Is(err, fault.Denied) {
+		fmt.Fprintf(c.ErrOrStderr(), "sluice: it could not be looked whether %s exists: %v\n", spec.Lambda, err)
+		return nil
+	}
+	return err
+}
+
+// oneHook is the hook that the flags make or change; what is wrong with it is wrong
+// with the command line.
+func oneHook(c *cobra.Command, repository *dataset.Repository, h dataset.HookSpec) ([]dataset.HookSpec, error) {
+	known, err := repository.HookList(c.Context())
+	if err != nil {
+		return nil, err
+	}
+	h = changed(c, known, h)
+	if (h.Lambda == "") == (h.Gate == "") {
+		return nil, usageError{fmt.Errorf("hook %s: want --lambda FUNCTION or --gate GATE, just one of them; the gates are: %s", h.Name, strings.Join(hooks.Gates(), ", "))}
+	}
+	if err := h.Check(); err != nil {
+		return nil, usageError{err}
+	}
+	if c.Flags().Changed("gate") && h.Gate != "" && !slices.Contains(hooks.Gates(), h.Gate) {
+		return nil, usageError{fmt.Errorf("--gate %s: there is no such gate; the gates are: %s", h.Gate, strings.Join(hooks.Gates(), ", "))}
+	}
+	return []dataset.HookSpec{h}, nil
 }
 
 // changed is a hook as it stands with what the flags name; as the flags say when
@@ -173,11 +216,8 @@ func readHooks(stdin io.Reader, name string) ([]dataset.HookSpec, error) {
 	}
 	asJSON, err := yaml.YAMLToJSON(text)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
+		return nil, fault.New(fault.Invalid, name, "%w", err)
 	}
-	hooks, err := dataset.ParseHooks(asJSON)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	return hooks, nil
+	specs, err := dataset.ParseHooks(asJSON)
+	return specs, fault.Wrap(fault.Invalid, name, err)
 }

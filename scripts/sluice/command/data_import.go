@@ -257,10 +257,15 @@ func writeNew(name string, text []byte, force bool) error {
 		return fault.New(fault.Conflict, "write "+name, "it is there already").WithHint("replace it with --force")
 	}
 	temporary := name + ".sluice-partial"
-	if err := os.WriteFile(temporary, text, 0o644); err != nil {
+	err := os.WriteFile(temporary, text, 0o644)
+	if err == nil {
+		err = os.Rename(temporary, name)
+	}
+	if err != nil {
+		_ = os.Remove(temporary)
 		return fault.New(fault.Invalid, "write "+name, "%w", err)
 	}
-	return os.Rename(temporary, name)
+	return nil
 }
 
 func (s *settings) exported(c *cobra.Command, repository *dataset.Repository, commit dataset.Commit, prefix, name string) error {

@@ -50,6 +50,9 @@ func (s *settings) land(c *cobra.Command, client *operator.Client, repository *d
 	if metadata == nil {
 		metadata = map[string]string{}
 	}
+	if err := existingBase(c, repository, l.base); err != nil {
+		return err
+	}
 	maps.Copy(metadata, source)
 	if !l.despite {
 		if err := safeFromRules(c, client, entries); err != nil {
@@ -57,10 +60,10 @@ func (s *settings) land(c *cobra.Command, client *operator.Client, repository *d
 		}
 	}
 	request := dataset.Request{Branch: branch, Base: l.base, Message: l.message, Author: l.author, Time: time.Now(), Metadata: metadata}
-	var made dataset.Commit
+	var made dataset.Merged
 	if l.add {
 		request.Changes.Puts = entries
-		made, err = repository.Commit(c.Context(), request)
+		made, err = repository.CommitMoved(c.Context(), request)
 	} else {
 		made, err = repository.Import(c.Context(), request, func(yield func(dataset.Entry, error) bool) {
 			for _, e := range entries {
@@ -71,10 +74,9 @@ func (s *settings) land(c *cobra.Command, client *operator.Client, repository *d
 		})
 	}
 	if err != nil {
-		return err
+		return cutOff(c, err, "all %d objects were looked at, and branch %s did not move, or has just moved; run the same command again: it commits once", len(entries), branch)
 	}
-	view := viewOf(made)
-	return s.print(c, view, func(w io.Writer) { printCommit(w, view) })
+	return s.made(c, branch, made)
 }
 
 // lookers is how many objects are looked at at once.
@@ -114,14 +116,17 @@ func once(claims []claim) ([]claim, error) {
 }
 
 func (k claim) look(ctx context.Context, lake dataset.Source) (dataset.Entry, error) {
+	if err := dataset.CheckKey(k.Key); err != nil {
+		return dataset.Entry{}, fault.Wrap(fault.Invalid, k.where, err)
+	}
 	if k.VersionID == "null" {
 		return dataset.Entry{}, fault.New(fault.Invalid, k.where, `%s has the version "null", which can be overwritten`, k.Key).
-			WithHint("turn versioning on for the bucket, upload the object again and pin that")
+			WithHint("turn versioning on for the bucket, upload the object again or copy it onto itself, and pin that")
 	}
 	e, err := lake.Stat(ctx, k.Key, k.VersionID)
 	if fault.Is(err, fault.NotFound) {
 		return e, fault.New(fault.NotFound, k.where, "version %s of %s is gone: %w", k.VersionID, k.Key, err).
-			WithHint("a lifecycle rule or a person deleted it for good; nothing can bring it back")
+			WithHint("a lifecycle rule or a person deleted it for good; upload it again and pin that, or leave it out")
 	}
 	switch {
 	case err != nil && !fault.KindOf(err).Retryable() && !fault.Is(err, fault.Denied):
@@ -164,7 +169,7 @@ func (s *settings) parallel(c *cobra.Command, what string, count int, do func(ct
 	stop := progress(c.ErrOrStderr(), what, &done, count)
 	wait.Wait()
 	stop()
-	return firstOf(c.Context(), errs)
+	return cutOff(c, firstOf(c.Context(), errs), "%s %d of %d objects; nothing was committed; run the same command again", what, done.Load(), count)
 }
 
 // firstOf prefers an error to the cancelling that it caused.

@@ -4,10 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/sluice-ml/sluice/scripts/sluice/operator"
 	"github.com/sluice-ml/sluice/shared/dataset"
 )
 
@@ -15,6 +17,48 @@ const resolving = `A key that both sides changed is a conflict. --resolve GLOB=C
 conflicts of the keys that GLOB matches; the first that matches counts. In GLOB,
 * is anything but "/", ** is anything, ? is one character. CHOICE is ours (the
 branch's), theirs, newest (whose commit changed the key last) or fail.`
+
+// bringing is the flag of commands that bring object versions back to a branch.
+type bringing struct{ despite bool }
+
+func (x *bringing) flags(c *cobra.Command) {
+	c.Flags().BoolVar(&x.despite, "despite-gone", false, "do not look whether the object versions that the branch would gain are still in the lake")
+}
+
+// lake is what is asked for them.
+func (x *bringing) lake(c *cobra.Command, client *operator.Client) dataset.Source {
+	if x.despite {
+		return nil
+	}
+	return &looking{Source: client.LakeSource(), tell: c.ErrOrStderr(), now: time.Now, last: time.Now()}
+}
+
+// looking is a lake that tells now and then how many versions were looked at.
+type looking struct {
+	dataset.Source
+	tell io.Writer
+	now  func() time.Time
+	mu   sync.Mutex
+	last time.Time
+	done int
+}
+
+// Stat implements dataset.Source.
+func (l *looking) Stat(ctx context.Context, key, versionID string) (dataset.Entry, error) {
+	e, err := l.Source.Stat(ctx, key, versionID)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.done++
+	if now := l.now(); now.Sub(l.last) >= every {
+		l.last = now
+		fmt.Fprintf(l.tell, "looked whether %d object versions are still there\n", l.done)
+	}
+	return e, err
+}
+
+const bringsBack = `It looks whether the object versions that the branch gains by it are still in the
+lake, and moves nothing when some are gone (a lifecycle rule may have deleted them);
+--despite-gone does not look.`
 
 // mergedView has no commit when conflicts stopped it.
 type mergedView struct {
@@ -58,7 +102,7 @@ func printConflicts(w io.Writer, conflicts []dataset.Conflict) {
 		if c.Choice == dataset.Refuse {
 			taken = "-"
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", c.Key, versionOf(c.Base), versionOf(c.Ours), versionOf(c.Theirs), taken)
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\n", shown(c.Key), versionOf(c.Base), versionOf(c.Ours), versionOf(c.Theirs), taken)
 	}
 }
 
@@ -85,14 +129,15 @@ func dataMerge(s *settings) *cobra.Command {
 	var rules []string
 	var note about
 	var always bool
+	var back bringing
 	c := &cobra.Command{
-		Use: "merge MODEL BRANCH REF", Short: "Bring the changes of REF into BRANCH", Long: resolving + "\n\n" + addresses, Args: exactly(3),
+		Use: "merge MODEL BRANCH REF", Short: "Bring the changes of REF into BRANCH", Long: resolving + "\n\n" + bringsBack + "\n\n" + addresses, Args: exactly(3),
 		RunE: func(c *cobra.Command, args []string) error {
-			_, repository, err := s.open(c, args)
+			client, repository, err := s.open(c, args)
 			if err != nil {
 				return err
 			}
-			q := dataset.MergeRequest{Branch: args[1], From: args[2], Commit: always, Message: note.message, Author: note.author, Time: time.Now()}
+			q := dataset.MergeRequest{Branch: args[1], From: args[2], Commit: always, Lake: back.lake(c, client), Message: note.message, Author: note.author, Time: time.Now()}
 			if q.Rules, err = parseRules(rules); err != nil {
 				return err
 			}
@@ -105,6 +150,7 @@ func dataMerge(s *settings) *cobra.Command {
 	}
 	c.Flags().StringArrayVar(&rules, "resolve", nil, "GLOB=ours|theirs|newest|fail; repeat")
 	c.Flags().BoolVar(&always, "no-ff", false, "make a commit even where a fast-forward would do")
+	back.flags(c)
 	note.flags(c)
 	return c
 }
@@ -112,14 +158,15 @@ func dataMerge(s *settings) *cobra.Command {
 func dataPick(s *settings, verb, short string, act func(*dataset.Repository, context.Context, dataset.PickRequest) (dataset.Merged, error)) *cobra.Command {
 	var rules []string
 	var note about
+	var back bringing
 	c := &cobra.Command{
-		Use: verb + " MODEL BRANCH REF", Short: short, Long: short + ".\n\n" + resolving + "\n\n" + addresses, Args: exactly(3),
+		Use: verb + " MODEL BRANCH REF", Short: short, Long: short + ".\n\n" + resolving + "\n\n" + bringsBack + "\n\n" + addresses, Args: exactly(3),
 		RunE: func(c *cobra.Command, args []string) error {
-			_, repository, err := s.open(c, args)
+			client, repository, err := s.open(c, args)
 			if err != nil {
 				return err
 			}
-			q := dataset.PickRequest{Branch: args[1], Commit: args[2], Message: note.message, Author: note.author, Time: time.Now()}
+			q := dataset.PickRequest{Branch: args[1], Commit: args[2], Lake: back.lake(c, client), Message: note.message, Author: note.author, Time: time.Now()}
 			if q.Rules, err = parseRules(rules); err != nil {
 				return err
 			}
@@ -131,6 +178,7 @@ func dataPick(s *settings, verb, short string, act func(*dataset.Repository, con
 		},
 	}
 	c.Flags().StringArrayVar(&rules, "resolve", nil, "GLOB=ours|theirs|newest|fail; repeat")
+	back.flags(c)
 	note.flags(c)
 	return c
 }
@@ -138,10 +186,11 @@ func dataPick(s *settings, verb, short string, act func(*dataset.Repository, con
 func dataRestore(s *settings) *cobra.Command {
 	var note about
 	var prefix string
+	var back bringing
 	c := &cobra.Command{
-		Use: "restore MODEL BRANCH REF", Short: "Make BRANCH equal to REF, in a new commit", Long: addresses, Args: exactly(3),
+		Use: "restore MODEL BRANCH REF", Short: "Make BRANCH equal to REF, in a new commit", Long: "Make BRANCH equal to REF, in a new commit.\n" + bringsBack + "\n\n" + addresses, Args: exactly(3),
 		RunE: func(c *cobra.Command, args []string) error {
-			_, repository, err := s.open(c, args)
+			client, repository, err := s.open(c, args)
 			if err != nil {
 				return err
 			}
@@ -149,16 +198,16 @@ func dataRestore(s *settings) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			made, err := repository.Restore(c.Context(), dataset.RestoreRequest{Branch: args[1], From: args[2], Prefix: prefix,
+			made, err := repository.Restore(c.Context(), dataset.RestoreRequest{Branch: args[1], From: args[2], Prefix: prefix, Lake: back.lake(c, client),
 				Message: note.message, Author: note.author, Time: time.Now(), Metadata: metadata})
 			if err != nil {
 				return err
 			}
-			view := viewOf(made)
-			return s.print(c, view, func(w io.Writer) { printCommit(w, view) })
+			return s.made(c, args[1], made)
 		},
 	}
 	c.Flags().StringVar(&prefix, "prefix", "", "only keys that start with this")
+	back.flags(c)
 	note.flags(c)
 	return c
 }

@@ -14,7 +14,7 @@ func dataBranch(s *settings) *cobra.Command {
 	list := &cobra.Command{
 		Use: "list MODEL", Short: "List the branches", Args: exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			_, repository, err := s.open(c, args)
+			_, repository, err := s.openExisting(c, args)
 			if err != nil {
 				return err
 			}
@@ -115,7 +115,7 @@ func branchExpire(s *settings) *cobra.Command {
 	return &cobra.Command{
 		Use: "expire MODEL", Short: "Delete the branches whose time to live is over", Args: exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			_, repository, err := s.open(c, args)
+			_, repository, err := s.openExisting(c, args)
 			if err != nil {
 				return err
 			}
@@ -137,7 +137,7 @@ func dataTag(s *settings) *cobra.Command {
 	list := &cobra.Command{
 		Use: "list MODEL", Short: "List the tags", Args: exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			_, repository, err := s.open(c, args)
+			_, repository, err := s.openExisting(c, args)
 			if err != nil {
 				return err
 			}

@@ -182,7 +182,7 @@ func (b *bench) refuse() {
 		{"is its first commit", []string{"show", "m", "removed~2~9"}},
 		{"tags do not move", []string{"tag", "create", "m", "v1", "main"}},
 		{"the lake has no object raw/m/none", []string{"commit", "m", "x", "--object", "raw/m/none"}},
-		{"its version 01ARZ3NDEKTSV4RRFFQ69G5FAV is gone", []string{"commit", "m", "x", "--object", "raw/m/d0/f00.csv@01ARZ3NDEKTSV4RRFFQ69G5FAV"}},
+		{"version 01ARZ3NDEKTSV4RRFFQ69G5FAV of raw/m/d0/f00.csv is gone", []string{"commit", "m", "x", "--object", "raw/m/d0/f00.csv@01ARZ3NDEKTSV4RRFFQ69G5FAV"}},
 		{"bad.jsonl:2: want", []string{"commit", "m", "x", "--list", bad}},
 		{"use it alone", []string{"commit", "m", "x", "--prefix", "raw/", "--remove", "a"}},
 		{"want NAME=VALUE", []string{"commit", "m", "x", "--meta", "x"}},

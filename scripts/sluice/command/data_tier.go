@@ -1,6 +1,7 @@
 package command
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -62,9 +63,9 @@ deletes it sooner.
 				return usageError{fmt.Errorf("want at most one of --dry-run and --apply")}
 			}
 			if err := s3store.CheckClass(to); err != nil {
-				return err
+				return usageError{fmt.Errorf("--to %q: %w", to, err)}
 			}
-			client, repository, err := s.open(c, args)
+			client, repository, err := s.openExisting(c, args)
 			if err != nil {
 				return err
 			}
@@ -183,7 +184,8 @@ func markAll(c *cobra.Command, client *operator.Client, cold []dataset.LakeVersi
 	}
 	wait.Wait()
 	if failed != nil {
-		return fmt.Errorf("%w; %d of %d versions are tagged: run it again for the others", failed, view.Marked+view.Before, len(cold))
+		return cutOff(c, fmt.Errorf("%w; %d of %d versions are tagged: run it again for the others", failed, view.Marked+view.Before, len(cold)),
+			"%d of %d versions are tagged; run the same command again for the others", view.Marked+view.Before, len(cold))
 	}
 	slices.Sort(view.Unable)
 	return nil
@@ -202,7 +204,7 @@ func printTier(w io.Writer, v tierView, older time.Duration) {
 	}
 	fmt.Fprintf(w, "left\t%d that a branch's head holds, %d younger than %s, %d below 128 KiB, %d in that class or a cheaper one\n", v.Warm, v.Young, older, v.Small, v.There)
 	for _, key := range v.Unable {
-		fmt.Fprintf(w, "no room for a tag\t%s\n", key)
+		fmt.Fprintf(w, "no room for a tag\t%s\n", shown(key))
 	}
 	if v.Applied {
 		fmt.Fprintf(w, "%d versions tagged, %d were; the bucket's lifecycle rule moves them\n", v.Marked, v.Before)
@@ -220,13 +222,19 @@ func (d *days) Type() string   { return "duration" }
 func (d *days) Set(text string) error {
 	if whole, ok := strings.CutSuffix(text, "d"); ok {
 		n, err := strconv.ParseUint(whole, 10, 16)
+		if err != nil {
+			return errDays
+		}
 		*d = days(time.Duration(n) * 24 * time.Hour)
-		return err
+		return nil
 	}
 	parsed, err := time.ParseDuration(text)
-	if err == nil && parsed < 0 {
-		err = fmt.Errorf("%s is before now", text)
+	if err != nil || parsed < 0 {
+		return errDays
 	}
 	*d = days(parsed)
-	return err
+	return nil
 }
+
+// errDays teaches the units; the flag's name and value are told beside it.
+var errDays = errors.New("want a number of days such as 90d, up to 65535d, or hours, minutes and seconds such as 2160h or 1h30m")

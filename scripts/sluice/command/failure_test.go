@@ -29,8 +29,7 @@ func (b *bench) fails(args ...string) (code int, stderr string) {
 	var out, failed bytes.Buffer
 	root.SetOut(&out)
 	root.SetErr(&failed)
-	root.SetArgs(args)
-	code = Run(b.t.Context(), root, &failed)
+	code = Run(b.t.Context(), root, args, &failed)
 	return code, failed.String()
 }
 
@@ -102,7 +101,7 @@ func TestErrorsNameTheRefThePathAndTheWayOut(t *testing.T) {
 		{"a version to pin that is gone", b, []string{"commit", "m", "side", "--object", "raw/m/gone.csv@" + gone}, 1, "NotFound", false,
 			[]string{"commit to side", "pin raw/m/gone.csv", gone, "is gone"}, []string{"upload it again"}},
 		{"a null version", b, []string{"commit", "m", "side", "--object", "raw/m/null.csv@null"}, 1, "Invalid", false,
-			[]string{"commit to side", "commit raw/m/null.csv", `VersionId is "null"`}, []string{"upload the object again", "copy it onto itself"}},
+			[]string{"commit to side", "pin raw/m/null.csv", `version "null"`}, []string{"upload the object again", "copy it onto itself"}},
 		{"a bucket without versioning", unversioned, []string{"commit", "m", "main"}, 1, "Invalid", false,
 			[]string{"commit to main", unversioned.client.Lake, "versioning is Suspended"}, []string{"aws s3api put-bucket-versioning --bucket " + unversioned.client.Lake}},
 		{"a lifecycle rule that would eat the data", b, []string{"commit", "m", "side", "--object", "raw/m/eaten/b.csv"}, 1, "Invalid", false,

@@ -47,6 +47,9 @@ func (s *settings) admin(ctx context.Context, method, path string, body, into an
 	if endpoint == "" {
 		endpoint = runningStack(s.dir)
 	}
+	if endpoint == "" && s.flags != nil && s.flags.Changed("dir") {
+		return noStack(s.dir)
+	}
 	if endpoint == "" || s.onAWS {
 		return fmt.Errorf("no local stack runs on %s: faults are for the local stack (sluice up starts one; --dir says where)", s.dir)
 	}

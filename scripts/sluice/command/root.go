@@ -11,8 +11,10 @@ import (
 	"text/tabwriter"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/sluice-ml/sluice/scripts/sluice/operator"
+	"github.com/sluice-ml/sluice/shared/fault"
 )
 
 // settings are the options every command shares.
@@ -23,6 +25,8 @@ type settings struct {
 	onAWS       bool
 	json        bool
 	dial        func(context.Context, operator.Target) (*operator.Client, error)
+	flags       *pflag.FlagSet // the persistent ones; nil in tests of parts
+	opened      openDataset    // by a data command
 }
 
 // Root is the whole command.
@@ -40,14 +44,23 @@ credentials. Add --json to any command for output that a script can parse: the
 answer on the standard output, an error as {"error": {"kind", "message", "hint",
 "retry"}, "exit"} on the standard error, in one line.
 
-Exit codes: 0 done; 1 it failed; 2 the command line is wrong; 3 a run ended
-other than promoted, registered or unchanged, or a gate could not tell; 130 interrupted.`,
+Exit codes
+  0    done, also where there was nothing to do
+  1    it failed: what is named is not there, something refuses, is in conflict or
+       does not answer, or a file's content is wrong; "kind" tells which (NotFound,
+       Denied, Conflict, Busy, Unavailable, Invalid, Internal)
+  2    the command line is wrong ("kind": Usage): an unknown command or flag, or an
+       argument or a flag's value that cannot be one, whatever the deployment holds
+  3    a run ended other than promoted, registered or unchanged, or a gate could not tell
+  130  interrupted ("kind": Interrupted); it says how far it came, and the same
+       command again goes on from there`,
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Args:          cobra.ArbitraryArgs,
 		RunE:          onlyGroups,
 	}
 	flags := root.PersistentFlags()
+	s.flags = flags
 	flags.StringVarP(&s.environment, "environment", "e", "production", `"staging" or "production"`)
 	flags.StringVar(&s.endpoint, "endpoint", "", "a local stack's URL (default: the one that runs here)")
 	flags.StringVar(&s.dir, "dir", ".sluice/stack", "where the local stack keeps its data")
@@ -81,7 +94,7 @@ func ExitCode(err error) int {
 		return 2
 	case errors.As(err, &ended):
 		return 3
-	case errors.Is(err, context.Canceled):
+	case isInterrupted(err), errors.Is(err, context.Canceled):
 		return 130
 	}
 	return 1
@@ -98,11 +111,36 @@ func (s *settings) connect(ctx context.Context) (*operator.Client, error) {
 			return nil, err
 		}
 	}
-	endpoint := s.endpoint
-	if endpoint == "" && !s.onAWS && os.Getenv("AWS_ENDPOINT_URL") == "" {
-		endpoint = runningStack(s.dir)
+	endpoint, err := s.localStack()
+	if err != nil {
+		return nil, err
 	}
 	return s.dial(ctx, operator.Target{Environment: s.environment, Endpoint: endpoint})
+}
+
+// localStack is the URL of the local stack to speak to; "" is none. A --dir that is
+// given means that one, and never AWS: also not when AWS_ENDPOINT_URL is set.
+func (s *settings) localStack() (string, error) {
+	given := s.flags != nil && s.flags.Changed("dir")
+	switch {
+	case s.endpoint != "":
+		return s.endpoint, nil
+	case s.onAWS && given:
+		return "", usageError{errors.New("--aws and --dir: want at most one of them")}
+	case s.onAWS, os.Getenv("AWS_ENDPOINT_URL") != "" && !given:
+		return "", nil
+	}
+	endpoint := runningStack(s.dir)
+	if endpoint == "" && given {
+		return "", noStack(s.dir)
+	}
+	return endpoint, nil
+}
+
+// noStack says that a folder's stack does not run.
+func noStack(dir string) error {
+	return fault.New(fault.NotFound, "connect", "no stack is running in %s", dir).
+		WithHint("start it: sluice up --dir %s, or make up; without --dir it is the one that runs here, and --aws is for AWS", dir)
 }
 
 // print writes v as JSON with --json, and by human otherwise.

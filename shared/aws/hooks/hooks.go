@@ -100,7 +100,7 @@ func (h *Hooks) Ask(ctx context.Context, spec dataset.HookSpec, p dataset.Propos
 	if spec.Gate != "" {
 		gate, ok := h.Gates[spec.Gate]
 		if !ok {
-			return fault.New(fault.Invalid, "ask gate "+spec.Gate, "there is no such gate").WithHint("the gates are: data_quality")
+			return noGate("ask hook "+spec.Name, spec.Gate)
 		}
 		return gate(ctx, h.Model, p)
 	}

@@ -200,6 +200,7 @@ func TestTheDataQualityGateIsAHook(t *testing.T) {
 	require.NoError(t, put("incoming/1", "", b.upload(t, "raw/m/a.csv", good)))
 	_, err := b.repository.FastForward(t.Context(), "main", "incoming/1")
 	require.ErrorContains(t, err, "configs/m/train.yaml", "without a configuration nothing can be judged")
+	require.ErrorContains(t, err, "upload a train.yaml there, or take the hook away: sluice data hooks remove MODEL HOOK")
 	_, err = b.store.Put(t.Context(), b.bucket, contract.ConfigKey("m"), []byte("experiment: {name: m}\ndata: {target: y}\nevaluation: {thresholds: {auc_roc: 0.5}}\n"))
 	require.NoError(t, err)
 	_, err = b.repository.FastForward(t.Context(), "main", "incoming/1")
@@ -218,5 +219,5 @@ func TestTheDataQualityGateIsAHook(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, b.repository.SetHooks(t.Context(), dataset.HookSpec{Name: "quality", On: []string{dataset.PreMerge}, Gate: "taste"}))
 	_, err = b.repository.Merge(t.Context(), dataset.MergeRequest{Branch: "main", From: "incoming/3", Time: noon})
-	require.ErrorContains(t, err, "there is no such gate")
+	require.ErrorContains(t, err, "there is no gate")
 }

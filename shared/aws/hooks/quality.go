@@ -62,6 +62,10 @@ func (q *quality) judge(ctx context.Context, model string, p dataset.Proposal) e
 func (q *quality) config(ctx context.Context, model string) (*trainconfig.Config, string, error) {
 	key := contract.ConfigKey(model)
 	text, _, err := q.objects.Get(ctx, q.store, key, "")
+	if fault.Is(err, fault.NotFound) {
+		return nil, "", fault.New(fault.NotFound, "read the configuration of "+model, "%s is not there, and the gate %s judges by it", contract.URI(q.store, key), GateDataQuality).
+			WithHint("upload a train.yaml there, or take the hook away: sluice data hooks remove MODEL HOOK")
+	}
 	if err != nil {
 		return nil, "", err
 	}

@@ -17,7 +17,7 @@ import (
 // S3 does not tell versions, metadata or checksums here.
 func (s *Store) List(ctx context.Context, bucket, prefix string) ([]ObjectInfo, error) {
 	var found []ObjectInfo
-	pages := s3.NewListObjectsV2Paginator(s.client, &s3.ListObjectsV2Input{Bucket: &bucket, Prefix: &prefix})
+	pages := s3.NewListObjectsV2Paginator(encoded{s.client}, &s3.ListObjectsV2Input{Bucket: &bucket, Prefix: &prefix})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
@@ -35,7 +35,7 @@ func (s *Store) List(ctx context.Context, bucket, prefix string) ([]ObjectInfo, 
 // objects lie below, in order and without their own "/".
 func (s *Store) Folders(ctx context.Context, bucket, prefix string) ([]string, error) {
 	found := []string{}
-	pages := s3.NewListObjectsV2Paginator(s.client, &s3.ListObjectsV2Input{Bucket: &bucket, Prefix: &prefix, Delimiter: aws.String("/")})
+	pages := s3.NewListObjectsV2Paginator(encoded{s.client}, &s3.ListObjectsV2Input{Bucket: &bucket, Prefix: &prefix, Delimiter: aws.String("/")})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {
@@ -64,7 +64,7 @@ type Version struct {
 // order, each newest first, delete markers included.
 func (s *Store) ListVersions(ctx context.Context, bucket, prefix string) ([]Version, error) {
 	var found []Version
-	pages := s3.NewListObjectVersionsPaginator(s.client, &s3.ListObjectVersionsInput{Bucket: &bucket, Prefix: &prefix})
+	pages := s3.NewListObjectVersionsPaginator(encoded{s.client}, &s3.ListObjectVersionsInput{Bucket: &bucket, Prefix: &prefix})
 	for pages.HasMorePages() {
 		page, err := pages.NextPage(ctx)
 		if err != nil {

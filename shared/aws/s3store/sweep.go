@@ -16,7 +16,7 @@ import (
 // without delete markers: keys in order, each newest first. An error ends it.
 func (s *Store) EachVersion(ctx context.Context, bucket, prefix string) iter.Seq2[Version, error] {
 	return func(yield func(Version, error) bool) {
-		pages := s3.NewListObjectVersionsPaginator(s.client, &s3.ListObjectVersionsInput{Bucket: &bucket, Prefix: &prefix})
+		pages := s3.NewListObjectVersionsPaginator(encoded{s.client}, &s3.ListObjectVersionsInput{Bucket: &bucket, Prefix: &prefix})
 		for pages.HasMorePages() {
 			page, err := pages.NextPage(ctx)
 			if err != nil {
