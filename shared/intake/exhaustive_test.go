@@ -61,12 +61,12 @@ func (w *world) check(ctx context.Context, word []string) error {
 	if err := w.drain(ctx); err != nil {
 		return err
 	}
-	state, err := intake.Read(ctx, w.store, model)
+	left, err := intake.Look(ctx, w.store, w.store, model)
 	if err != nil {
 		return err
 	}
-	if state.Run != nil || len(state.Pending)+len(state.Carried) > 0 {
-		return fmt.Errorf("something is left: %+v", state)
+	if left.Run != "" || left.Uploads+left.Carried > 0 {
+		return fmt.Errorf("something is left: %+v", left)
 	}
 	want := newestUploads(word)
 	var well []string
@@ -153,32 +153,36 @@ func TestEveryShortStory(t *testing.T) {
 	require.Equal(t, 6561, stories)
 }
 
-// TestEveryShortStoryWithAKillAnywhere kills the function once, at every request
-// of every sequence of three letters, and then repeats the call as the service
-// that made it would.
+// TestEveryShortStoryWithAKillAnywhere kills the function once, before and after
+// every request of every sequence of three letters, and then repeats the call as
+// the service that made it would.
 func TestEveryShortStoryWithAKillAnywhere(t *testing.T) {
 	kills := 0
 	words(3, func(word []string) {
 		for at := 1; ; at++ {
 			w := newWorld()
-			killed, err := w.playKilled(t.Context(), word, at)
+			killed, err := w.playKilled(t.Context(), word, &w.gate, at)
 			if err != nil {
-				t.Fatalf("%q, killed at request %d: %v", word, at, err)
+				t.Fatalf("%q, killed before request %d: %v", word, at, err)
+			}
+			w = newWorld()
+			if _, err := w.playKilled(t.Context(), word, &w.answer, at); err != nil {
+				t.Fatalf("%q, killed after request %d: %v", word, at, err)
 			}
 			if !killed {
 				break
 			}
-			kills++
+			kills += 2
 		}
 	})
-	require.Greater(t, kills, 9000)
+	require.Greater(t, kills, 24000)
 	t.Logf("%d kills", kills)
 }
 
-// playKilled dies at the at-th request. For a call by the execution (settle,
+// playKilled dies where it passes the gate for the at-th time. For a call by the execution (settle,
 // finish) and by EventBridge alike the caller tries again with the same event.
-func (w *world) playKilled(ctx context.Context, word []string, at int) (killed bool, err error) {
-	w.gate = func() error {
+func (w *world) playKilled(ctx context.Context, word []string, gate *func() error, at int) (killed bool, err error) {
+	*gate = func() error {
 		at--
 		if at == 0 {
 			killed = true
@@ -209,14 +213,15 @@ const maxSwitches = 3
 // TestTwoCallsInterleaved runs two calls at once, switching between them before
 // any three requests, in every possible way.
 func TestTwoCallsInterleaved(t *testing.T) {
-	calls := []string{"upload a@1", "upload b@1", "schedule s", "manual m", "settle", "finish promoted"}
-	before := [][]string{nil, {"upload c@1"}, {"upload c@1", "abort"}, {"upload c@1", "settle", "upload d@1"}}
+	calls := []string{"upload a@1", "upload b@1", "schedule s", "manual m", "settle", "finish promoted", "finish failed"}
+	before := [][]string{nil, {"upload c@1"}, {"upload c@1", "abort"}, {"upload c@1", "settle", "upload d@1"},
+		{"upload c@1", "settle", "finish failed", "upload a@1"}}
 	schedules := 0
 	synctest.Test(t, func(t *testing.T) {
 		for _, prefix := range before {
 			for i, one := range calls {
 				for _, two := range calls[i:] {
-					if one == "settle" && two == "finish promoted" {
+					if one == "settle" && two == "finish promoted" || one == "finish promoted" && two == "finish failed" {
 						continue // one execution makes these calls, one after the other
 					}
 					schedules += interleave(t, prefix, one, two)
