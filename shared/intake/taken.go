@@ -29,7 +29,7 @@ type shard struct {
 type takenKey struct {
 	Key       string   `json:"k"`           // the first 8 bytes of its hash, in hexadecimal
 	Sequencer string   `json:"s,omitempty"` // the newest
-	Versions  []string `json:"v"`           // as Key, oldest first
+	Versions  []string `json:"v"`           // as Key, oldest first; those that were the newest once
 }
 
 func shortSum(text string) string {
@@ -46,12 +46,15 @@ func shardKey(model string, v contract.ObjectVersion) string {
 // not.
 func (s *shard) before(v contract.ObjectVersion) string {
 	at := s.find(shortSum(v.Key))
-	switch {
-	case at < 0:
+	if at < 0 {
 		return ""
-	case slices.Contains(s.Keys[at].Versions, shortSum(v.VersionID)):
+	}
+	k := s.Keys[at]
+	age := dataset.CompareSequencers(v.Sequencer, k.Sequencer)
+	switch {
+	case slices.Contains(k.Versions, shortSum(v.VersionID)), age == 0 && v.Sequencer != "": // two writes of a key differ in it
 		return takenBefore
-	case dataset.CompareSequencers(v.Sequencer, s.Keys[at].Sequencer) < 0:
+	case age < 0:
 		return newerBefore
 	}
 	return ""
@@ -77,15 +80,14 @@ func (s *shard) add(versions []contract.ObjectVersion) bool {
 			s.Keys = append(s.Keys, takenKey{Key: key})
 		}
 		k := &s.Keys[n]
-		if slices.Contains(k.Versions, version) {
+		older := dataset.CompareSequencers(v.Sequencer, k.Sequencer) < 0 // which its sequencer tells for ever
+		if older || slices.Contains(k.Versions, version) {
 			continue
 		}
 		changed = true
 		k.Versions = append(k.Versions, version)
 		k.Versions = k.Versions[max(0, len(k.Versions)-maxVersions):]
-		if dataset.CompareSequencers(v.Sequencer, k.Sequencer) > 0 {
-			k.Sequencer = v.Sequencer
-		}
+		k.Sequencer = v.Sequencer
 	}
 	s.Keys = s.Keys[max(0, len(s.Keys)-maxTaken):]
 	return changed
