@@ -3,6 +3,7 @@
 # there is one. `make bench` fetches and builds what this needs.
 #   BENCH=regexp   only these Go benchmarks (default: all)
 #   STORY=no       leave the story out (it takes two minutes)
+#   UPLOADS=10000  how many files are put at once; 0 leaves that out
 #   PEERS=no       leave scikit-learn out (it is fetched once into .sluice/cache/sklearn)
 # With the argument dvc, only the comparison with DVC: N=100000 files, and its
 # other settings, are in scripts/bench-dvc.py.
@@ -37,6 +38,11 @@ if [[ ${PEERS:-yes} != no ]]; then
     GOMAXPROCS=$cores SLUICE_PEER_ROWS=$rows go test -run '^$' -bench DeLong10M -benchtime 5x -v ./shared/evaluation | grep -E '^Benchmark.*op|AUC' | tail -2
   done
   $python scripts/peers/roc_auc.py "$rows"
+fi
+if [[ ${UPLOADS:-10000} != 0 ]]; then
+  echo
+  echo "== many uploads at once, on the whole stack =="
+  SLUICE_BULK_UPLOADS=${UPLOADS:-10000} go test -run UploadsInBulk -timeout 90m -v ./scripts/sluice/e2e | grep -E 'bulk_test|^(ok|FAIL)'
 fi
 [[ ${STORY:-yes} == no ]] && exit
 echo

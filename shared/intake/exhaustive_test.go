@@ -89,6 +89,16 @@ func (w *world) check(ctx context.Context, word []string) error {
 	return nil
 }
 
+// attended is an error when news is in the inbox, no run goes on, and no call is
+// going on that could open one.
+func (w *world) attended(ctx context.Context) error {
+	look, err := intake.Look(ctx, w.store, w.store, model)
+	if err == nil && look.Run == "" && look.Uploads > 0 {
+		err = fmt.Errorf("%d uploads wait, and nobody takes them", look.Uploads)
+	}
+	return err
+}
+
 func (w *world) outcome(run string) string {
 	item, err := w.store.Get(context.Background(), contract.RunKey(model, run, contract.FileRecord))
 	if err != nil {
@@ -136,6 +146,9 @@ func (w *world) play(ctx context.Context, word []string) error {
 		}
 		if n := len(w.running()); n > 1 {
 			return fmt.Errorf("%s: %d executions are running: %v", letter, n, w.running())
+		}
+		if err := w.attended(ctx); err != nil {
+			return fmt.Errorf("%s: %w", letter, err)
 		}
 	}
 	return w.check(ctx, word)
@@ -201,6 +214,9 @@ func (w *world) playKilled(ctx context.Context, word []string, gate *func() erro
 		if n := len(w.running()); n > 1 && !strings.HasPrefix(letter, "finish") {
 			return killed, fmt.Errorf("%s: %d executions are running", letter, n)
 		}
+		if err := w.attended(ctx); err != nil {
+			return killed, fmt.Errorf("%s: %w", letter, err)
+		}
 	}
 	at = 0
 	return killed, w.check(ctx, word)
@@ -245,6 +261,7 @@ func interleave(t *testing.T, prefix []string, one, two string) (schedules int) 
 		if n := len(w.running()); n > 1 {
 			t.Fatalf("%q, schedule %v: %v are running", word, taken, w.running())
 		}
+		require.NoError(t, w.attended(t.Context()), "%q, schedule %v", word, taken)
 		require.NoError(t, w.check(t.Context(), word), "%q, schedule %v", word, taken)
 		last := len(taken) - 1
 		for last >= 0 && (taken[last] || switches(taken[:last]) >= maxSwitches) {
@@ -321,5 +338,33 @@ func (w *world) race(t *testing.T, letters []string, choices []bool) (taken []bo
 		}
 		waiting[who] = false
 		callers[who].move <- struct{}{}
+	}
+}
+
+// TestAnUploadThatIsOvertaken lets a whole run go by between any two requests of
+// an upload. Whatever takes the upload, no run is opened for nothing.
+func TestAnUploadThatIsOvertaken(t *testing.T) {
+	for at := 1; ; at++ {
+		w, n, overtaken := newWorld(), 0, false
+		i := w.through(func() error {
+			if n++; n == at {
+				overtaken = true
+				return w.playAll(t.Context(), []string{"upload b@1", "settle", "finish promoted"})
+			}
+			return nil
+		})
+		require.NoError(t, w.do(t.Context(), i, "upload a@1"))
+		if !overtaken {
+			require.Greater(t, at, 6)
+			return
+		}
+		require.NoError(t, w.attended(t.Context()))
+		require.NoError(t, w.playAll(t.Context(), []string{"settle", "finish promoted"}))
+		for _, run := range w.order {
+			names, closed := w.request(run)
+			require.True(t, closed)
+			require.NotEmpty(t, names, "overtaken at request %d: %v", at, w.order)
+		}
+		require.NoError(t, w.check(t.Context(), []string{"upload a@1", "upload b@1"}))
 	}
 }
