@@ -4,6 +4,7 @@
 #   BENCH=regexp   only these Go benchmarks (default: all)
 #   STORY=no       leave the story out (it takes two minutes)
 #   PEERS=no       leave Python out: scikit-learn, XGBoost, MLflow (fetched once into .sluice/cache)
+#   UPLOADS=10000  how many files are put at once; 0 leaves that out
 # With the argument dvc, only the comparison with DVC: N=100000 files, and its
 # other settings, are in scripts/bench-dvc.py.
 set -euo pipefail
@@ -42,6 +43,11 @@ if [[ ${PEERS:-yes} != no ]]; then
   echo "== training beside Python (xgboost, pandas), in turns =="
   $python scripts/bench_training.py .sluice/build/bin/trainer .sluice/cache/xgboost/lib/libxgboost.so
   REPEAT=1 FOLDS=2 ROUNDS=10 $python scripts/bench_training.py .sluice/build/bin/trainer .sluice/cache/xgboost/lib/libxgboost.so 1000000 20
+fi
+if [[ ${UPLOADS:-10000} != 0 ]]; then
+  echo
+  echo "== many uploads at once, on the whole stack =="
+  SLUICE_BULK_UPLOADS=${UPLOADS:-10000} go test -run UploadsInBulk -timeout 90m -v ./scripts/sluice/e2e | grep -E 'bulk_test|^(ok|FAIL)'
 fi
 [[ ${STORY:-yes} == no ]] && exit
 echo

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 
 	"github.com/sluice-ml/sluice/shared/contract"
 	"github.com/sluice-ml/sluice/shared/fault"
@@ -12,6 +13,7 @@ import (
 type handler struct {
 	lake   string
 	intake *intake.Intake
+	log    *slog.Logger
 }
 
 // handle tells calls from EventBridge events by their "operation".
@@ -38,7 +40,12 @@ func (h handler) handle(ctx context.Context, raw json.RawMessage) (any, error) {
 	return nil, fault.New(fault.Invalid, "read the event", "operation %q: want start, settle or finish", request.Operation)
 }
 
+// upload takes in an S3 event: an upload, or a configuration, which uploads may
+// wait for.
 func (h handler) upload(ctx context.Context, raw json.RawMessage) (any, error) {
+	if model, ok := intake.ParseConfigured(raw, h.intake.Bucket); ok {
+		return h.intake.Configured(ctx, model)
+	}
 	u, err := intake.ParseEvent(raw, h.lake)
 	if err != nil {
 		return nil, err
@@ -46,5 +53,9 @@ func (h handler) upload(ctx context.Context, raw json.RawMessage) (any, error) {
 	if u.Ignored != "" {
 		return contract.AdmitResult{Model: u.Model, Reason: "ignored: " + u.Ignored}, nil
 	}
-	return h.intake.Upload(ctx, u.Model, u.Version, u.Cause)
+	result, err := h.intake.Upload(ctx, u.Model, u.Version, u.Cause)
+	if err == nil && result.Run == "" && !result.Duplicate {
+		h.log.Info("an upload waits", "model", u.Model, "key", u.Version.Key, "reason", result.Reason)
+	}
+	return result, err
 }

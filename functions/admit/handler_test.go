@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"testing"
 	"time"
 
@@ -13,7 +14,7 @@ import (
 	"github.com/sluice-ml/sluice/shared/dataset"
 	"github.com/sluice-ml/sluice/shared/fault"
 	"github.com/sluice-ml/sluice/shared/intake"
-	"github.com/sluice-ml/sluice/shared/ref"
+	"github.com/sluice-ml/sluice/shared/intake/intaketest"
 )
 
 type executions map[string]contract.RunInput
@@ -28,11 +29,10 @@ type lake struct{}
 func (lake) Stat(context.Context, string, string) (dataset.Entry, error) { return dataset.Entry{}, nil }
 
 func TestTheLifeOfARun(t *testing.T) {
-	store, started, now := ref.NewMemory(), executions{}, time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	h := handler{lake: "lake", intake: &intake.Intake{Store: store, Bucket: "store", Executions: started, Lake: lake{},
+	started, now := executions{}, time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	store := intaketest.New(func() time.Time { return now })
+	h := handler{lake: "lake", log: slog.New(slog.DiscardHandler), intake: &intake.Intake{Store: store, Inbox: store, Bucket: "store", Executions: started, Lake: lake{},
 		Quiet: time.Minute, Now: func() time.Time { return now }}}
-	_, err := store.Create(t.Context(), contract.ConfigKey("m"), []byte("x"))
-	require.NoError(t, err)
 	call := func(format string, args ...any) string {
 		t.Helper()
 		out, err := h.handle(t.Context(), json.RawMessage(fmt.Sprintf(format, args...)))
@@ -43,8 +43,13 @@ func TestTheLifeOfARun(t *testing.T) {
 	}
 	const event = `{"id":"e","source":"aws.s3","detail-type":"Object Created","detail":{"bucket":{"name":"lake"},
 		"object":{"key":%q,"size":3,"etag":"x","version-id":"v1","sequencer":"01"}}}`
-	require.JSONEq(t, `{"model":"m","run":"m-1","started":true,"duplicate":false,"reason":"it opened run m-1"}`, call(event, "raw/m/a.csv"))
+	const written = `{"id":"c","source":"aws.s3","detail-type":"Object Created","detail":{"bucket":{"name":"store"},"object":{"key":"configs/m/train.yaml"}}}`
+	require.Contains(t, call(event, "raw/m/a.csv"), "it waits for a configuration at s3://store/configs/m/train.yaml")
+	_, err := store.Create(t.Context(), contract.ConfigKey("m"), []byte("x"))
+	require.NoError(t, err)
+	require.JSONEq(t, `{"model":"m","run":"m-1","started":true,"duplicate":false,"reason":"run m-1 is collecting"}`, call(written))
 	require.Equal(t, contract.RunInput{Model: "m", Run: "m-1", Cause: contract.Cause{Kind: "upload", ID: "e"}}, started["m-1"])
+	require.JSONEq(t, `{"model":"m","run":"m-1","started":false,"duplicate":true,"reason":"run m-1 is collecting"}`, call(event, "raw/m/a.csv"))
 	require.Contains(t, call(event, "raw/m/_b.csv"), `"reason":"ignored: `)
 	require.JSONEq(t, `{"settled":false,"wait_seconds":60,"request":"","objects":0}`, call(`{"operation":"settle","model":"m","run":"m-1"}`))
 	now = now.Add(time.Minute)
@@ -55,8 +60,10 @@ func TestTheLifeOfARun(t *testing.T) {
 }
 
 func TestBadEvents(t *testing.T) {
-	h := handler{lake: "lake", intake: &intake.Intake{Store: ref.NewMemory(), Now: time.Now}}
+	store := intaketest.New(time.Now)
+	h := handler{lake: "lake", intake: &intake.Intake{Store: store, Inbox: store, Bucket: "store", Now: time.Now}}
 	for _, raw := range []string{`{}`, `[]`, `{"operation":"stop"}`, `{"operation":"finish","model":"m","run":"m-1"}`,
+		`{"source":"aws.s3","detail-type":"Object Created","id":"c","detail":{"bucket":{"name":"store"}}}`,
 		`{"operation":"start","model":"../m","cause":{"kind":"manual","id":"x"}}`, `{"operation":1}`} {
 		_, err := h.handle(t.Context(), json.RawMessage(raw))
 		require.Equal(t, fault.Invalid, fault.KindOf(err), raw)

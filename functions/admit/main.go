@@ -7,6 +7,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"log/slog"
 	"os"
 	"time"
 
@@ -36,7 +37,7 @@ func build(ctx context.Context) (lambdafn.Handler[json.RawMessage, any], error) 
 	if err != nil {
 		return nil, err
 	}
-	h := handler{lake: lake, intake: &intake.Intake{Store: store.Refs(bucket, ""), Bucket: bucket, Executions: machine,
+	h := handler{lake: lake, log: slog.Default(), intake: &intake.Intake{Store: store.Refs(bucket, ""), Inbox: store.Inbox(bucket), Bucket: bucket, Executions: machine,
 		Lake: store.Lake(lake), Quiet: quiet, Now: time.Now}}
 	return h.handle, nil
 }

@@ -16,8 +16,10 @@ import (
 	"github.com/sluice-ml/sluice/shared/trained"
 )
 
-// partObjects is how many objects one profile job reads.
-const partObjects = 16
+const (
+	partObjects = 16  // how many objects one profile job reads at least
+	maxParts    = 512 // profile jobs: Step Functions keeps 25,000 events and passes 256 KiB
+)
 
 // fileObjects holds contract.DatasetObjects under the run's prefix.
 const fileObjects = "objects.json"
@@ -199,11 +201,13 @@ func (h handler) describe(ctx context.Context, repository *dataset.Repository, p
 	return err
 }
 
-// parts cuts count objects into slices of partObjects.
+// parts cuts count objects into slices of partObjects, or of more where there
+// would be too many.
 func parts(count int) []contract.Part {
+	size := max(partObjects, (count+maxParts-1)/maxParts)
 	var parts []contract.Part
-	for first := 0; first < count; first += partObjects {
-		parts = append(parts, contract.Part{Index: len(parts), First: first, Count: min(partObjects, count-first)})
+	for first := 0; first < count; first += size {
+		parts = append(parts, contract.Part{Index: len(parts), First: first, Count: min(size, count-first)})
 	}
 	return parts
 }

@@ -230,3 +230,21 @@ func TestAVersionThatCanBeOverwrittenIsRefused(t *testing.T) {
 	_, err = b.handle(t.Context(), b.plan(t, "m-2", "incoming/m-2", "main", contract.ObjectVersion{Key: "raw/m/a.csv", Size: 1}))
 	require.ErrorContains(t, err, "commit raw/m/a.csv: it has no VersionId")
 }
+
+func TestParts(t *testing.T) {
+	require.Empty(t, parts(0))
+	for _, count := range []int{1, 16, 17, 8192, 8193, 100_000, 1_000_000} {
+		all := parts(count)
+		require.LessOrEqual(t, len(all), maxParts, "%d", count)
+		next := 0
+		for index, p := range all {
+			require.Equal(t, contract.Part{Index: index, First: next, Count: p.Count}, p)
+			require.Positive(t, p.Count)
+			next += p.Count
+		}
+		require.Equal(t, count, next, "every object is in one part")
+		body, err := json.Marshal(all)
+		require.NoError(t, err)
+		require.Less(t, len(body), 64<<10)
+	}
+}

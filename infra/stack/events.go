@@ -7,23 +7,25 @@ import (
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsiam"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslambda"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awslogs"
+	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awsscheduler"
 	"github.com/aws/jsii-runtime-go"
 )
 
 // addEvents connects what happens to what reacts.
 func (s *Sluice) addEvents() {
-	created := func(prefix string) map[string]any {
+	created := func(bucket awss3.Bucket, key map[string]any) map[string]any {
 		return map[string]any{
 			"source": []any{"aws.s3"}, "detail-type": []any{"Object Created"},
 			"detail": map[string]any{
-				"bucket": map[string]any{"name": []any{s.lake.BucketName()}},
-				"object": map[string]any{"key": []any{map[string]any{"prefix": prefix}}},
+				"bucket": map[string]any{"name": []any{bucket.BucketName()}},
+				"object": map[string]any{"key": []any{key}},
 			},
 		}
 	}
-	s.ruleToFunction("Uploads", "An upload under raw/ asks for a run", created("raw/"), "Admit")
-	s.ruleToFunction("Labels", "Labels that arrive late are joined with what was served", created("labels/"), "Monitor")
+	s.ruleToFunction("Uploads", "An upload under raw/ asks for a run", created(s.lake, map[string]any{"prefix": "raw/"}), "Admit")
+	s.ruleToFunction("Configured", "A configuration may be what uploads wait for", created(s.store, map[string]any{"wildcard": "configs/*/train.yaml"}), "Admit")
+	s.ruleToFunction("Labels", "Labels that arrive late are joined with what was served", created(s.lake, map[string]any{"prefix": "labels/"}), "Monitor")
 	s.ruleToFunction("AlarmFired", "An alarm on a variant rolls its rollout back", map[string]any{
 		"source": []any{"aws.cloudwatch"}, "detail-type": []any{"CloudWatch Alarm State Change"},
 		"detail": map[string]any{

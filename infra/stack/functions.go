@@ -82,10 +82,11 @@ func (s *Sluice) specs() []spec {
 	hooks := allow("lambda:InvokeFunction").on(*s.arn("lambda", "function", s.name("hook-*"), awscdk.ArnFormat_COLON_RESOURCE_NAME))
 	lifecycle := s.lifecycleARN()
 	specs := []spec{
-		{id: "Admit", folder: "admit", does: "Turns uploads, schedules, drift and requests into one run at a time per model", seconds: 60, memoryMB: 256,
+		{id: "Admit", folder: "admit", does: "Turns uploads, schedules, drift and requests into one run at a time per model", seconds: 300, memoryMB: 1024, // a request may have 10⁵ objects
 			environment: map[string]*string{contract.EnvLifecycleARN: lifecycle, contract.EnvQuietPeriod: jsii.String(strconv.Itoa(s.settings.QuietSeconds))},
 			grants: []statement{
 				s.reads("intake", "runs", "configs"), s.writes("intake", "runs"), s.lists(s.store), s.lists(s.lake),
+				allow("s3:DeleteObjectVersion").on(s.in(s.store, "intake/*/inbox/*")), // what a run took
 				allow("s3:GetObject", "s3:GetObjectVersion").on(s.in(s.lake, "raw/*")),
 				allow("states:StartExecution").on(*lifecycle),
 				allow("states:DescribeExecution").on(*s.arn("states", "execution", s.name("lifecycle")+":*", awscdk.ArnFormat_COLON_RESOURCE_NAME)),

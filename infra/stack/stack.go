@@ -6,6 +6,9 @@
 package stack
 
 import (
+	"maps"
+	"slices"
+
 	"github.com/aws/aws-cdk-go/awscdk/v2"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awskms"
 	"github.com/aws/aws-cdk-go/awscdk/v2/awss3"
@@ -100,8 +103,8 @@ func (s *Sluice) addOutputs() {
 	if s.serving != nil {
 		outputs["ServingURL"] = s.servingURL()
 	}
-	for id, value := range outputs {
-		output := awscdk.NewCfnOutput(s.stack, jsii.String(id+"Output"), &awscdk.CfnOutputProps{Value: value})
+	for _, id := range slices.Sorted(maps.Keys(outputs)) { // in one order, for the template's diffs
+		output := awscdk.NewCfnOutput(s.stack, jsii.String(id+"Output"), &awscdk.CfnOutputProps{Value: outputs[id]})
 		output.OverrideLogicalId(jsii.String(id + "Output"))
 	}
 }

@@ -72,3 +72,16 @@ func (e Event) upload(lake string) Upload {
 	u.Model = model
 	return u
 }
+
+// ParseConfigured gives the model whose configuration an EventBridge event says
+// was written; ok is false for any other event. store is the bucket of
+// configurations.
+func ParseConfigured(raw []byte, store string) (model string, ok bool) {
+	var e Event
+	if err := json.Unmarshal(raw, &e); err != nil || e.Source != "aws.s3" || e.DetailType != "Object Created" || e.Detail.Bucket.Name != store {
+		return "", false
+	}
+	rest, found := strings.CutPrefix(e.Detail.Object.Key, "configs/")
+	model, _, _ = strings.Cut(rest, "/")
+	return model, found && contract.CheckModel(model) == nil && e.Detail.Object.Key == contract.ConfigKey(model)
+}

@@ -12,7 +12,7 @@ import (
 	"github.com/sluice-ml/sluice/shared/contract"
 	"github.com/sluice-ml/sluice/shared/fault"
 	"github.com/sluice-ml/sluice/shared/intake"
-	"github.com/sluice-ml/sluice/shared/ref"
+	"github.com/sluice-ml/sluice/shared/intake/intaketest"
 )
 
 func TestManyUploadsBecomeOneRun(t *testing.T) {
@@ -171,22 +171,53 @@ func TestUploadsThatNeverPause(t *testing.T) {
 
 func TestAModelWithoutConfiguration(t *testing.T) {
 	w := newWorld()
-	w.store = ref.NewMemory()
-	for range 3 {
-		_, err := upload(t.Context(), w.intake(), "a@1")
-		require.Equal(t, fault.NotFound, fault.KindOf(err))
-		require.ErrorContains(t, err, "s3://store/configs/adult-income/train.yaml")
+	w.store = intaketest.New(func() time.Time { return w.now })
+	for n := range 3 {
+		waits, err := upload(t.Context(), w.intake(), "a@1")
+		require.NoError(t, err, "a retry would not help")
+		require.Equal(t, contract.AdmitResult{Model: model, Duplicate: n > 0,
+			Reason: "it waits for a configuration at s3://store/configs/adult-income/train.yaml"}, waits)
 	}
+	_, err := upload(t.Context(), w.intake(), "b@1")
+	require.NoError(t, err)
+	left, err := intake.Look(t.Context(), w.store, w.store, model)
+	require.NoError(t, err)
+	require.Equal(t, 2, left.Uploads)
+	require.False(t, left.Configured)
 	require.Error(t, w.act(t.Context(), "schedule s"))
 	require.Empty(t, w.order)
-	_, err := w.store.Create(t.Context(), contract.ConfigKey(model), []byte("x"))
+	_, err = w.intake().Configured(t.Context(), model)
+	require.Equal(t, fault.NotFound, fault.KindOf(err))
+
+	_, err = w.store.Create(t.Context(), contract.ConfigKey(model), []byte("x"))
+	require.NoError(t, err)
+	opened, err := w.intake().Configured(t.Context(), model)
+	require.NoError(t, err)
+	require.True(t, opened.Started)
+	require.Equal(t, "adult-income-1", opened.Run)
+	again, err := w.intake().Configured(t.Context(), model)
+	require.NoError(t, err)
+	require.False(t, again.Started)
+	require.NoError(t, w.act(t.Context(), "settle"))
+	names, _ := w.request("adult-income-1")
+	require.Equal(t, []string{"a@1", "b@1"}, names)
+	require.NoError(t, w.act(t.Context(), "finish promoted"))
+	none, err := w.intake().Configured(t.Context(), model)
+	require.NoError(t, err)
+	require.Equal(t, "no upload waits for the configuration", none.Reason)
+	require.Empty(t, w.running())
+}
+
+func TestARetryFindsTheConfiguration(t *testing.T) {
+	w := newWorld()
+	w.store = intaketest.New(func() time.Time { return w.now })
+	_, err := upload(t.Context(), w.intake(), "a@1")
+	require.NoError(t, err)
+	_, err = w.store.Create(t.Context(), contract.ConfigKey(model), []byte("x"))
 	require.NoError(t, err)
 	retried, err := upload(t.Context(), w.intake(), "a@1")
 	require.NoError(t, err)
-	require.True(t, retried.Started, "the retry of the same event finds the configuration")
-	require.NoError(t, w.act(t.Context(), "settle"))
-	names, _ := w.request("adult-income-1")
-	require.Equal(t, []string{"a@1"}, names)
+	require.True(t, retried.Started)
 }
 
 func TestBadCallsAreRefused(t *testing.T) {

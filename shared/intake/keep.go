@@ -9,6 +9,11 @@ import (
 	"github.com/sluice-ml/sluice/shared/ref"
 )
 
+// getter is the part of ref.Store that reads.
+type getter interface {
+	Get(ctx context.Context, key string) (ref.Item, error)
+}
+
 // Read gives a model's intake as it is; an empty one for a model that nothing
 // arrived for yet.
 func Read(ctx context.Context, store ref.Store, model string) (State, error) {

@@ -12,6 +12,7 @@ import (
 	"github.com/sluice-ml/sluice/shared/dataset"
 	"github.com/sluice-ml/sluice/shared/fault"
 	"github.com/sluice-ml/sluice/shared/intake"
+	"github.com/sluice-ml/sluice/shared/intake/intaketest"
 	"github.com/sluice-ml/sluice/shared/ref"
 )
 
@@ -27,17 +28,19 @@ var errKilled = errors.New("killed")
 // world is everything outside one call of the admit function: the real store in
 // memory, and Step Functions and the lake faked at their ports.
 type world struct {
-	store      *ref.Memory
+	store      *intaketest.Memory
 	now        time.Time
 	executions map[string]string // name → status
 	order      []string          // as they were started
 	deleted    map[string]bool   // key@version
 	gate       func() error      // runs before every request of a call
+	answer     func() error      // runs after it: the request had its effect, and its answer is lost
 }
 
 func newWorld() *world {
-	w := &world{store: ref.NewMemory(), now: noon, executions: map[string]string{}, deleted: map[string]bool{},
-		gate: func() error { return nil }}
+	nothing := func() error { return nil }
+	w := &world{now: noon, executions: map[string]string{}, deleted: map[string]bool{}, gate: nothing, answer: nothing}
+	w.store = intaketest.New(func() time.Time { return w.now })
 	if _, err := w.store.Create(context.Background(), contract.ConfigKey(model), []byte("experiment: {}")); err != nil {
 		panic(err)
 	}
@@ -48,62 +51,83 @@ func newWorld() *world {
 func (w *world) intake() *intake.Intake { return w.through(func() error { return w.gate() }) }
 
 func (w *world) through(gate func() error) *intake.Intake {
-	return &intake.Intake{Store: gated{w.store, gate}, Bucket: "store", Executions: fakeExecutions{w, gate},
+	g := gated{w.store, w, gate}
+	return &intake.Intake{Store: g, Inbox: g, Bucket: "store", Executions: fakeExecutions{g},
 		Lake: fakeLake{w}, Quiet: quiet, Now: func() time.Time { return w.now }}
 }
 
+// gated is the store behind a gate.
 type gated struct {
-	ref.Store
-	gate func() error
-}
-
-func (g gated) Get(ctx context.Context, key string) (ref.Item, error) {
-	if err := g.gate(); err != nil {
-		return ref.Item{}, err
-	}
-	return g.Store.Get(ctx, key)
-}
-
-func (g gated) Create(ctx context.Context, key string, body []byte) (ref.Tag, error) {
-	if err := g.gate(); err != nil {
-		return "", err
-	}
-	return g.Store.Create(ctx, key, body)
-}
-
-func (g gated) Swap(ctx context.Context, key string, body []byte, tag ref.Tag) (ref.Tag, error) {
-	if err := g.gate(); err != nil {
-		return "", err
-	}
-	return g.Store.Swap(ctx, key, body, tag)
-}
-
-// fakeExecutions keeps Step Functions' rule: a name is used once.
-type fakeExecutions struct {
+	*intaketest.Memory
 	w    *world
 	gate func() error
 }
 
+// pass does a request: whether it began, and what its caller sees of it.
+func pass[T any](g gated, do func() (T, error)) (T, error) {
+	var none T
+	if err := g.gate(); err != nil {
+		return none, err
+	}
+	result, err := do()
+	if lost := g.w.answer(); lost != nil {
+		return none, lost
+	}
+	return result, err
+}
+
+func (g gated) Get(ctx context.Context, key string) (ref.Item, error) {
+	return pass(g, func() (ref.Item, error) { return g.Memory.Get(ctx, key) })
+}
+
+func (g gated) Create(ctx context.Context, key string, body []byte) (ref.Tag, error) {
+	return pass(g, func() (ref.Tag, error) { return g.Memory.Create(ctx, key, body) })
+}
+
+func (g gated) Swap(ctx context.Context, key string, body []byte, tag ref.Tag) (ref.Tag, error) {
+	return pass(g, func() (ref.Tag, error) { return g.Memory.Swap(ctx, key, body, tag) })
+}
+
+func (g gated) Arrivals(ctx context.Context, prefix string) ([]intake.Arrival, error) {
+	return pass(g, func() ([]intake.Arrival, error) { return g.Memory.Arrivals(ctx, prefix) })
+}
+
+// Remove removes key by key, so that a call can be cut off between two.
+func (g gated) Remove(ctx context.Context, prefix string, gone func(string) bool) error {
+	all, err := g.Arrivals(ctx, prefix)
+	for _, a := range all {
+		if err == nil && gone(a.Key) {
+			_, err = pass(g, func() (any, error) {
+				return nil, g.Memory.Remove(ctx, a.Key, func(key string) bool { return key == a.Key })
+			})
+		}
+	}
+	return err
+}
+
+// fakeExecutions keeps Step Functions' rule: a name is used once.
+type fakeExecutions struct{ gated }
+
 func (f fakeExecutions) Start(_ context.Context, in contract.RunInput) error {
-	if err := f.gate(); err != nil {
-		return err
-	}
-	if _, used := f.w.executions[in.Run]; !used {
-		f.w.executions[in.Run] = "RUNNING"
-		f.w.order = append(f.w.order, in.Run)
-	}
-	return nil
+	_, err := pass(f.gated, func() (any, error) {
+		if _, used := f.w.executions[in.Run]; !used {
+			f.w.executions[in.Run] = "RUNNING"
+			f.w.order = append(f.w.order, in.Run)
+		}
+		return nil, nil
+	})
+	return err
 }
 
 func (f fakeExecutions) Ended(_ context.Context, run string) (bool, string, error) {
-	if err := f.gate(); err != nil {
-		return false, "", err
-	}
-	status, ok := f.w.executions[run]
-	if !ok {
-		return false, "", fault.New(fault.NotFound, "look", "no such execution")
-	}
-	return status != "RUNNING", status, nil
+	status, err := pass(f.gated, func() (string, error) {
+		status, ok := f.w.executions[run]
+		if !ok {
+			return "", fault.New(fault.NotFound, "look", "no such execution")
+		}
+		return status, nil
+	})
+	return status != "RUNNING", status, err
 }
 
 type fakeLake struct{ w *world }

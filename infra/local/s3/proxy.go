@@ -3,6 +3,7 @@ package s3
 import (
 	"context"
 	"encoding/xml"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -10,6 +11,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"syscall"
 
 	"github.com/sluice-ml/sluice/infra/local/wire"
 )
@@ -24,7 +26,7 @@ func (s *Service) newProxy() http.Handler {
 			r.Out.Host = r.In.Host
 		},
 		Transport: &http.Transport{
-			DialContext:         func(ctx context.Context, _, _ string) (net.Conn, error) { return s.dial(ctx) },
+			DialContext:         s.dialPatiently,
 			MaxIdleConnsPerHost: 256, DisableCompression: true,
 		},
 		BufferPool: &buffers{pool: sync.Pool{New: func() any { return make([]byte, 64<<10) }}},
@@ -46,16 +48,25 @@ func (s *Service) newProxy() http.Handler {
 			s.lifecycle(w, r, proxy)
 			return
 		}
-		proxy.ServeHTTP(&asWritten{ResponseWriter: w}, r)
+		proxy.ServeHTTP(&asWritten{ResponseWriter: w, body: r.Body}, r)
 	})
 }
 
 // asWritten gives header fields the spelling that S3 gives them: clients take
 // the names of user metadata from it, and S3 has them in lower case, where Go
 // writes X-Amz-Meta-Name. It also drops ids that the gateway says twice.
-type asWritten struct{ http.ResponseWriter }
+//
+// A refusal waits for the end of the request's body: many clients read no answer
+// before they have sent all, and would see a broken pipe instead.
+type asWritten struct {
+	http.ResponseWriter
+	body io.Reader // of the request; may be nil
+}
 
 func (w *asWritten) WriteHeader(status int) {
+	if status >= http.StatusBadRequest && w.body != nil {
+		_, _ = io.Copy(io.Discard, w.body)
+	}
 	h := w.Header()
 	for name, values := range h {
 		switch {
@@ -71,6 +82,27 @@ func (w *asWritten) WriteHeader(status int) {
 
 // Unwrap lets the proxy flush.
 func (w *asWritten) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// dialPatiently connects to the gateway. When it refuses a request it reads little
+// of the body and closes the connection, with its answer on the way: the rest of
+// the body is then written to nowhere, and the answer is read.
+func (s *Service) dialPatiently(ctx context.Context, _, _ string) (net.Conn, error) {
+	conn, err := s.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return patient{conn}, nil
+}
+
+type patient struct{ net.Conn }
+
+func (c patient) Write(p []byte) (int, error) {
+	n, err := c.Conn.Write(p)
+	if errors.Is(err, syscall.EPIPE) || errors.Is(err, syscall.ECONNRESET) {
+		return len(p), nil
+	}
+	return n, err
+}
 
 type buffers struct{ pool sync.Pool }
 

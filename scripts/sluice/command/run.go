@@ -12,7 +12,7 @@ import (
 )
 
 func runCommand(s *settings) *cobra.Command {
-	return group("run", "Start and watch runs", runStart(s), runList(s), runShow(s), runLogs(s), runReproduce(s))
+	return group("run", "Start and watch runs", runStart(s), runList(s), runWaiting(s), runShow(s), runLogs(s), runReproduce(s))
 }
 
 func runStart(s *settings) *cobra.Command {

@@ -3,6 +3,7 @@ package operator
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -41,24 +42,13 @@ func (c *Client) datasets(ctx context.Context) ([]*dataset.Repository, error) {
 // WaitingUploads are the object versions that are uploaded and in no commit yet:
 // those that admit collects, and those of runs under way.
 func (c *Client) WaitingUploads(ctx context.Context, runs bool) ([]contract.ObjectVersion, error) {
-	objects, err := c.Objects.List(ctx, c.Store, "intake/")
+	intakes, err := c.Intakes(ctx)
 	if err != nil {
 		return nil, err
 	}
 	var waiting []contract.ObjectVersion
-	for _, o := range objects {
-		model := strings.TrimSuffix(strings.TrimPrefix(o.Key, "intake/"), ".json")
-		if contract.CheckModel(model) != nil || o.Key != contract.IntakeKey(model) {
-			continue
-		}
-		state, err := intake.Read(ctx, c.Objects.Refs(c.Store, ""), model)
-		if err != nil {
-			return nil, err
-		}
-		waiting = append(append(waiting, state.Pending...), state.Carried...)
-		if state.Run != nil {
-			waiting = append(waiting, state.Run.Objects...)
-		}
+	for _, w := range intakes {
+		waiting = append(waiting, w.Objects...)
 	}
 	if !runs {
 		return waiting, nil
@@ -72,6 +62,35 @@ func (c *Client) WaitingUploads(ctx context.Context, runs bool) ([]contract.Obje
 		}
 		return err
 	})
+}
+
+// Intakes tells what waits of every model that something ever arrived for; of
+// those alone that are named, if any are.
+func (c *Client) Intakes(ctx context.Context, models ...string) ([]intake.Waiting, error) {
+	if len(models) == 0 {
+		names, err := c.Objects.Below(ctx, c.Store, "intake/")
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range names {
+			model := strings.TrimSuffix(strings.TrimSuffix(name, "/"), ".json")
+			if contract.CheckModel(model) == nil && !slices.Contains(models, model) {
+				models = append(models, model)
+			}
+		}
+	}
+	var all []intake.Waiting
+	for _, model := range models {
+		if err := contract.CheckModel(model); err != nil {
+			return nil, fault.Wrap(fault.Invalid, "look at the intake", err)
+		}
+		w, err := intake.Look(ctx, c.Objects.Refs(c.Store, ""), c.Objects.Inbox(c.Store), model)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, w)
+	}
+	return all, nil
 }
 
 // eachRunning visits the runs under way.
