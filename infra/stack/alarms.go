@@ -23,6 +23,7 @@ func (s *Sluice) addAlarms() {
 		for _, slot := range []string{contract.SlotBlue, contract.SlotGreen} {
 			if brake.Backend == backendECS {
 				s.balancerAlarms(model, slot, brake, p99)
+				s.accuracyAlarm(model, slot, brake)
 				continue
 			}
 			s.alarm(model, slot, "errors", fmt.Sprintf("More than %g %% of the answers are 5xx", 100*brake.ErrorRate),
@@ -37,13 +38,17 @@ func (s *Sluice) addAlarms() {
 				">", float64(p99.Microseconds()), 3, 2,
 				s.metric("p99", "AWS/SageMaker", "ModelLatency", model, slot, "p99", true),
 			)
-			if brake.Accuracy > 0 {
-				s.alarm(model, slot, "accuracy", fmt.Sprintf("Labelled answers are right in fewer than %g %%", 100*brake.Accuracy),
-					"<", brake.Accuracy, 3, 3,
-					s.metric("accuracy", contract.MetricNamespace, "Accuracy", model, slot, "Average", true),
-				)
-			}
+			s.accuracyAlarm(model, slot, brake)
 		}
+	}
+}
+
+// accuracyAlarm is the same whoever serves: the monitor publishes the metric.
+func (s *Sluice) accuracyAlarm(model, slot string, brake Brake) {
+	if brake.Accuracy > 0 {
+		s.alarm(model, slot, "accuracy", fmt.Sprintf("Labelled answers are right in fewer than %g %%", 100*brake.Accuracy),
+			"<", brake.Accuracy, 3, 3,
+			s.metric("accuracy", contract.MetricNamespace, "Accuracy", model, slot, "Average", true))
 	}
 }
 
