@@ -48,7 +48,7 @@ $(LOCAL): build FORCE
 
 # The same with the example's model on ECS.
 $(LOCAL_ECS): build FORCE
-	CDK_OUTDIR=$(LOCAL_ECS) CDK_CONTEXT_JSON='{"quietSeconds": 2, "metricPeriodSeconds": 10, "architecture": "$(ARCH)", "models": {"adult-income": {"backend": "ecs", "errorRate": 0.05, "latencyP99": "500ms", "accuracy": 0.75}}}' go run ./infra
+	CDK_OUTDIR=$(LOCAL_ECS) CDK_CONTEXT_JSON='{"quietSeconds": 2, "metricPeriodSeconds": 10, "balancerPeriodSeconds": 10, "architecture": "$(ARCH)", "models": {"adult-income": {"backend": "ecs", "errorRate": 0.05, "latencyP99": "500ms", "accuracy": 0.75}}}' go run ./infra
 
 test: $(LOCAL) $(LOCAL_ECS) synth xgboost lint-templates outside ## run every test (fetches what it needs)
 	SLUICE_XGBOOST_LIB=$(abspath $(XGBOOST_LIB)) go test -timeout 20m ./...

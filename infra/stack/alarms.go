@@ -52,11 +52,11 @@ func (s *Sluice) accuracyAlarm(model, slot string, brake Brake) {
 	}
 }
 
-// balancerAlarms are a slot's where a load balancer measures it: by whole minutes,
+// balancerAlarms are a slot's where a load balancer measures it: by whole periods,
 // in seconds, with refused connections as errors too.
 func (s *Sluice) balancerAlarms(model, slot string, brake Brake, p99 time.Duration) {
 	metric := func(id, name, statistic string, returned bool) any {
-		return s.metricOf(id, "AWS/ApplicationELB", name, statistic, balancerPeriod, returned,
+		return s.metricOf(id, "AWS/ApplicationELB", name, statistic, s.settings.BalancerPeriodSeconds, returned,
 			"TargetGroup", s.groups[model][slot], "LoadBalancer", awscdk.Token_AsString(s.serving.balancer.GetAtt(jsii.String("LoadBalancerFullName"), awscdk.ResolutionTypeHint_STRING), nil))
 	}
 	s.alarm(model, slot, "errors", fmt.Sprintf("More than %g %% of the answers are 5xx", 100*brake.ErrorRate), ">", brake.ErrorRate, 2, 1,

@@ -19,7 +19,6 @@ import (
 // other's work.
 const (
 	balancerPort       = 8480
-	balancerPeriod     = 60 // seconds: a load balancer publishes once a minute
 	propagationSeconds = 5
 	// A base that never runs needs an image that never changes, or every build of
 	// the server would make another.
@@ -231,7 +230,7 @@ func (s *Sluice) probeGroup() any {
 // servingEnvironment is what the rollout functions are told.
 func (s *Sluice) servingEnvironment() *string {
 	return s.stack.ToJsonString(map[string]any{"cluster": s.name("serving"), "url": s.servingURL(), "probe": s.name("probe"),
-		"propagationSeconds": propagationSeconds, "models": s.serving.models}, nil)
+		"propagationSeconds": propagationSeconds, "periodSeconds": s.settings.BalancerPeriodSeconds, "models": s.serving.models}, nil)
 }
 
 // looksAtServing and movesServing are what reading and changing take. ECS's and

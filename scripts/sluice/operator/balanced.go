@@ -24,6 +24,7 @@ import (
 type balanced struct {
 	services ecsbackend.Services
 	rules    ecsbackend.Rules
+	http     *http.Client
 	gateway  string // the local stack, which answers for its load balancers; "" is AWS
 
 	mu      sync.Mutex
@@ -63,7 +64,7 @@ func (c *Client) readServing(ctx context.Context) error {
 	if err := json.Unmarshal([]byte(out.Environment.Variables[contract.EnvECS]), &b.told); err != nil {
 		return fmt.Errorf("read who serves the models from %s: %s: %w", name, contract.EnvECS, err)
 	}
-	b.backend, err = ecsbackend.New(b.services, b.rules, http.DefaultClient, ecsbackend.Settings{Environment: c.Environment, Cluster: b.told.Cluster, URL: b.told.URL,
+	b.backend, err = ecsbackend.New(b.services, b.rules, b.http, ecsbackend.Settings{Environment: c.Environment, Cluster: b.told.Cluster, URL: b.told.URL,
 		Instances: 1, Models: b.told.Models, Propagation: time.Duration(b.told.PropagationSeconds * float64(time.Second)), Patience: 15 * time.Minute, Now: time.Now})
 	return err
 }
@@ -89,9 +90,6 @@ func (c *Client) showBalanced(ctx context.Context, backend *ecsbackend.Backend, 
 	return endpoint, nil
 }
 
-// asking has connections enough for live traffic.
-var asking = &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: 30 * time.Second}}
-
 // askBalanced asks the load balancer, which is inside a network: on AWS this works
 // from within it.
 func (c *Client) askBalanced(ctx context.Context, model, inferenceID string, body []byte, err error) (slot string, _ error) {
@@ -114,7 +112,7 @@ func (c *Client) askBalanced(ctx context.Context, model, inferenceID string, bod
 	for name, value := range map[string]string{"Content-Type": "application/json", contract.HeaderModel: model, contract.HeaderInference: inferenceID} {
 		request.Header.Set(name, value)
 	}
-	answer, err := asking.Do(request)
+	answer, err := c.serving.http.Do(request)
 	if err != nil {
 		return "", fmt.Errorf("ask %s: %w", c.serving.told.URL, err)
 	}

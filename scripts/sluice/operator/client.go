@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -96,7 +97,8 @@ func Connect(ctx context.Context, target Target) (*Client, error) {
 		logs:      cloudwatchlogs.NewFromConfig(cfg),
 		alarms:    cloudwatch.NewFromConfig(cfg),
 		keys:      kms.NewFromConfig(cfg),
-		serving:   balanced{services: ecs.NewFromConfig(cfg), rules: elasticloadbalancingv2.NewFromConfig(cfg), gateway: target.Endpoint},
+		serving: balanced{services: ecs.NewFromConfig(cfg), rules: elasticloadbalancingv2.NewFromConfig(cfg), gateway: target.Endpoint,
+			http: &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: 30 * time.Second}}},
 	}, nil
 }
 
