@@ -218,6 +218,7 @@ func VersionKey(model string, version int) string {
 func AliasKey(model, alias string) string { return "models/" + model + "/aliases/" + alias + ".json" }
 
 func RolloutStateKey(model string) string { return "rollouts/" + model + "/state.json" }
+func RolloutTokenKey(model string) string { return "rollouts/" + model + "/token.json" } // of the execution that waits for the end of a bake
 func RolloutLeaseKey(model string) string { return "rollouts/" + model + "/lease.json" }
 
 // RolloutHistoryKey keeps a finished rollout's last state.

@@ -15,6 +15,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/sagemaker"
 	"github.com/aws/aws-sdk-go-v2/service/sagemakerruntime"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 
 	"github.com/sluice-ml/sluice/shared/aws/catalog"
@@ -91,7 +92,8 @@ func FromEnvironment(ctx context.Context) (*rollout.Controller, Environment, err
 	}
 	records := rollout.Records{Store: store.Refs(env.Store, ""), Now: time.Now}
 	people := &People{Client: sns.NewFromConfig(cfg), Topic: env.Topic}
-	return &rollout.Controller{Backend: backend, States: records, Leases: records, Gauge: gauge, Tell: people.Tell,
+	waker := &Waker{States: records, Store: store.Refs(env.Store, ""), Client: sfn.NewFromConfig(cfg), Now: time.Now, Log: slog.New(slog.NewJSONHandler(os.Stdout, nil))}
+	return &rollout.Controller{Backend: backend, States: waker, Leases: records, Gauge: gauge, Tell: people.Tell,
 		Catalog: &catalog.Catalog{Store: store, Bucket: env.Store, Environment: env.Name, Verifier: key, Now: time.Now},
 		Now:     time.Now, Sleep: Sleep, Log: slog.New(slog.NewJSONHandler(os.Stdout, nil))}, env, nil
 }
