@@ -63,6 +63,12 @@ func (c *Controller) fill(ctx context.Context, s State) (bool, error) {
 		if err != nil {
 			return false, err
 		}
+		if !view.Exists && s.First() {
+			// A first version's endpoint can be deleted by a late call of the rollback
+			// before it; what was decided is deployed again.
+			_, err := c.Backend.Prepare(ctx, Placement{Model: s.Model, Rollout: s.Rollout, Artifact: s.Artifact, Slot: s.Candidate.Slot})
+			return false, err
+		}
 		weights := alone(view, s.Candidate.Slot, 0)
 		condition, detail := view.Compare("", weights)
 		switch condition {
