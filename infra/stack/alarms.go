@@ -67,6 +67,12 @@ func (s *Sluice) balancerAlarms(model, slot string, brake Brake, p99 time.Durati
 		expression("rate", "IF(asked >= 20, (FILL(failed, 0) + FILL(refused, 0)) / asked, 0)", "share of failed requests"))
 	s.alarm(model, slot, "latency", "The 99th percentile of the model's latency is over "+brake.LatencyP99, ">", p99.Seconds(), 3, 2,
 		metric("p99", contract.MetricResponseTime, "p99", true))
+	// Requests that no target could take are the load balancer's errors, not the
+	// group's, so the alarm on errors does not see them. A slot without tasks has
+	// neither; one that joins has three periods to get healthy.
+	s.alarm(model, slot, "health", "No task of the slot passes its health check", ">", 0, 3, 3,
+		metric("healthy", contract.MetricHealthy, "Maximum", false), metric("unhealthy", contract.MetricUnhealthy, "Minimum", false),
+		expression("dead", "IF(unhealthy > 0 AND healthy < 1, 1, 0)", "1 when only unhealthy tasks are left"))
 }
 
 // alarm fires when breaching of the last periods breach. Missing data is

@@ -54,6 +54,8 @@ const (
 	MetricTarget5XX    = "HTTPCode_Target_5XX_Count"
 	MetricRefused      = "TargetConnectionErrorCount"
 	MetricResponseTime = "TargetResponseTime" // seconds
+	MetricHealthy      = "HealthyHostCount"
+	MetricUnhealthy    = "UnHealthyHostCount"
 )
 
 // What the stack and the ECS backend agree on.
@@ -165,7 +167,7 @@ func BucketName(environment, bucket, account, region string) string {
 	return "sluice-" + environment + "-" + bucket + "-" + account + "-" + region
 }
 
-// AlarmName is the alarm on one measure ("errors", "latency", "accuracy") of
+// AlarmName is the alarm on one measure ("errors", "latency", "accuracy", "health") of
 // one slot of a model's endpoint.
 func AlarmName(environment, model, slot, measure string) string {
 	return EndpointName(environment, model) + "." + slot + "." + measure
