@@ -1,0 +1,66 @@
+package e2e
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/sluice-ml/sluice/shared/rollout"
+)
+
+// TestARolloutThatBakesCostsNothingButItsLooks counts what a rollout uses while it
+// bakes under live traffic: with plain limits nothing, because it waits for the
+// bake's end or to be woken; with sequential tests what each look takes.
+func TestARolloutThatBakesCostsNothingButItsLooks(t *testing.T) {
+	t.Parallel()
+	dir := seeded(t)
+	s := up(t, dir)
+	drive(t, s)
+	long := strings.Replace(config, "bake: 2s", "bake: 30m", 1)
+	s.configure(t, long)
+	s.bakes(t, s.start(t, "limits"))
+	used := s.used(t, "20s")
+	require.Zero(t, used["Step Functions state transitions"], "%v", used)
+	require.Zero(t, used["CloudWatch API requests"], "%v", used)
+
+	stopped := sluice(t, "rollout", "abort", model, "--dir", dir)
+	require.Equal(t, 0, stopped.code, stopped.stderr)
+	s.ends(t, "adult-income-2", "rolled_back")
+	s.configure(t, strings.Replace(long, "max_failures: 100", "max_failures: 100\n  analysis: {mode: sequential}", 1))
+	s.bakes(t, s.start(t, "sequential"))
+	used = s.used(t, "45s")
+	looks := used["Step Functions state transitions"] / 4 // BakeBriefly, Analyze, Route, and Route's own branch
+	require.Greater(t, looks, 1.0, "it looks every ten seconds here: %v", used)
+	t.Logf("45 s of sequential analysis at metricPeriodSeconds 10: %v", used)
+}
+
+// bakes waits until a run's first step bakes.
+func (s *stack) bakes(t *testing.T, run string) {
+	t.Helper()
+	eventually(t, "the first step of "+run+" bakes", func() bool {
+		state, err := s.Rollout(t.Context(), model)
+		return err == nil && state.Run == run && state.Phase == rollout.Baking
+	})
+}
+
+// used is what `sluice rollout cost` counts in a span, by item and unit.
+func (s *stack) used(t *testing.T, span string) map[string]float64 {
+	t.Helper()
+	counted := sluice(t, "rollout", "cost", "--for", span, "--dir", s.dir, "--json")
+	require.Equal(t, 0, counted.code, counted.stderr)
+	t.Logf("%s", counted.stdout)
+	var told struct {
+		Counted []struct {
+			Item, Unit string
+			Quantity   float64
+		}
+	}
+	require.NoError(t, json.Unmarshal([]byte(counted.stdout), &told))
+	all := map[string]float64{}
+	for _, line := range told.Counted {
+		all[line.Item+" "+line.Unit] = line.Quantity
+	}
+	return all
+}
