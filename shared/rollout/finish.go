@@ -43,8 +43,13 @@ func (c *Controller) complete(ctx context.Context, step contract.RolloutStep, s 
 	return c.leave(ctx, step, s)
 }
 
-// leave retires the old champion and closes the promotion.
+// leave retires the old champion and closes the promotion. The weights are looked
+// at again: since they were read a late call of an earlier rollout may have moved
+// them.
 func (c *Controller) leave(ctx context.Context, step contract.RolloutStep, s State) (contract.RolloutCommand, error) {
+	if ready, err := c.fill(ctx, s); err != nil || !ready {
+		return c.again(s), err
+	}
 	notice := ""
 	if tidy, err := c.retire(ctx, s, s.Candidate.Slot); !tidy {
 		if c.Now().Sub(s.Since) < tidyFor {

@@ -50,7 +50,7 @@ are measured; the prices are list prices, as of the date that is printed.`,
 
 // countUsage is what the running stack uses in a span of time.
 func (s *settings) countUsage(ctx context.Context, span time.Duration) (idleCost, error) {
-	var before, after cost.Usage
+	var before, after struct{ Total cost.Usage }
 	began := time.Now()
 	if err := s.admin(ctx, http.MethodGet, "usage", nil, &before); err != nil {
 		return idleCost{}, err
@@ -63,7 +63,7 @@ func (s *settings) countUsage(ctx context.Context, span time.Duration) (idleCost
 	if err := s.admin(ctx, http.MethodGet, "usage", nil, &after); err != nil {
 		return idleCost{}, err
 	}
-	used := after.Minus(before)
+	used := after.Total.Minus(before.Total)
 	used.EndpointSeconds, used.TaskVCPUSeconds, used.TaskGBSeconds, used.TrainingSeconds = 0, 0, 0, 0
 	return hourly(used, time.Since(began)), nil
 }

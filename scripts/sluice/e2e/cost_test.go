@@ -28,12 +28,12 @@ func TestARolloutThatBakesCostsNothingButItsLooks(t *testing.T) {
 	stopped := sluice(t, "rollout", "abort", model, "--dir", dir)
 	require.Equal(t, 0, stopped.code, stopped.stderr)
 	s.ends(t, "adult-income-2", "rolled_back")
-	s.configure(t, strings.Replace(long, "max_failures: 100", "max_failures: 100\n  analysis: {mode: sequential}", 1))
+	often := strings.Replace(config, "bake: 2s", "bake: 100s", 1) // and a look every fifth of it
+	s.configure(t, strings.Replace(often, "max_failures: 100", "max_failures: 100\n  analysis: {mode: sequential}", 1))
 	s.bakes(t, s.start(t, "sequential"))
-	used = s.used(t, "45s")
-	looks := used["Step Functions state transitions"] / 4 // BakeBriefly, Analyze, Route, and Route's own branch
-	require.Greater(t, looks, 1.0, "it looks every ten seconds here: %v", used)
-	t.Logf("45 s of sequential analysis at metricPeriodSeconds 10: %v", used)
+	used = s.used(t, "60s")
+	require.Positive(t, used["CloudWatch API requests"], "it looks every 20 s: %v", used)
+	require.LessOrEqual(t, used["Step Functions state transitions"], 4*5.0, "five states a look, at most four looks: %v", used)
 }
 
 // bakes waits until a run's first step bakes.
