@@ -18,6 +18,7 @@ XGBOOST_LIB := $(CACHE)/xgboost/lib/libxgboost.so
 CFN_LINT    := $(CACHE)/python/bin/cfn-lint
 GOLANGCI    := $(CACHE)/tools/golangci-lint
 LOCAL       := .sluice/cdk.out
+LOCAL_ECS   := .sluice/ecs.out
 ARCH        := $(if $(filter arm64,$(shell go env GOARCH)),arm64,x86_64)
 
 ##@ Try it
@@ -45,7 +46,11 @@ synth: build ## synthesize the CDK app into cdk.out
 $(LOCAL): build FORCE
 	CDK_OUTDIR=$(LOCAL) CDK_CONTEXT_JSON='{"quietSeconds": 2, "metricPeriodSeconds": 10, "architecture": "$(ARCH)"}' go run ./infra
 
-test: $(LOCAL) synth xgboost lint-templates outside ## run every test (fetches what it needs)
+# The same with the example's model on ECS.
+$(LOCAL_ECS): build FORCE
+	CDK_OUTDIR=$(LOCAL_ECS) CDK_CONTEXT_JSON='{"quietSeconds": 2, "metricPeriodSeconds": 10, "balancerPeriodSeconds": 10, "architecture": "$(ARCH)", "models": {"adult-income": {"backend": "ecs", "errorRate": 0.05, "latencyP99": "500ms", "accuracy": 0.75}}}' go run ./infra
+
+test: $(LOCAL) $(LOCAL_ECS) synth xgboost lint-templates outside ## run every test (fetches what it needs)
 	SLUICE_XGBOOST_LIB=$(abspath $(XGBOOST_LIB)) go test -timeout 20m ./...
 
 bench: $(LOCAL) xgboost ## measure: orchestration overhead, rollback time, server latency, …
@@ -63,8 +68,8 @@ lint: $(GOLANGCI) ## formatting, vet and static analysis
 	go vet ./...
 	$(GOLANGCI) run ./...
 
-lint-templates: $(CFN_LINT) ## cfn-lint on the synthesized templates
-	$(CFN_LINT) --ignore-checks W3005 -- cdk.out/*.template.json
+lint-templates: $(CFN_LINT) $(LOCAL_ECS) ## cfn-lint on the synthesized templates
+	$(CFN_LINT) --ignore-checks W3005 -- cdk.out/*.template.json $(LOCAL_ECS)/*.template.json
 
 ##@ Deploy it
 deploy: build ## put it into the AWS account of your credentials (ENVIRONMENT=staging|production)

@@ -34,7 +34,7 @@ func build(context.Context) (lambdafn.Handler[contract.ProbeRequest, contract.Pr
 	if err := env.Err(); err != nil {
 		return nil, err
 	}
-	client := &http.Client{Timeout: timeout, Transport: &http.Transport{DialContext: dial, DisableKeepAlives: true}}
+	client := &http.Client{Timeout: timeout, Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DialContext: dial, DisableKeepAlives: true}}
 	return handler{strings.TrimSuffix(base, "/"), client}.handle, nil
 }
 

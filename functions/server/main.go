@@ -5,6 +5,8 @@
 // SageMaker unpacks the model for it at SM_MODEL_DIR (/opt/ml/model). Nobody does
 // on ECS: there SLUICE_MODEL is the S3 URI of model.tar.gz, with ?versionId= for
 // one version of it, and the server fetches it when it starts. SLUICE_MODEL wins.
+// Nor does anybody capture there what a model is asked: with SLUICE_CAPTURE the
+// server does.
 package main
 
 import (
@@ -41,6 +43,10 @@ func run(ctx context.Context, args []string) error {
 	if err != nil {
 		return err
 	}
+	recorder, err := capturing(ctx, os.LookupEnv)
+	if err != nil {
+		return err
+	}
 	// SLUICE_BIND_HOST is an address to listen on; every one by default, as a
 	// container must.
 	address := net.JoinHostPort(env("SLUICE_BIND_HOST", ""), env("SAGEMAKER_BIND_TO_PORT", "8080"))
@@ -50,7 +56,11 @@ func run(ctx context.Context, args []string) error {
 	}
 	fmt.Printf("serving model %s (%d trees) from %s on %s, ready after %v\n",
 		artifact.Schema.Model, artifact.Trees.Trees(), from, listener.Addr(), time.Since(start).Round(time.Millisecond))
-	return serving.New(artifact, serving.DefaultMaxBody, time.Now).Serve(ctx, listener)
+	server := serving.New(artifact, serving.DefaultMaxBody, time.Now)
+	if recorder == nil {
+		return server.Serve(ctx, listener)
+	}
+	return captured(ctx, recorder, server, listener)
 }
 
 // load reads the model from where the environment says it is; from names that.

@@ -18,5 +18,5 @@ func build(ctx context.Context) (lambdafn.Handler[contract.RolloutStep, contract
 	if err != nil {
 		return nil, err
 	}
-	return controller.Do, nil
+	return rollouts.Operations(controller), nil
 }

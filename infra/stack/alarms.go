@@ -23,6 +23,7 @@ func (s *Sluice) addAlarms() {
 		for _, slot := range []string{contract.SlotBlue, contract.SlotGreen} {
 			if brake.Backend == backendECS {
 				s.balancerAlarms(model, slot, brake, p99)
+				s.accuracyAlarm(model, slot, brake)
 				continue
 			}
 			s.alarm(model, slot, "errors", fmt.Sprintf("More than %g %% of the answers are 5xx", 100*brake.ErrorRate),
@@ -37,21 +38,25 @@ func (s *Sluice) addAlarms() {
 				">", float64(p99.Microseconds()), 3, 2,
 				s.metric("p99", "AWS/SageMaker", "ModelLatency", model, slot, "p99", true),
 			)
-			if brake.Accuracy > 0 {
-				s.alarm(model, slot, "accuracy", fmt.Sprintf("Labelled answers are right in fewer than %g %%", 100*brake.Accuracy),
-					"<", brake.Accuracy, 3, 3,
-					s.metric("accuracy", contract.MetricNamespace, "Accuracy", model, slot, "Average", true),
-				)
-			}
+			s.accuracyAlarm(model, slot, brake)
 		}
 	}
 }
 
-// balancerAlarms are a slot's where a load balancer measures it: by whole minutes,
+// accuracyAlarm is the same whoever serves: the monitor publishes the metric.
+func (s *Sluice) accuracyAlarm(model, slot string, brake Brake) {
+	if brake.Accuracy > 0 {
+		s.alarm(model, slot, "accuracy", fmt.Sprintf("Labelled answers are right in fewer than %g %%", 100*brake.Accuracy),
+			"<", brake.Accuracy, 3, 3,
+			s.metric("accuracy", contract.MetricNamespace, "Accuracy", model, slot, "Average", true))
+	}
+}
+
+// balancerAlarms are a slot's where a load balancer measures it: by whole periods,
 // in seconds, with refused connections as errors too.
 func (s *Sluice) balancerAlarms(model, slot string, brake Brake, p99 time.Duration) {
 	metric := func(id, name, statistic string, returned bool) any {
-		return s.metricOf(id, "AWS/ApplicationELB", name, statistic, balancerPeriod, returned,
+		return s.metricOf(id, "AWS/ApplicationELB", name, statistic, s.settings.BalancerPeriodSeconds, returned,
 			"TargetGroup", s.groups[model][slot], "LoadBalancer", awscdk.Token_AsString(s.serving.balancer.GetAtt(jsii.String("LoadBalancerFullName"), awscdk.ResolutionTypeHint_STRING), nil))
 	}
 	s.alarm(model, slot, "errors", fmt.Sprintf("More than %g %% of the answers are 5xx", 100*brake.ErrorRate), ">", brake.ErrorRate, 2, 1,
@@ -62,6 +67,12 @@ func (s *Sluice) balancerAlarms(model, slot string, brake Brake, p99 time.Durati
 		expression("rate", "IF(asked >= 20, (FILL(failed, 0) + FILL(refused, 0)) / asked, 0)", "share of failed requests"))
 	s.alarm(model, slot, "latency", "The 99th percentile of the model's latency is over "+brake.LatencyP99, ">", p99.Seconds(), 3, 2,
 		metric("p99", contract.MetricResponseTime, "p99", true))
+	// Requests that no target could take are the load balancer's errors, not the
+	// group's, so the alarm on errors does not see them. A slot without tasks has
+	// neither; one that joins has three periods to get healthy.
+	s.alarm(model, slot, "health", "No task of the slot passes its health check", ">", 0, 3, 3,
+		metric("healthy", contract.MetricHealthy, "Maximum", false), metric("unhealthy", contract.MetricUnhealthy, "Minimum", false),
+		expression("dead", "IF(unhealthy > 0 AND healthy < 1, 1, 0)", "1 when only unhealthy tasks are left"))
 }
 
 // alarm fires when breaching of the last periods breach. Missing data is

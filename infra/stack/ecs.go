@@ -19,7 +19,6 @@ import (
 // other's work.
 const (
 	balancerPort       = 8480
-	balancerPeriod     = 60 // seconds: a load balancer publishes once a minute
 	propagationSeconds = 5
 	// A base that never runs needs an image that never changes, or every build of
 	// the server would make another.
@@ -168,13 +167,15 @@ func (s *Sluice) targetGroup(id string) awscdk.CfnResource {
 		"TargetGroupAttributes": []any{map[string]any{"Key": "deregistration_delay.timeout_seconds", "Value": "30"}}})
 }
 
-// taskRole lets a model's servers read that model, and nothing else.
+// taskRole lets a model's servers read that model and keep what it was asked, and
+// nothing else.
 func (s *Sluice) taskRole(model string) awsiam.Role {
 	id := "Task" + pascal(model) + "Role"
 	role := awsiam.NewRole(s.stack, jsii.String(id), &awsiam.RoleProps{
 		AssumedBy: awsiam.NewServicePrincipal(jsii.String("ecs-tasks.amazonaws.com"), nil), Description: jsii.String("What the servers of " + model + " run as")})
 	fix(role, id)
-	s.grant(role, allow("s3:GetObject", "s3:GetObjectVersion").on(s.in(s.store, "runs/"+model+"/*/"+contract.FileModel)))
+	s.grant(role, allow("s3:GetObject", "s3:GetObjectVersion").on(s.in(s.store, "runs/"+model+"/*/"+contract.FileModel)),
+		allow("s3:PutObject").on(s.in(s.store, contract.CapturePrefix+contract.EndpointName(s.environment, model)+"/*")))
 	return role
 }
 
@@ -187,6 +188,9 @@ func (s *Sluice) base(model string, role awsiam.Role) awscdk.CfnResource {
 		"TaskRoleArn":     role.RoleArn(), "ExecutionRoleArn": s.serving.execution.RoleArn(),
 		"ContainerDefinitions": []any{map[string]any{
 			"Name": contract.ServerContainer, "Image": placeholderImage, "Essential": true, "Command": []any{"serve"}, "StopTimeout": 60,
+			"Environment": []any{
+				map[string]any{"Name": contract.EnvCapture, "Value": awscdk.Fn_Join(jsii.String(""), &[]*string{jsii.String("s3://"), s.store.BucketName(), jsii.String("/" + contract.CapturePrefix + contract.EndpointName(s.environment, model))})},
+				map[string]any{"Name": contract.EnvCaptureEvery, "Value": strconv.Itoa(s.settings.MetricPeriodSeconds)}},
 			"PortMappings": []any{map[string]any{"ContainerPort": contract.ServerPort, "Protocol": "tcp"}},
 			"LogConfiguration": map[string]any{"LogDriver": "awslogs", "Options": map[string]any{
 				"awslogs-group": s.serving.logs.LogGroupName(), "awslogs-region": s.stack.Region(), "awslogs-stream-prefix": model}}}}})
@@ -226,7 +230,7 @@ func (s *Sluice) probeGroup() any {
 // servingEnvironment is what the rollout functions are told.
 func (s *Sluice) servingEnvironment() *string {
 	return s.stack.ToJsonString(map[string]any{"cluster": s.name("serving"), "url": s.servingURL(), "probe": s.name("probe"),
-		"propagationSeconds": propagationSeconds, "models": s.serving.models}, nil)
+		"propagationSeconds": propagationSeconds, "periodSeconds": s.settings.BalancerPeriodSeconds, "models": s.serving.models}, nil)
 }
 
 // looksAtServing and movesServing are what reading and changing take. ECS's and
@@ -263,9 +267,6 @@ func (s Settings) checkECS() error {
 		return fmt.Errorf("%d models have the backend ecs: at most %d fit into a function's environment; use another stack for the others", len(models), maxECSModels)
 	}
 	for _, model := range models {
-		if s.Models[model].Accuracy > 0 {
-			return fmt.Errorf("model %s: accuracy %v with the backend ecs: only SageMaker captures predictions, so nothing would measure it; leave accuracy out", model, s.Models[model].Accuracy)
-		}
 		if other := taken[priorityOf(model)]; other != "" {
 			return fmt.Errorf("models %s and %s would have one listener priority: rename one", other, model)
 		}

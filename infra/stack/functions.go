@@ -59,12 +59,13 @@ func (s *Sluice) specs() []spec {
 		s.reads("runs", "configs", "models", "rollouts", "datasets"), s.writes("rollouts"), s.lists(s.store), verify,
 		allow("sns:Publish").on(*s.alerts.TopicArn()),
 		allow("s3:GetObject", "s3:GetObjectVersion").on(s.in(s.lake, "raw/*")), // the row of the smoke test
+		allow("states:SendTaskSuccess").on(*s.machineARN("rollout")),           // wakes the execution that waits for the end of a bake
 		allow("sagemaker:DescribeEndpoint", "sagemaker:UpdateEndpoint", "sagemaker:UpdateEndpointWeightsAndCapacities", "sagemaker:CreateEndpoint", "sagemaker:DeleteEndpoint", "sagemaker:InvokeEndpoint",
 			"sagemaker:CreateEndpointConfig", "sagemaker:DescribeEndpointConfig", "sagemaker:DeleteEndpointConfig",
 			"sagemaker:CreateModel", "sagemaker:DescribeModel", "sagemaker:DeleteModel").on(s.endpoints("endpoint", "endpoint-config", "model")...),
 		allow("iam:PassRole").on(*endpoint[contract.EnvEndpointRole]).when(map[string]any{"StringEquals": map[string]any{"iam:PassedToService": "sagemaker.amazonaws.com"}}),
 	}
-	looks := append([]statement{}, shifts[:5]...)
+	looks := append([]statement{}, shifts[:6]...)
 	if s.serving != nil {
 		endpoint[contract.EnvECS] = s.servingEnvironment()
 		shifts = append(shifts, s.movesServing()...)

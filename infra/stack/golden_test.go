@@ -70,7 +70,7 @@ func TestTemplateWithECSMatchesItsGoldenFile(t *testing.T) {
 	require.NoError(t, err)
 	out, _ := synthesize(t, map[string]any{"environments": []any{"staging"}, "models": map[string]any{
 		"adult-income": map[string]any{"errorRate": 0.05, "latencyP99": "500ms", "accuracy": 0.75},
-		"churn":        map[string]any{"backend": "ecs", "errorRate": 0.05, "latencyP99": "250ms"}}})
+		"churn":        map[string]any{"backend": "ecs", "errorRate": 0.05, "latencyP99": "250ms", "accuracy": 0.8}}})
 	compare(t, filepath.Join(out, "Sluice-staging.template.json"), filepath.Join(golden, "Sluice-staging-ecs.template.json"))
 }
 

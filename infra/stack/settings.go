@@ -19,6 +19,7 @@ type Settings struct {
 	BuildDirectory        string           `json:"buildDirectory"` // holds functions/<name>/bootstrap and images/<name>/
 	Models                map[string]Brake `json:"models"`
 	MetricPeriodSeconds   int              `json:"metricPeriodSeconds"`   // 10 or 60
+	BalancerPeriodSeconds int              `json:"balancerPeriodSeconds"` // load balancers' metrics: AWS has 60, the local stack 10 too
 	QuietSeconds          int              `json:"quietSeconds"`          // uploads must pause this long
 	EndpointInstanceType  string           `json:"endpointInstanceType"`  // e.g. "ml.m5.large"
 	EndpointInstanceCount int              `json:"endpointInstanceCount"` // per variant
@@ -102,6 +103,8 @@ func (s Settings) check(path string) error {
 		return bad("architecture", s.Architecture, `"x86_64" or "arm64"`)
 	case s.MetricPeriodSeconds != 10 && s.MetricPeriodSeconds != 60:
 		return bad("metricPeriodSeconds", s.MetricPeriodSeconds, "10 or 60")
+	case s.BalancerPeriodSeconds != 10 && s.BalancerPeriodSeconds != 60:
+		return bad("balancerPeriodSeconds", s.BalancerPeriodSeconds, "60, or 10 on the local stack")
 	case s.QuietSeconds < 1 || s.QuietSeconds > 3600:
 		return bad("quietSeconds", s.QuietSeconds, "1 to 3600")
 	case s.EndpointInstanceCount < 1:

@@ -18,6 +18,7 @@ func TestContextIsChecked(t *testing.T) {
 		{"no environment", map[string]any{"environments": `[]`}, "at least one environment"},
 		{"architecture", map[string]any{"architecture": "x86"}, `want "x86_64" or "arm64"`},
 		{"period", map[string]any{"metricPeriodSeconds": "30"}, "want 10 or 60"},
+		{"balancer's period", map[string]any{"balancerPeriodSeconds": 30}, "60, or 10 on the local stack"},
 		{"quiet", map[string]any{"quietSeconds": "0"}, "want 1 to 3600"},
 		{"type", map[string]any{"quietSeconds": "soon"}, "quietSeconds"},
 		{"tracking server", map[string]any{"mlflowUri": "mlflow.internal"}, `context "mlflowUri": MLflow address "mlflow.internal"`},

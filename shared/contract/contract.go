@@ -31,6 +31,9 @@ const (
 	EnvModels        = "SLUICE_MODELS"         // the models that have alarms here, separated by commas
 	EnvQuietPeriod   = "SLUICE_QUIET_SECONDS"  // how long uploads must pause before a run starts
 	EnvModel         = "SLUICE_MODEL"          // model server: S3 URI of model.tar.gz, for hosts that do not unpack it
+	EnvCapture       = "SLUICE_CAPTURE"        // model server: S3 URI of the folder that what it was asked is kept under; without it nothing is
+	EnvCaptureEvery  = "SLUICE_CAPTURE_EVERY"  // model server: seconds until a request is written there
+	EnvSlot          = "SLUICE_SLOT"           // model server: the slot that it serves, where captures are kept
 	EnvECS           = "SLUICE_ECS"            // ECS, as JSON: the models that ECS serves and how; without it SageMaker serves all
 	EnvProbeURL      = "SLUICE_PROBE_URL"      // the one address that the probe asks
 	EnvPlan          = "SLUICE_PLAN"           // trainer and evaluator: S3 URI of the sealed plan
@@ -41,6 +44,10 @@ const (
 // EndpointName and VariantName) and Drift (PSI, dimension Model).
 const MetricNamespace = "Sluice"
 
+// MetricCapturesLost counts predictions that were answered and not captured, with
+// the dimensions EndpointName and VariantName.
+const MetricCapturesLost = "CapturesLost"
+
 // Metrics of a load balancer's target group, which alarms and the analysis of
 // models that ECS serves go by.
 const (
@@ -48,14 +55,18 @@ const (
 	MetricTarget5XX    = "HTTPCode_Target_5XX_Count"
 	MetricRefused      = "TargetConnectionErrorCount"
 	MetricResponseTime = "TargetResponseTime" // seconds
+	MetricHealthy      = "HealthyHostCount"
+	MetricUnhealthy    = "UnHealthyHostCount"
 )
 
 // What the stack and the ECS backend agree on.
 const (
-	ServerContainer = "server"         // the model server's container
-	ServerPort      = 8080             // its port
-	HeaderModel     = "X-Sluice-Model" // says to the load balancer whose request it is
-	HeaderSlot      = "X-Sluice-Slot"  // takes the request to a slot, whatever its weight
+	ServerContainer = "server"                // the model server's container
+	ServerPort      = 8080                    // its port
+	HeaderModel     = "X-Sluice-Model"        // says to the load balancer whose request it is
+	HeaderSlot      = "X-Sluice-Slot"         // takes the request to a slot, whatever its weight; in an answer, the slot that gave it
+	HeaderInference = "X-Sluice-Inference-Id" // the caller's name of a request, which its label says again
+	MaxInferenceID  = 64                      // as SageMaker's
 )
 
 // The two variant slots of an endpoint. The champion lives in one, the
@@ -157,7 +168,7 @@ func BucketName(environment, bucket, account, region string) string {
 	return "sluice-" + environment + "-" + bucket + "-" + account + "-" + region
 }
 
-// AlarmName is the alarm on one measure ("errors", "latency", "accuracy") of
+// AlarmName is the alarm on one measure ("errors", "latency", "accuracy", "health") of
 // one slot of a model's endpoint.
 func AlarmName(environment, model, slot, measure string) string {
 	return EndpointName(environment, model) + "." + slot + "." + measure
@@ -210,6 +221,7 @@ func VersionKey(model string, version int) string {
 func AliasKey(model, alias string) string { return "models/" + model + "/aliases/" + alias + ".json" }
 
 func RolloutStateKey(model string) string { return "rollouts/" + model + "/state.json" }
+func RolloutTokenKey(model string) string { return "rollouts/" + model + "/token.json" } // of the execution that waits for the end of a bake
 func RolloutLeaseKey(model string) string { return "rollouts/" + model + "/lease.json" }
 
 // RolloutHistoryKey keeps a finished rollout's last state.

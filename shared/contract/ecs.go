@@ -6,6 +6,7 @@ type ECS struct {
 	URL                string              `json:"url"`                // of the load balancer's listener
 	Probe              string              `json:"probe"`              // the function that asks it, from within its network
 	PropagationSeconds float64             `json:"propagationSeconds"` // from a change of a rule until every node follows it
+	PeriodSeconds      float64             `json:"periodSeconds"`      // of the load balancer's metrics; 0 is 60
 	Models             map[string]ECSModel `json:"models"`
 }
 

@@ -74,7 +74,7 @@ var functions = map[string]func() any{
 	"register": func() any { return new(StepInput) }, "shift": func() any { return new(RolloutStep) },
 	"analyze": func() any { return new(RolloutStep) }, "promote": func() any { return new(RolloutStep) },
 	"rollback": func() any { return new(RolloutStep) }, "monitor": func() any { return new(RolloutStep) },
-	"track":            func() any { return new(RolloutStep) },
+	"track": func() any { return new(RolloutStep) }, "probe": func() any { return new(ProbeRequest) },
 	"gate-performance": func() any { return new(StepInput) }, "gate-fairness": func() any { return new(StepInput) },
 	"gate-robustness": func() any { return new(StepInput) }, "gate-data-quality": func() any { return new(StepInput) },
 	"gate-champion": func() any { return new(StepInput) }, "gate-latency": func() any { return new(StepInput) },

@@ -283,6 +283,7 @@ type RolloutStep struct {
 	Decision  string `json:"decision,omitempty"`
 	Rollout   string `json:"rollout"` // the execution's name; the lease's holder
 	Reason    string `json:"reason,omitempty"`
+	Token     string `json:"token,omitempty"` // of the task that waits for the end of a bake
 }
 
 // RolloutCommand answers every rollout function: what the state machine does

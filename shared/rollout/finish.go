@@ -43,8 +43,13 @@ func (c *Controller) complete(ctx context.Context, step contract.RolloutStep, s 
 	return c.leave(ctx, step, s)
 }
 
-// leave retires the old champion and closes the promotion.
+// leave retires the old champion and closes the promotion. The weights are looked
+// at again: since they were read a late call of an earlier rollout may have moved
+// them.
 func (c *Controller) leave(ctx context.Context, step contract.RolloutStep, s State) (contract.RolloutCommand, error) {
+	if ready, err := c.fill(ctx, s); err != nil || !ready {
+		return c.again(s), err
+	}
 	notice := ""
 	if tidy, err := c.retire(ctx, s, s.Candidate.Slot); !tidy {
 		if c.Now().Sub(s.Since) < tidyFor {
@@ -61,6 +66,12 @@ func (c *Controller) fill(ctx context.Context, s State) (bool, error) {
 	return c.poll(ctx, verifyFor, func() (bool, error) {
 		view, err := c.Backend.View(ctx, s.Model)
 		if err != nil {
+			return false, err
+		}
+		if !view.Exists && s.First() {
+			// A first version's endpoint can be deleted by a late call of the rollback
+			// before it; what was decided is deployed again.
+			_, err := c.Backend.Prepare(ctx, Placement{Model: s.Model, Rollout: s.Rollout, Artifact: s.Artifact, Slot: s.Candidate.Slot})
 			return false, err
 		}
 		weights := alone(view, s.Candidate.Slot, 0)

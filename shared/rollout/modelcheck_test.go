@@ -23,7 +23,7 @@ import (
 )
 
 var (
-	schedules  = flag.Int("rollout.schedules", 100_000, "how many schedules to check")
+	schedules  = flag.Int("rollout.schedules", 0, "how many schedules to check; 0 is 1,000,000, or 100,000 with -short")
 	replaySeed = flag.Int64("rollout.seed", -1, "replay one schedule and print its trace")
 )
 
@@ -32,13 +32,20 @@ var (
 // updates at every call to the outside, and checks what must hold.
 func TestModelCheck(t *testing.T) {
 	if *replaySeed >= 0 {
-		w := newWorld(uint64(*replaySeed), true)
+		w := newWorld(uint64(*replaySeed), true, &crew{})
 		problem := w.run()
 		t.Logf("seed %d\n%s", *replaySeed, w.trace.String())
 		if problem != "" {
 			t.Fatal(problem)
 		}
 		return
+	}
+	count := *schedules
+	switch {
+	case count == 0 && testing.Short():
+		count = 100_000
+	case count == 0:
+		count = 1_000_000
 	}
 	var next atomic.Int64
 	var mu sync.Mutex
@@ -47,9 +54,10 @@ func TestModelCheck(t *testing.T) {
 	var workers sync.WaitGroup
 	for range runtime.GOMAXPROCS(0) {
 		workers.Go(func() {
-			mine := tally{}
-			for seed := next.Add(1); seed <= int64(*schedules) && !t.Failed(); seed = next.Add(1) {
-				w := newWorld(uint64(seed), false)
+			mine, crew := tally{}, &crew{}
+			defer crew.dismiss()
+			for seed := next.Add(1); seed <= int64(count) && !t.Failed(); seed = next.Add(1) {
+				w := newWorld(uint64(seed), false, crew)
 				if problem := w.run(); problem != "" {
 					t.Errorf("seed %d: %s\nreplay it with -rollout.seed=%[1]d", seed, problem)
 					return
@@ -63,7 +71,7 @@ func TestModelCheck(t *testing.T) {
 	}
 	workers.Wait()
 	t.Logf("%v", total)
-	if !t.Failed() && *schedules >= 10_000 {
+	if !t.Failed() && count >= 10_000 {
 		total.check(t)
 	}
 }
@@ -89,7 +97,7 @@ func (c tally) merge(other tally) {
 }
 
 func (c tally) check(t *testing.T) {
-	for _, what := range []string{"tried", "waited", "paused", "approved", "forced", "observed", "confirmed", "reverted", "dry_run", "proceeded", "crashes", "lost responses", "faults", "promoted", "rolled_back", "refused", "taken over", "first rolled_back", "first promoted", "raced", "mirrored", "shadowed", "shadow failed",
+	for _, what := range []string{"tried", "waited", "paused", "approved", "forced", "observed", "confirmed", "reverted", "dry_run", "proceeded", "crashes", "lost responses", "faults", "promoted", "rolled_back", "refused", "taken over", "first rolled_back", "first promoted", "raced", "mirrored", "shadowed", "shadow failed", "woken",
 		"decision invalid", "stopped from acquired", "stopped from baking"} {
 		if c[what] == 0 {
 			t.Errorf("no schedule met %q", what)
@@ -118,8 +126,11 @@ type world struct {
 	quality    quality
 	plain      bool // a policy of steps, bakes and limits only
 
+	crew    *crew
 	actors  []*actor
 	current *actor
+	baking  *actor // the execution, while it waits for the end of a bake
+	hands   *rollout.Controller
 	budget  int                      // of faults and crashes
 	ambush  map[rollout.Phase]func() // spawned when the first rollout enters the phase
 
@@ -141,18 +152,57 @@ type lease struct {
 // quality is what the gauge will say of the candidate.
 type quality struct{ pass, fail, none, shared int } // weights
 
+// actor is a coroutine that acts in one schedule after the other: making one, with
+// a stack that has grown, costs more than many steps.
 type actor struct {
 	name string
 	wake time.Time
-	next func() (struct{}, bool)
+	body func()              // of this schedule
+	next func() (bool, bool) // says first whether the body rests; false: it is done
 	stop func()
-	rest func(struct{}) bool
+	rest func(bool) bool
+}
+
+// crew keeps the actors that have nothing to do.
+type crew struct{ idle []*actor }
+
+func (c *crew) hire() *actor {
+	if n := len(c.idle); n > 0 {
+		a := c.idle[n-1]
+		c.idle = c.idle[:n-1]
+		return a
+	}
+	a := &actor{}
+	a.next, a.stop = iter.Pull(func(yield func(bool) bool) {
+		a.rest = yield
+		for more := true; more; {
+			a.act()
+			more = yield(false)
+		}
+	})
+	return a
+}
+
+// act ends when the body does, or when its schedule is stopped.
+func (a *actor) act() {
+	defer func() {
+		if r := recover(); r != nil && r != (stopped{}) {
+			panic(r)
+		}
+	}()
+	a.body()
+}
+
+func (c *crew) dismiss() {
+	for _, a := range c.idle {
+		a.stop()
+	}
 }
 
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-func newWorld(seed uint64, traced bool) *world {
-	w := &world{rng: rand.New(rand.NewPCG(seed, 0x5c1ce)), now: epoch, archive: map[string]rollout.State{}, traced: traced}
+func newWorld(seed uint64, traced bool, crew *crew) *world {
+	w := &world{crew: crew, rng: rand.New(rand.NewPCG(seed, 0x5c1ce)), now: epoch, archive: map[string]rollout.State{}, traced: traced}
 	w.budget = w.rng.IntN(8)
 	w.memory = rollouttest.NewMemory(func() time.Time { return w.now })
 	w.first = w.rng.IntN(5) == 0
@@ -205,6 +255,13 @@ func (w *world) anyPhase() rollout.Phase {
 }
 
 func (w *world) controller() *rollout.Controller {
+	if w.hands == nil {
+		w.hands = w.newController()
+	}
+	return w.hands
+}
+
+func (w *world) newController() *rollout.Controller {
 	return &rollout.Controller{
 		Backend: &stepped{w}, States: w, Leases: leases{w}, Catalog: catalog{w}, Gauge: gauge{w},
 		Tell: func(_ context.Context, _, text string) error { w.log("told: %s", text); return nil },
@@ -219,16 +276,8 @@ func (w *world) controller() *rollout.Controller {
 
 // spawn adds an actor: a coroutine that rests at every call to the outside.
 func (w *world) spawn(name string, body func()) {
-	a := &actor{name: name, wake: w.now}
-	a.next, a.stop = iter.Pull(func(yield func(struct{}) bool) {
-		a.rest = yield
-		defer func() {
-			if r := recover(); r != nil && r != (stopped{}) {
-				panic(r)
-			}
-		}()
-		body()
-	})
+	a := w.crew.hire()
+	a.name, a.wake, a.body = name, w.now, body
 	w.actors = append(w.actors, a)
 }
 
@@ -236,8 +285,11 @@ func (w *world) spawn(name string, body func()) {
 // gives the first thing that did not hold.
 func (w *world) run() string {
 	defer func() {
+		w.over = true
 		for _, a := range w.actors {
-			a.stop()
+			w.current = a
+			a.next() // it ends at once
+			w.crew.idle = append(w.crew.idle, a)
 		}
 	}()
 	for steps := 0; len(w.actors) > 0 && w.problem == ""; steps++ {
@@ -278,8 +330,9 @@ func (w *world) step() bool {
 		}
 		if pick == 0 {
 			w.current = a
-			if _, more := a.next(); !more {
+			if rests, _ := a.next(); !rests {
 				w.actors = append(w.actors[:i], w.actors[i+1:]...)
+				w.crew.idle = append(w.crew.idle, a)
 			}
 			break
 		}
@@ -314,7 +367,7 @@ func (w *world) sleep(d time.Duration) {
 }
 
 func (w *world) yield() {
-	if w.over || !w.current.rest(struct{}{}) {
+	if w.over || !w.current.rest(true) || w.over {
 		w.over = true
 		panic(stopped{})
 	}
@@ -338,8 +391,9 @@ func (w *world) outside(what string, do func() error) error {
 		return fault.New(fault.Unavailable, what, "the network failed")
 	}
 	err := do()
-	w.touched = true
-	w.log("%s → %v", what, err)
+	if w.traced {
+		w.log("%s → %v", what, err)
+	}
 	if w.chance(60) {
 		w.lost++
 		w.log("%s's response is lost", what)
@@ -432,7 +486,7 @@ func (w *world) task(attempts int, f func(*rollout.Controller) (contract.Rollout
 		w.log("retry after %v", err)
 		w.sleep(time.Duration(min(1<<attempt, 30)) * time.Second)
 	}
-	if err == nil {
+	if err == nil && w.traced {
 		w.log("= %+v", command)
 	}
 	return command, err
@@ -457,7 +511,7 @@ func (w *world) execute(version int, id string) {
 			w.log("the execution is stopped")
 			return
 		}
-		w.sleep(time.Duration(command.WaitSeconds) * time.Second)
+		w.wait(command)
 		next, err := w.task(10, func(c *rollout.Controller) (contract.RolloutCommand, error) { return perform(c, command, step) })
 		if err != nil {
 			if next, err = w.fall(step, err); err != nil {
@@ -468,6 +522,18 @@ func (w *world) execute(version int, id string) {
 		command = next
 	}
 	w.finished(id, command)
+}
+
+// wait is until the command's time. Whoever ends a bake wakes the execution that
+// waits for its end, unless that gets lost (moved).
+func (w *world) wait(command contract.RolloutCommand) {
+	if command.Action == "bake" {
+		w.baking = w.current
+	}
+	w.sleep(time.Duration(command.WaitSeconds) * time.Second)
+	if w.baking == w.current {
+		w.baking = nil
+	}
 }
 
 func perform(c *rollout.Controller, command contract.RolloutCommand, step contract.RolloutStep) (contract.RolloutCommand, error) {
@@ -610,6 +676,7 @@ func (w *world) loseCapacity() {
 	w.sleep(time.Duration(w.rng.IntN(600)) * time.Second)
 	if w.state != nil && w.state.Phase.Open() && w.state.Champion.Slot == "green" {
 		w.memory.SetInstances(model, "green", 0)
+		w.touched = true
 		w.log("green loses its instances")
 	}
 }

@@ -22,7 +22,11 @@ func (b *stepped) View(ctx context.Context, m string) (v rollout.View, err error
 
 func (b *stepped) Prepare(ctx context.Context, p rollout.Placement) (config string, err error) {
 	b.failing()
-	err = b.w.outside("prepare", func() (err error) { config, err = b.w.memory.Prepare(ctx, p); return err })
+	err = b.w.outside("prepare", func() (err error) {
+		b.w.touched = true
+		config, err = b.w.memory.Prepare(ctx, p)
+		return err
+	})
 	return config, err
 }
 
@@ -37,7 +41,10 @@ func (b *stepped) Shadow(ctx context.Context, p rollout.Placement, sample float6
 func (b *stepped) SetWeights(ctx context.Context, m string, weights []rollout.Weight) error {
 	b.failing()
 	return b.w.outside("set weights", func() error {
-		b.w.log("weights %v", weights)
+		if b.w.traced {
+			b.w.log("weights %v", weights)
+		}
+		b.w.touched = true
 		return b.w.memory.SetWeights(ctx, m, weights)
 	})
 }
@@ -49,6 +56,7 @@ func (b *stepped) Smoke(ctx context.Context, m, slot string, row rollout.Row) er
 func (b *stepped) Retire(ctx context.Context, m, id, keep string) (config string, err error) {
 	b.failing()
 	err = b.w.outside("retire", func() (err error) {
+		b.w.touched = true
 		b.w.retiring(keep)
 		config, err = b.w.memory.Retire(ctx, m, id, keep)
 		return err
@@ -57,7 +65,10 @@ func (b *stepped) Retire(ctx context.Context, m, id, keep string) (config string
 }
 
 func (b *stepped) Delete(ctx context.Context, m string) error {
-	return b.w.outside("delete", func() error { return b.w.memory.Delete(ctx, m) })
+	return b.w.outside("delete", func() error {
+		b.w.touched = true
+		return b.w.memory.Delete(ctx, m)
+	})
 }
 
 // failing lets an accepted update fail later, now and then.
@@ -126,7 +137,13 @@ func (w *world) Update(_ context.Context, _ string, change func(rollout.State, b
 
 // moved checks each change of the state as it is saved.
 func (w *world) moved(old, next rollout.State) {
-	w.log("state %s → %s: %s", old.Phase, next.Phase, next.Reason)
+	if w.traced {
+		w.log("state %s → %s: %s", old.Phase, next.Phase, next.Reason)
+	}
+	if w.baking != nil && w.baking != w.current && next.Phase != rollout.Baking && w.rng.IntN(4) > 0 {
+		w.baking.wake = w.now.Add(time.Duration(w.rng.IntN(3)) * time.Second)
+		w.outcomes = append(w.outcomes, "woken")
+	}
 	if old.Rollout != next.Rollout {
 		if old.Rollout != "" && !old.Phase.Done() {
 			w.wrong("rollout %s replaced %s, which was %s", next.Rollout, old.Rollout, old.Phase)
@@ -366,7 +383,7 @@ func (c catalog) move(from, to int, fence int64, back bool) error {
 			back && phase != rollout.Reverting && phase != rollout.RolledBack:
 			w.wrong("the alias moved to %d while %s", to, phase)
 		}
-		w.alias, w.aliasFence = to, fence
+		w.alias, w.aliasFence, w.touched = to, fence, true
 		return nil
 	})
 }

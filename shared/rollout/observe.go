@@ -19,6 +19,9 @@ func (c *Controller) Observe(ctx context.Context, step contract.RolloutStep) (co
 		return c.closed(ctx, step, err)
 	}
 	if s.Phase == Observing {
+		if ready, err := c.fill(ctx, s); err != nil || !ready { // somebody changed the weights
+			return c.again(s), err
+		}
 		o, err := c.late(ctx, s)
 		if err != nil {
 			return contract.RolloutCommand{}, err

@@ -18,9 +18,15 @@ const DrainTime = 25 * time.Second
 // Serve answers on the listener until ctx is done, then takes no new
 // connections, finishes the requests under way and returns nil. An error means
 // that the listener broke or that requests were still open after DrainTime.
-func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
+//
+// What wrap makes of the handler answers instead of it.
+func (s *Server) Serve(ctx context.Context, listener net.Listener, wrap ...func(http.Handler) http.Handler) error {
+	handler := s.Handler()
+	for _, around := range wrap {
+		handler = around(handler)
+	}
 	server := &http.Server{
-		Handler:           s.Handler(),
+		Handler:           handler,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       60 * time.Second,
 		IdleTimeout:       120 * time.Second,

@@ -84,6 +84,12 @@ func (x *exchange) drill(w http.ResponseWriter, r *http.Request) (done bool) {
 	if fault.ErrorRate == 0 || x.front.service.random.Float64() >= fault.ErrorRate {
 		return false
 	}
+	// A target reads what it is asked. Besides, the server's connection is not fit
+	// for another request while a body in full duplex was not read to its end.
+	if _, err := io.Copy(io.Discard, r.Body); err != nil {
+		failed(w, r, err)
+		return true
+	}
 	x.observe(http.StatusInternalServerError)
 	x.stick(w.Header())
 	http.Error(w, "a drill: PUT /_sluice/balancing/faults/"+x.pool.name, http.StatusInternalServerError)

@@ -1,6 +1,7 @@
 package elb
 
 import (
+	"io"
 	"math"
 	"net/http"
 	"net/http/httptest"
@@ -124,6 +125,16 @@ func TestFaults(t *testing.T) {
 		require.NoError(t, b.SetFault("blue", Fault{ErrorRate: 1}))
 		require.NoError(t, b.SetFault("green", Fault{ErrorRate: 1}))
 		require.Equal(t, 50, b.tally(client, url, 50)["500"])
+		for range 20 { // over one connection, which a body that nobody read would spoil
+			request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, url, strings.NewReader(`{"instances":[]}`))
+			require.NoError(t, err)
+			answer, err := client.Do(request)
+			require.NoError(t, err)
+			_, _ = io.Copy(io.Discard, answer.Body)
+			require.NoError(t, answer.Body.Close())
+			require.Equal(t, http.StatusInternalServerError, answer.StatusCode)
+		}
+		require.NotContains(t, b.log.String(), "panic")
 		require.Equal(t, http.StatusNoContent, call("DELETE", "", "").Code)
 		require.Zero(t, b.tally(client, url, 50)["500"])
 		for body, want := range map[string]string{`{`: "unexpected EOF", `{"rate":1}`: "rate", `{"delay":"soon"}`: "such as 250ms", `{"delay":"2m"}`: "0 to 1m0s",

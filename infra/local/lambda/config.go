@@ -64,6 +64,7 @@ type config struct {
 	deadLetter  string
 	tracing     string
 	storageMB   int
+	inside      bool // a network of the template
 	tags        map[string]string
 }
 
@@ -98,7 +99,7 @@ func (s *Service) configure(r assembly.Resource) (*config, error) {
 		description: p.Description, memoryMB: value(p.MemorySize, 128), timeout: time.Duration(value(p.Timeout, 3)) * time.Second,
 		variables: p.Environment.Variables, logging: p.LoggingConfig, reserved: p.ReservedConcurrentExecutions,
 		deadLetter: p.DeadLetterConfig.TargetArn, tracing: cmp.Or(p.TracingConfig.Mode, "PassThrough"),
-		storageMB: cmp.Or(p.EphemeralStorage.Size, 512), tags: map[string]string{},
+		storageMB: cmp.Or(p.EphemeralStorage.Size, 512), inside: len(p.VpcConfig.SubnetIds) > 0, tags: map[string]string{},
 	}
 	c.logging.LogFormat = cmp.Or(c.logging.LogFormat, "Text")
 	c.logging.LogGroup = cmp.Or(c.logging.LogGroup, "/aws/lambda/"+c.name)

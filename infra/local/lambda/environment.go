@@ -42,6 +42,12 @@ func environment(o *Options, c *config, stream, runtimeAPI string) []string {
 			delete(set, optional)
 		}
 	}
+	if c.inside && o.Endpoint != "" {
+		// A function in a network reaches that network's load balancers by name. They
+		// have none that resolves here, and perhaps another port, because other stacks
+		// run beside this one; the stack's own address answers to their names.
+		set["HTTP_PROXY"] = o.Endpoint
+	}
 	maps.Copy(set, c.variables)
 	list := make([]string, 0, len(set))
 	for _, name := range slices.Sorted(maps.Keys(set)) {

@@ -198,6 +198,13 @@ func TestTheEnvironmentIsExactlyLambdas(t *testing.T) {
 	}, got)
 }
 
+// A function in a network finds load balancers by their names.
+func TestAFunctionInANetworkAsksByTheStack(t *testing.T) {
+	w := open(t, t.TempDir())
+	w.function(t, `,"VpcConfig":{"SubnetIds":["subnet-1"],"SecurityGroupIds":["sg-1"]}`)
+	require.Contains(t, string(w.invoke(t, `{"Do":"environment"}`).Payload), `"HTTP_PROXY=http://127.0.0.1:4566"`)
+}
+
 func TestTheContextOfAnInvocation(t *testing.T) {
 	now := time.UnixMilli(1_700_000_000_000)
 	w := open(t, t.TempDir(), func(o *lambda.Options) { o.Now = func() time.Time { return now } })

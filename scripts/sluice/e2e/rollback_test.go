@@ -84,7 +84,8 @@ func TestAFirstReleaseCanBeStopped(t *testing.T) {
 	require.Equal(t, 0, stopped.code, stopped.stderr)
 	_, err := s.ShowEndpoint(t.Context(), model)
 	require.ErrorContains(t, err, "Could not find endpoint")
-	s.kill(t) // the execution still waits for the bake's end
+	s.ends(t, "adult-income-1", "rolled_back") // the execution does not wait for the bake's end
+	s.kill(t)
 	s = up(t, dir)
 	_, err = s.ShowEndpoint(t.Context(), model)
 	require.ErrorContains(t, err, "Could not find endpoint", "what was deleted does not come back")

@@ -1,9 +1,11 @@
 package e2e
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"maps"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -18,10 +20,22 @@ type traffic struct {
 	bodies [][]byte
 	stack  atomic.Pointer[stack]
 
+	ctx      context.Context // the test's
+	answered chan asked      // what labels are wanted of; nil is nothing
+
 	mu     sync.Mutex
 	served map[string]int // answers by slot
 	failed map[string]int // errors by slot; "" is no slot
 	last   error
+}
+
+// drilled is where errors are counted that a drill of the load balancer made.
+const drilled = "drill"
+
+// asked is a request that was answered.
+type asked struct {
+	id  string
+	row int
 }
 
 // drive starts live traffic, about 40 requests a second until the test ends.
@@ -33,7 +47,7 @@ func drive(t *testing.T, s *stack) *traffic {
 func driveModel(t *testing.T, s *stack, model string) *traffic {
 	t.Helper()
 	data := table(t, "holdout.csv.gz", 0, 200)
-	live := &traffic{model: model, served: map[string]int{}, failed: map[string]int{}}
+	live := &traffic{ctx: t.Context(), model: model, served: map[string]int{}, failed: map[string]int{}}
 	for _, row := range data[1:] {
 		instance := map[string]string{}
 		for i, name := range data[0] {
@@ -64,13 +78,21 @@ func (l *traffic) ask(t *testing.T, worker int, stop <-chan struct{}) {
 			return
 		case <-ticker.C:
 		}
-		slot, err := l.stack.Load().Ask(t.Context(), l.model, fmt.Sprintf("live-%d-%d", worker, i), l.bodies[i%len(l.bodies)])
+		id, row := fmt.Sprintf("live-%d-%d", worker, i), i%len(l.bodies)
+		slot, err := l.stack.Load().Ask(t.Context(), l.model, id, l.bodies[row])
 		l.mu.Lock()
 		if err != nil {
+			if strings.Contains(err.Error(), "a drill:") {
+				slot = drilled
+			}
 			l.failed[slot]++
 			l.last = err
 		} else {
 			l.served[slot]++
+			select {
+			case l.answered <- asked{id, row}:
+			default: // nobody wants it
+			}
 		}
 		l.mu.Unlock()
 	}

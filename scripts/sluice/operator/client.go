@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/http"
 	"strings"
 	"time"
 
@@ -15,6 +16,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatchlogs"
+	"github.com/aws/aws-sdk-go-v2/service/ecs"
+	"github.com/aws/aws-sdk-go-v2/service/elasticloadbalancingv2"
 	"github.com/aws/aws-sdk-go-v2/service/kms"
 	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -53,6 +56,7 @@ type Client struct {
 	logs            *cloudwatchlogs.Client
 	alarms          *cloudwatch.Client
 	keys            *kms.Client
+	serving         balanced
 }
 
 // Connect finds the deployment's names from the caller's account and region.
@@ -93,6 +97,8 @@ func Connect(ctx context.Context, target Target) (*Client, error) {
 		logs:      cloudwatchlogs.NewFromConfig(cfg),
 		alarms:    cloudwatch.NewFromConfig(cfg),
 		keys:      kms.NewFromConfig(cfg),
+		serving: balanced{services: ecs.NewFromConfig(cfg), rules: elasticloadbalancingv2.NewFromConfig(cfg), gateway: target.Endpoint,
+			http: &http.Client{Timeout: time.Minute, Transport: &http.Transport{MaxIdleConnsPerHost: 64, IdleConnTimeout: 30 * time.Second}}},
 	}, nil
 }
 

@@ -24,6 +24,7 @@ type Variant struct {
 	Weight    float64 `json:"weight"`  // current
 	Desired   float64 `json:"desired"` // differs while a change is under way
 	Instances int     `json:"instances"`
+	Version   int     `json:"version,omitempty"` // where the endpoint itself tells
 }
 
 // Endpoint is what serves a model.
@@ -52,6 +53,9 @@ func (e Endpoint) Share(slot string) float64 {
 // ShowEndpoint reads a model's endpoint back.
 func (c *Client) ShowEndpoint(ctx context.Context, model string) (Endpoint, error) {
 	name := contract.EndpointName(c.Environment, model)
+	if backend, err := c.ecs(ctx, model); err != nil || backend != nil {
+		return c.showBalanced(ctx, backend, model, err)
+	}
 	out, err := c.endpoints.DescribeEndpoint(ctx, &sagemaker.DescribeEndpointInput{EndpointName: aws.String(name)})
 	if err != nil {
 		return Endpoint{}, fmt.Errorf("read endpoint %s: %w (it exists once the model's first version was promoted)", name, err)
@@ -71,6 +75,9 @@ func (c *Client) ShowEndpoint(ctx context.Context, model string) (Endpoint, erro
 // answered, also when the answer was an error where that is known. It never
 // retries: the caller counts failures.
 func (c *Client) Ask(ctx context.Context, model, inferenceID string, body []byte) (variant string, err error) {
+	if backend, err := c.ecs(ctx, model); err != nil || backend != nil {
+		return c.askBalanced(ctx, model, inferenceID, body, err)
+	}
 	out, err := c.inference.InvokeEndpoint(ctx, &sagemakerruntime.InvokeEndpointInput{
 		EndpointName: aws.String(contract.EndpointName(c.Environment, model)),
 		ContentType:  aws.String("application/json"),

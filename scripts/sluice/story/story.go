@@ -197,7 +197,7 @@ func (t *teller) overhead(ctx context.Context, run operator.Run) (float64, error
 				return 0, err
 			}
 			for _, r := range rollout {
-				if r.Name == "Bake" {
+				if r.Name == "Bake" || r.Name == "BakeBriefly" {
 					total -= r.Duration
 				}
 			}

@@ -122,8 +122,11 @@ func (b *Backend) derive(op string, base *types.TaskDefinition, p rollout.Placem
 			WithHint("the stack declares it: deploy the stack again")
 	}
 	server.Image = &p.Artifact.Image
-	server.Environment = slices.DeleteFunc(slices.Clone(server.Environment), func(v types.KeyValuePair) bool { return aws.ToString(v.Name) == contract.EnvModel })
-	server.Environment = append(server.Environment, types.KeyValuePair{Name: aws.String(contract.EnvModel), Value: &p.Artifact.URI})
+	server.Environment = slices.DeleteFunc(slices.Clone(server.Environment), func(v types.KeyValuePair) bool {
+		return aws.ToString(v.Name) == contract.EnvModel || aws.ToString(v.Name) == contract.EnvSlot
+	})
+	server.Environment = append(server.Environment, types.KeyValuePair{Name: aws.String(contract.EnvModel), Value: &p.Artifact.URI},
+		types.KeyValuePair{Name: aws.String(contract.EnvSlot), Value: aws.String(p.Slot)})
 	server.DockerLabels = maps.Clone(server.DockerLabels)
 	if server.DockerLabels == nil {
 		server.DockerLabels = map[string]string{}

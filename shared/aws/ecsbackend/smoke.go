@@ -38,7 +38,8 @@ func (b *Backend) Smoke(ctx context.Context, model, slot string, row rollout.Row
 	if err != nil {
 		return fault.New(fault.Invalid, op, "%w", err)
 	}
-	for name, value := range map[string]string{contract.HeaderModel: model, contract.HeaderSlot: slot, "Content-Type": row.ContentType, "Accept": "application/json"} {
+	for name, value := range map[string]string{contract.HeaderModel: model, contract.HeaderSlot: slot, contract.HeaderInference: contract.SmokeInference + slot,
+		"Content-Type": row.ContentType, "Accept": "application/json"} {
 		request.Header.Set(name, value)
 	}
 	status, body, err := b.ask(request)

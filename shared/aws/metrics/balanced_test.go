@@ -54,4 +54,10 @@ func TestModelsThatECSServesAreMeasuredByTheirLoadBalancer(t *testing.T) {
 
 	_, err = b.Measure(t.Context(), question(noon.Add(time.Second), noon.Add(50*time.Second)))
 	require.ErrorContains(t, err, "no whole period of 1m0s")
+	often := balancer
+	often.Period = 10 * time.Second
+	b.Balanced(map[string]metrics.Balancer{"adult_income": often})
+	m, err = b.Measure(t.Context(), question(noon.Add(time.Second), noon.Add(70*time.Second)))
+	require.NoError(t, err)
+	require.EqualValues(t, 4, m.Candidate.Requests, "where a load balancer publishes more often")
 }

@@ -245,7 +245,7 @@ func (g *Gauge) series(ctx context.Context, from, to time.Time, period time.Dura
 // tells its transitions only.
 func (g *Gauge) alarms(ctx context.Context, model, slot string) ([]rollout.Alarm, error) {
 	var names []string
-	for _, measure := range []string{"errors", "latency", "accuracy"} {
+	for _, measure := range []string{"errors", "latency", "accuracy", "health"} {
 		names = append(names, contract.AlarmName(g.environment, model, slot, measure))
 	}
 	out, err := g.client.DescribeAlarms(ctx, &cloudwatch.DescribeAlarmsInput{AlarmNames: names, StateValue: types.StateValueAlarm,

@@ -1,6 +1,7 @@
 package metrics
 
 import (
+	"cmp"
 	"fmt"
 	"strconv"
 	"strings"
@@ -57,6 +58,7 @@ func (s sageMaker) queries(slot string, slow time.Duration) []types.MetricDataQu
 type Balancer struct {
 	LoadBalancer string            // e.g. "app/name/50dc6c495c0c9188"
 	Groups       map[string]string // by slot, e.g. "targetgroup/name/73e2d6bc24d8a067"
+	Period       time.Duration     // of whole data points; 0 is a minute, which is AWS's
 }
 
 // Balanced has the gauge measure these models, and no others, by load balancers.
@@ -84,8 +86,8 @@ func BalancerOf(rule string, groups map[string]string) Balancer {
 // those errors are counted apart.
 type balanced struct{ Balancer }
 
-func (balanced) period() time.Duration { return time.Minute }
-func (balanced) unit() time.Duration   { return time.Second }
+func (b balanced) period() time.Duration { return cmp.Or(b.Period, time.Minute) }
+func (balanced) unit() time.Duration     { return time.Second }
 
 func (b balanced) queries(slot string, slow time.Duration) []types.MetricDataQuery {
 	const namespace = "AWS/ApplicationELB"

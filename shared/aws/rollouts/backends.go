@@ -115,7 +115,9 @@ func (e Environment) backend(cfg aws.Config, usual rollout.Backend) (rollout.Bac
 func (e Environment) balancers() map[string]metrics.Balancer {
 	all := map[string]metrics.Balancer{}
 	for model, place := range e.ECS.Models {
-		all[model] = metrics.BalancerOf(place.Rule, place.Groups)
+		balancer := metrics.BalancerOf(place.Rule, place.Groups)
+		balancer.Period = time.Duration(e.ECS.PeriodSeconds * float64(time.Second))
+		all[model] = balancer
 	}
 	return all
 }

@@ -10,11 +10,11 @@ import (
 	"os"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/cloudwatch"
 	"github.com/aws/aws-sdk-go-v2/service/sagemaker"
 	"github.com/aws/aws-sdk-go-v2/service/sagemakerruntime"
+	"github.com/aws/aws-sdk-go-v2/service/sfn"
 	"github.com/aws/aws-sdk-go-v2/service/sns"
 
 	"github.com/sluice-ml/sluice/shared/aws/catalog"
@@ -91,10 +91,12 @@ func FromEnvironment(ctx context.Context) (*rollout.Controller, Environment, err
 	}
 	gauge = &Captured{Rest: gauge, Environment: env.Name, Captures: bucket{store, env.Store}, Store: store.Refs(env.Store, "")}
 	records := rollout.Records{Store: store.Refs(env.Store, ""), Now: time.Now}
-	people := &People{Client: sns.NewFromConfig(cfg), Topic: env.Topic}
-	return &rollout.Controller{Backend: backend, States: records, Leases: records, Gauge: gauge, Tell: people.Tell,
+	log := slog.New(slog.NewJSONHandler(os.Stdout, nil))
+	people := &Announcer{States: records, Client: sns.NewFromConfig(cfg), Topic: env.Topic, Environment: env.Name, Now: time.Now, Log: log}
+	waker := &Waker{States: people, Store: store.Refs(env.Store, ""), Client: sfn.NewFromConfig(cfg), Now: time.Now, Log: log}
+	return &rollout.Controller{Backend: backend, States: waker, Leases: records, Gauge: gauge, Tell: people.Tell,
 		Catalog: &catalog.Catalog{Store: store, Bucket: env.Store, Environment: env.Name, Verifier: key, Now: time.Now},
-		Now:     time.Now, Sleep: Sleep, Log: slog.New(slog.NewJSONHandler(os.Stdout, nil))}, env, nil
+		Now:     time.Now, Sleep: Sleep, Log: log}, env, nil
 }
 
 // gauge is CloudWatch, or Prometheus on top of it.
@@ -120,24 +122,4 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// Publisher is what is used of the SNS client.
-type Publisher interface {
-	Publish(context.Context, *sns.PublishInput, ...func(*sns.Options)) (*sns.PublishOutput, error)
-}
-
-// People are told through a topic.
-type People struct {
-	Client Publisher
-	Topic  string // ARN
-}
-
-// Tell publishes a text about a model. Unavailable: try again.
-func (p *People) Tell(ctx context.Context, model, text string) error {
-	_, err := p.Client.Publish(ctx, &sns.PublishInput{TopicArn: &p.Topic, Subject: aws.String("Sluice: " + model), Message: &text})
-	if err != nil {
-		return fault.New(fault.Unavailable, "tell people about "+model, "%w", err)
-	}
-	return nil
 }

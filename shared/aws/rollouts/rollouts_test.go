@@ -4,7 +4,9 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
+	"log/slog"
 	"maps"
 	"net/http"
 	"net/http/httptest"
@@ -22,6 +24,7 @@ import (
 	"github.com/sluice-ml/sluice/shared/aws/rollouts"
 	"github.com/sluice-ml/sluice/shared/contract"
 	"github.com/sluice-ml/sluice/shared/fault"
+	"github.com/sluice-ml/sluice/shared/ref"
 	"github.com/sluice-ml/sluice/shared/rollout"
 )
 
@@ -56,20 +59,62 @@ func TestEveryMissingVariableIsNamed(t *testing.T) {
 
 func TestPeopleAreTold(t *testing.T) {
 	var sent url.Values
+	told := 0
 	status := http.StatusOK
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
 		sent, _ = url.ParseQuery(string(body))
+		told++
 		w.Header().Set("Content-Type", "text/xml")
 		w.WriteHeader(status)
 		_, _ = io.WriteString(w, `<PublishResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><PublishResult><MessageId>1</MessageId></PublishResult></PublishResponse>`)
 	}))
 	defer server.Close()
-	people := rollouts.People{Topic: "arn:aws:sns:eu-west-1:000000000000:people", Client: sns.New(sns.Options{Region: "eu-west-1", BaseEndpoint: aws.String(server.URL),
+	store := ref.NewMemory()
+	records := rollout.Records{Store: store, Now: time.Now}
+	people := &rollouts.Announcer{States: records, Environment: "staging", Now: time.Now, Log: slog.New(slog.DiscardHandler), Topic: "arn:aws:sns:eu-west-1:000000000000:people", Client: sns.New(sns.Options{Region: "eu-west-1", BaseEndpoint: aws.String(server.URL),
 		RetryMaxAttempts: 1, Credentials: credentials.NewStaticCredentialsProvider("id", "secret", "")})}
 	require.NoError(t, people.Tell(t.Context(), "adult_income", "rolling back"))
-	require.Equal(t, "rolling back", sent.Get("Message"))
-	require.Equal(t, "Sluice: adult_income", sent.Get("Subject"))
+	require.Contains(t, sent.Get("Message"), "rolling back\n")
+	require.Equal(t, "Sluice staging adult_income: rolling back", sent.Get("Subject"))
+	attributes := map[string]string{}
+	for i := 1; sent.Get(fmt.Sprintf("MessageAttributes.entry.%d.Name", i)) != ""; i++ {
+		attributes[sent.Get(fmt.Sprintf("MessageAttributes.entry.%d.Name", i))] = sent.Get(fmt.Sprintf("MessageAttributes.entry.%d.Value.StringValue", i))
+	}
+	require.Equal(t, map[string]string{"kind": "notice", "severity": "warning", "model": "adult_income", "environment": "staging"}, attributes)
+
+	// A change is told once, although the machine has a text for it too.
+	baking := rollout.State{Rollout: "r-2", Model: "m", Phase: rollout.Baking, Candidate: rollout.Place{Version: 2, Slot: "green"}, Champion: rollout.Place{Version: 1, Slot: "blue"}}
+	_, err := records.Update(t.Context(), "m", func(rollout.State, bool) (rollout.State, error) { return baking, nil })
+	require.NoError(t, err)
+	abort := func() (tell string) {
+		_, err := people.Update(t.Context(), "m", func(old rollout.State, _ bool) (rollout.State, error) {
+			d := rollout.Decide(old, rollout.Abort{Reason: "it looks odd"}, time.Now())
+			tell = d.Tell
+			if !d.Changed {
+				return old, rollout.ErrUnchanged
+			}
+			return d.State, nil
+		})
+		require.NoError(t, err)
+		return tell
+	}
+	told = 0
+	text := abort()
+	require.Contains(t, text, "it looks odd")
+	require.Equal(t, 1, told)
+	require.Contains(t, sent.Get("Message"), "it looks odd")
+	require.NoError(t, people.Tell(t.Context(), "m", text))
+	abort()
+	require.Equal(t, 1, told)
+	require.NoError(t, people.Tell(t.Context(), "m", text))
+	require.Equal(t, 2, told, "the same text later is another")
+
+	_, err = records.Update(t.Context(), "m", func(rollout.State, bool) (rollout.State, error) { return baking, nil })
+	require.NoError(t, err)
+	status = http.StatusInternalServerError
+	text = abort() // the change is saved all the same
+	require.Equal(t, fault.Unavailable, fault.KindOf(people.Tell(t.Context(), "m", text)), "and was not told")
 	status = http.StatusInternalServerError
 	require.Equal(t, fault.Unavailable, fault.KindOf(people.Tell(t.Context(), "m", "x")))
 }
