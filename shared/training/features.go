@@ -44,23 +44,18 @@ type matrix struct {
 	query  []float32 // ranking: the number of each row's query, rising
 }
 
-// subset is the rows of m at positions.
+// subset is the rows of m at positions. It takes just the memory that it needs:
+// there are as many of them as folds.
 func (m *matrix) subset(positions []int) *matrix {
-	out := &matrix{disk: m.disk}
-	for _, at := range positions {
-		out.rows = append(out.rows, m.rows[at])
-		out.label = append(out.label, m.label[at])
-		if m.query != nil {
-			out.query = append(out.query, m.query[at])
-		}
-	}
+	out := &matrix{disk: m.disk, rows: at(m.rows, positions), label: at(m.label, positions), query: at(m.query, positions),
+		count: at(m.count, positions), weight: at(m.weight, positions)}
 	if m.disk == nil {
 		width := len(m.values) / len(m.rows)
+		out.values = make([]float32, 0, len(positions)*width)
 		for _, at := range positions {
 			out.values = append(out.values, m.values[at*width:][:width]...)
 		}
 	}
-	out.count, out.weight = at(m.count, positions), at(m.weight, positions)
 	return out
 }
 
