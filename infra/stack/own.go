@@ -197,7 +197,7 @@ func (s Settings) checkOwn() error {
 		for name, folder := range map[string]string{"trainer": images.Trainer, "server": images.Server} {
 			text, err := os.ReadFile(filepath.Join(folder, "Dockerfile"))
 			if folder == "" || err != nil {
-				return fmt.Errorf("model %s: images.%s is %q: want a folder with a Dockerfile, from the repository's top (an image of a registry is a Dockerfile that says FROM it): %v", model, name, folder, err)
+				return fmt.Errorf("model %s: images.%s is %q: want a folder with a Dockerfile, from the repository's top (an image of a registry is a Dockerfile that says FROM it): %w", model, name, folder, err)
 			}
 			if _, err := entryPoint(string(text)); err != nil {
 				return fmt.Errorf("model %s: images.%s: %s/Dockerfile: %w", model, name, folder, err)

@@ -18,7 +18,7 @@ func (c *serverCheck) keepAlive(ctx context.Context, r *running) string {
 	if err != nil {
 		return err.Error()
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	answers := bufio.NewReader(conn)
 	for i := range 2 {
 		if err := c.send(conn, r, c.lines(c.rows[:1])); err != nil {
@@ -62,7 +62,7 @@ func (c *serverCheck) ends(ctx context.Context, r *running, want int) {
 	body := c.lines(c.rows)
 	conn, err := c.dial(ctx, r)
 	if err == nil {
-		defer conn.Close()
+		defer func() { _ = conn.Close() }()
 		_, err = conn.Write(append([]byte(head(r, len(body))), body[:len(body)/2]...))
 	}
 	if err != nil {
