@@ -740,7 +740,7 @@ def test_bus(given):
     """An event that a rule matches reaches a queue, by way of the rule."""
     events, queue = client("events"), dead_letters()
     names = {r["Name"] for r in events.list_rules(NamePrefix=PRODUCTION)["Rules"]}
-    assert names == {f"{PRODUCTION}-{n}" for n in ("uploads", "labels", "alarm-fired", "execution-failed", "run-ended")}, names
+    assert names == {f"{PRODUCTION}-{n}" for n in ("uploads", "labels", "alarm-fired", "execution-failed", "run-ended", "configured")}, names
     pattern = json.dumps({"source": ["outside"], "detail": {"n": [{"numeric": [">", 1]}]}})
     events.put_rule(Name="outside", EventPattern=pattern)
     put = events.put_targets(Rule="outside", Targets=[{"Id": "q", "Arn": queue["arn"], "InputPath": "$.detail"}])

@@ -35,7 +35,7 @@ func onStack(t *testing.T) *machines {
 
 func (m *machines) create(resource, arguments string) (string, error) {
 	m.made++
-	out, err := m.sfn.CreateStateMachine(m.Context(), &sfn.CreateStateMachineInput{Name: aws.String(fmt.Sprintf("m-%d", m.made)), RoleArn: aws.String("arn:role"),
+	out, err := m.sfn.CreateStateMachine(m.Context(), &sfn.CreateStateMachineInput{Name: aws.String(fmt.Sprintf("m-%d", m.made)), RoleArn: aws.String("arn:aws:iam::000000000000:role/m"),
 		Definition: aws.String(fmt.Sprintf(`{"QueryLanguage":"JSONata","StartAt":"A","States":{"A":{"Type":"Task","Resource":"arn:aws:states:::%s","Arguments":%s,"End":true}}}`, resource, arguments))})
 	if err != nil {
 		return "", err

@@ -265,7 +265,7 @@ func TestHooksThatAreNotThere(t *testing.T) {
 // where no stack runs in the folder that --dir names, whatever the environment says.
 func TestAnExplicitDirNeverMeansAWS(t *testing.T) {
 	t.Setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
-	local := map[string]bool{"up": true, "invoke": true, "story": true, "doctor": true, "asl": true, "evaluate": true, "gate": true, "predict": true, "completion": true, "help": true}
+	local := map[string]bool{"up": true, "invoke": true, "story": true, "doctor": true, "asl": true, "evaluate": true, "gate": true, "predict": true, "contract": true, "completion": true, "help": true}
 	var asked []string
 	var each func(root *cobra.Command, path []string)
 	each = func(c *cobra.Command, path []string) {
@@ -290,7 +290,7 @@ func TestAnExplicitDirNeverMeansAWS(t *testing.T) {
 			asked = append(asked, strings.Join(path, " "))
 			return
 		}
-		require.Contains(t, []string{"rollout simulate", "config check", "decision verify", "decision explain"}, strings.Join(path, " "), out.String())
+		require.Contains(t, []string{"rollout simulate", "config check", "decision verify", "decision explain", "decision key", "decision sign"}, strings.Join(path, " "), out.String())
 	}
 	each(Root(), nil)
 	require.Greater(t, len(asked), 50, "%v", asked)
