@@ -229,6 +229,15 @@ func RolloutHistoryKey(model, rollout string) string {
 	return RolloutHistoryPrefix(model) + rollout + ".json"
 }
 
+// QuarantinePrefix is where a model's candidates are that were rolled back.
+func QuarantinePrefix(model string) string { return "rollouts/" + model + "/quarantine/" }
+
+// QuarantineKey keeps what is known of a candidate that was rolled back, by the
+// digest of its archive.
+func QuarantineKey(model, digest string) string {
+	return QuarantinePrefix(model) + strings.TrimPrefix(digest, "sha256:") + ".json"
+}
+
 // RolloutHistoryPrefix is where a model's finished rollouts are.
 func RolloutHistoryPrefix(model string) string { return "rollouts/" + model + "/history/" }
 

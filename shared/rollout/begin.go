@@ -33,6 +33,11 @@ func (c *Controller) Acquire(ctx context.Context, step contract.RolloutStep) (co
 	if err := c.feasible(step.Model, approved.Policy); err != nil {
 		return contract.RolloutCommand{}, err
 	}
+	if why, err := c.barred(ctx, step.Model, approved.Artifact.Digest); err != nil {
+		return contract.RolloutCommand{}, err
+	} else if why != "" {
+		return contract.RolloutCommand{Action: string(Finish), Phase: string(RolledBack), Outcome: string(RolledBack), Reason: "quarantined: " + why}, nil
+	}
 	return c.begin(ctx, step, approved)
 }
 
@@ -126,7 +131,7 @@ func (c *Controller) clear(ctx context.Context, model string) error {
 		return c.supersede(ctx, s)
 	}
 	if s.Phase != Promoted {
-		if _, err := c.Rollback(ctx, contract.RolloutStep{Model: model, Rollout: s.Rollout, Reason: "abandoned: its lease ran out"}); err != nil {
+		if _, err := c.rollback(ctx, contract.RolloutStep{Model: model, Rollout: s.Rollout}, Abandoned{"abandoned: its lease ran out"}); err != nil {
 			return err
 		}
 		if s, err = c.States.Load(ctx, model); err != nil {

@@ -107,11 +107,14 @@ type Controller struct {
 	States  States
 	Leases  Leases
 	Catalog Catalog
-	Gauge   Gauge
-	Tell    func(ctx context.Context, model, text string) error // people
-	Now     func() time.Time
-	Sleep   func(ctx context.Context, d time.Duration) error
-	Log     *slog.Logger
+
+	Quarantine Quarantine
+
+	Gauge Gauge
+	Tell  func(ctx context.Context, model, text string) error // people
+	Now   func() time.Time
+	Sleep func(ctx context.Context, d time.Duration) error
+	Log   *slog.Logger
 }
 
 // Do carries out one of shift's operations.

@@ -71,6 +71,11 @@
 //	reverting    Restored                  → rolled_back   release
 //	rolling_back Restored                  → rolled_back   release
 //
+// A candidate that answered users, or copies of their requests, and was rolled
+// back is quarantined by the digest of its archive, after the champion is back and
+// before the rollout counts as over; Acquire refuses it under any version until a
+// person releases it. One whose controller died is not to blame and is not.
+//
 // From every phase before promoting:
 //
 //	Pause                                  → the same      no weight rises until Resume

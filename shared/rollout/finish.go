@@ -125,16 +125,20 @@ func (c *Controller) retire(ctx context.Context, s State, keep string) (bool, er
 // checks that the champion still has what it should. After promotion was
 // decided it finishes that instead.
 func (c *Controller) Rollback(ctx context.Context, step contract.RolloutStep) (contract.RolloutCommand, error) {
-	s, err := c.load(ctx, step)
-	if err != nil {
-		return c.closed(ctx, step, err)
-	}
 	reason := step.Reason
 	if reason == "" {
 		reason = "asked for"
 	}
+	return c.rollback(ctx, step, Abort{Reason: reason})
+}
+
+func (c *Controller) rollback(ctx context.Context, step contract.RolloutStep, why Observation) (contract.RolloutCommand, error) {
+	s, err := c.load(ctx, step)
+	if err != nil {
+		return c.closed(ctx, step, err)
+	}
 	step.Rollout = s.Rollout
-	if s, err = c.advance(ctx, s, Abort{Reason: reason}); err != nil {
+	if s, err = c.advance(ctx, s, why); err != nil {
 		return c.closed(ctx, step, err)
 	}
 	switch s.Phase {
@@ -160,6 +164,9 @@ func (c *Controller) putBack(ctx context.Context, step contract.RolloutStep, s S
 	}
 	detail, err := c.restore(ctx, s, restoreFor)
 	if err != nil {
+		return contract.RolloutCommand{}, err
+	}
+	if err := c.isolate(ctx, s); err != nil { // after the champion is back, before the rollout counts as over
 		return contract.RolloutCommand{}, err
 	}
 	return c.reply(ctx, step, s, Restored{Detail: detail})

@@ -97,6 +97,10 @@ type Sounded struct{ Alarm Alarm }
 // Abort: an operator or an error ends the rollout.
 type Abort struct{ Reason string }
 
+// Abandoned: nobody went on with the rollout. It ends like an aborted one, but
+// the candidate is not to blame, so it is not quarantined.
+type Abandoned struct{ Reason string }
+
 // Woken: a rollout that waits looked whether it may go on.
 type Woken struct{ Turn int64 }
 
@@ -139,6 +143,7 @@ func (o Looked) turn() int64        { return o.Turn }
 func (o Measured) turn() int64      { return o.Turn }
 func (o Sounded) turn() int64       { return anyTurn }
 func (o Abort) turn() int64         { return anyTurn }
+func (o Abandoned) turn() int64     { return anyTurn }
 func (o Restored) turn() int64      { return anyTurn }
 func (o DonePromoting) turn() int64 { return anyTurn }
 
@@ -202,6 +207,9 @@ func (m *machine) observe(o Observation) {
 	case Sounded:
 		m.sounded(o.Alarm)
 	case Abort:
+		m.abort(o.Reason)
+	case Abandoned:
+		m.Blameless = m.Blameless || m.Phase.Open()
 		m.abort(o.Reason)
 	case Restored:
 		m.restored(o.Detail)

@@ -118,6 +118,7 @@ type world struct {
 	memory     *rollouttest.Memory
 	state      *rollout.State
 	archive    map[string]rollout.State
+	isolated   map[string]bool // digests
 	lease      lease
 	alias      int
 	aliasFence int64 // of who moved it
@@ -202,7 +203,7 @@ func (c *crew) dismiss() {
 var epoch = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
 func newWorld(seed uint64, traced bool, crew *crew) *world {
-	w := &world{crew: crew, rng: rand.New(rand.NewPCG(seed, 0x5c1ce)), now: epoch, archive: map[string]rollout.State{}, traced: traced}
+	w := &world{crew: crew, rng: rand.New(rand.NewPCG(seed, 0x5c1ce)), now: epoch, archive: map[string]rollout.State{}, isolated: map[string]bool{}, traced: traced}
 	w.budget = w.rng.IntN(8)
 	w.memory = rollouttest.NewMemory(func() time.Time { return w.now })
 	w.first = w.rng.IntN(5) == 0
@@ -263,7 +264,7 @@ func (w *world) controller() *rollout.Controller {
 
 func (w *world) newController() *rollout.Controller {
 	return &rollout.Controller{
-		Backend: &stepped{w}, States: w, Leases: leases{w}, Catalog: catalog{w}, Gauge: gauge{w},
+		Backend: &stepped{w}, States: w, Leases: leases{w}, Quarantine: isolated{w}, Catalog: catalog{w}, Gauge: gauge{w},
 		Tell: func(_ context.Context, _, text string) error { w.log("told: %s", text); return nil },
 		Now:  func() time.Time { return w.now },
 		Sleep: func(_ context.Context, d time.Duration) error {

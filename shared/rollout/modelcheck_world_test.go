@@ -310,6 +310,9 @@ func (w *world) Archive(_ context.Context, s rollout.State) error {
 		if !s.Phase.Done() {
 			w.wrong("archived while %s", s.Phase)
 		}
+		if s.Phase == rollout.RolledBack && !s.Serving.IsZero() && !s.Dry && !s.Blameless && !w.isolated[s.Artifact.Digest] {
+			w.wrong("rollout %s was rolled back and its candidate is not in quarantine", s.Rollout)
+		}
 		w.archive[s.Rollout] = s
 		return nil
 	})
@@ -394,10 +397,23 @@ func (c catalog) Approved(_ context.Context, step contract.RolloutStep) (a rollo
 			c.w.outcomes = append(c.w.outcomes, "decision invalid")
 			return fault.New(fault.Denied, "approved", "the artefact was replaced")
 		}
-		a = rollout.Approved{Artifact: rollout.Artifact{Version: step.Version}, Policy: c.w.policy()}
+		a = rollout.Approved{Artifact: rollout.Artifact{Version: step.Version, Digest: step.Rollout}, Policy: c.w.policy()}
 		return nil
 	})
 	return a, err
+}
+
+// isolated is the quarantine. Every rollout has a digest of its own here, so that
+// one which was rolled back does not keep the next from being looked at.
+type isolated struct{ w *world }
+
+func (i isolated) Isolate(_ context.Context, q rollout.Quarantined) error {
+	return i.w.outside("isolate", func() error { i.w.isolated[q.Digest] = true; return nil })
+}
+
+func (i isolated) Isolated(context.Context, string, string) (q rollout.Quarantined, err error) {
+	err = i.w.outside("isolated", func() error { return fault.New(fault.NotFound, "isolated", "no record") })
+	return q, err
 }
 
 func (c catalog) Row(context.Context, string, int) (rollout.Row, error) {

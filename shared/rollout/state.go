@@ -86,6 +86,7 @@ type State struct {
 	Quiet     bool                 `json:"quiet,omitempty"`     // the last look found nothing against the candidate
 	Dry       bool                 `json:"dry,omitempty"`       // the dry run came to its end
 	Mirrored  bool                 `json:"mirrored,omitempty"`  // the shadow passed
+	Blameless bool                 `json:"blameless,omitempty"` // the candidate is not why it was rolled back
 	Observed  time.Time            `json:"observed,omitzero"`   // the end of the observation
 
 	Trial    *Trial    `json:"trial,omitempty"`    // the sequential tests

@@ -26,7 +26,7 @@ ahead of time is fine. Nothing waits longer than deployment.hold_deadline (24 h)
 analysis of the remaining steps are left out; an alarm on the way still rolls back.`),
 		rolloutSay(s, "revert", "revert", "Take a provisional promotion back", `For a promotion that is still observed (deployment.observe): the old champion, kept at
 weight 0 until then, becomes the champion again.`),
-		rolloutAbort(s), rolloutSimulate(s), rolloutCost(s))
+		rolloutAbort(s), rolloutQuarantine(s), rolloutRelease(s), rolloutSimulate(s), rolloutCost(s))
 }
 
 // onRollout runs do on a model's latest rollout.

@@ -121,6 +121,7 @@ type world struct {
 	policy    rollout.Policy
 	champion  int
 	behaviour string
+	digests   map[int]string // of the versions' archives; "" is not known
 	told      []string
 
 	gauge  *metrics.Gauge
@@ -187,7 +188,7 @@ func (w *world) govern(backend rollout.Backend, gauge rollout.Gauge) {
 		w.store = ref.NewMemory()
 	}
 	records := rollout.Records{Store: w.store, Now: w.clock.Now}
-	w.Controller = &rollout.Controller{Backend: backend, States: records, Leases: records, Catalog: w, Gauge: gauge, Now: w.clock.Now, Log: slog.New(slog.DiscardHandler),
+	w.Controller = &rollout.Controller{Backend: backend, States: records, Leases: records, Quarantine: records, Catalog: w, Gauge: gauge, Now: w.clock.Now, Log: slog.New(slog.DiscardHandler),
 		Sleep: func(_ context.Context, d time.Duration) error { w.clock.pass(d); return nil },
 		Tell:  func(_ context.Context, _, text string) error { w.told = append(w.told, text); return nil }}
 }
@@ -206,7 +207,7 @@ func (w *world) Row(context.Context, string, int) (rollout.Row, error) {
 	return rollout.Row{ContentType: "application/json", Body: []byte(`{"instances":[{"age":39}]}`)}, nil
 }
 func (w *world) Approved(_ context.Context, step contract.RolloutStep) (rollout.Approved, error) {
-	return rollout.Approved{Artifact: rollout.Artifact{Version: step.Version, URI: fmt.Sprintf("s3://store/%d-%s.tar.gz", step.Version, w.behaviour), Image: "server:1"},
+	return rollout.Approved{Artifact: rollout.Artifact{Version: step.Version, Digest: w.digests[step.Version], URI: fmt.Sprintf("s3://store/%d-%s.tar.gz", step.Version, w.behaviour), Image: "server:1"},
 		Policy: w.policy}, nil
 }
 
@@ -308,6 +309,41 @@ func TestReleasesOnTheLocalStack(t *testing.T) {
 		}
 	}
 	require.Equal(t, []string{"50 % fail", "50 % fail"}, verdicts)
+}
+
+// A candidate that was rolled back on evidence is not rolled out again under
+// another version, until a person releases it; one that never answered users may.
+func TestWhatWasRolledBackIsInQuarantine(t *testing.T) {
+	w := open(t)
+	w.digests = map[int]string{2: "sha256:bad", 3: "sha256:bad", 4: "sha256:bad", 5: "sha256:mute", 6: "sha256:mute"}
+	require.Equal(t, "promoted", w.ship(1, "good").Outcome)
+	require.Equal(t, "rolled_back", w.ship(2, "flaky").Outcome)
+	records := rollout.Records{Store: w.store, Now: w.clock.Now}
+	q, err := records.Isolated(t.Context(), "adult_income", "sha256:bad")
+	require.NoError(t, err)
+	require.Equal(t, "r-2", q.Rollout)
+	require.Contains(t, q.Reason, "error_rate")
+
+	refused := w.ship(3, "good")
+	require.Equal(t, "rolled_back", refused.Outcome)
+	require.Contains(t, refused.Reason, "quarantined: the same model was rolled back as version 2 by rollout r-2")
+	require.Contains(t, refused.Reason, "sluice rollout release adult_income 2")
+	_, err = w.States.Archived(t.Context(), "adult_income", "r-3")
+	require.Equal(t, fault.NotFound, fault.KindOf(err), "nothing began")
+	w.serves(1)
+
+	for range 2 {
+		q, err = records.ReleaseQuarantined(t.Context(), "adult_income", "sha256:bad", "ann")
+		require.NoError(t, err)
+		require.Equal(t, "ann", q.Released.By)
+	}
+	require.NoError(t, records.Isolate(t.Context(), rollout.Quarantined{Model: "adult_income", Digest: "sha256:bad", Rollout: "r-2"}))
+	require.Equal(t, "promoted", w.ship(4, "good").Outcome, "a late repetition of the rollback does not undo the release")
+	_, err = records.ReleaseQuarantined(t.Context(), "adult_income", "sha256:other", "ann")
+	require.Equal(t, fault.NotFound, fault.KindOf(err))
+
+	require.Equal(t, "rolled_back", w.ship(5, "mute").Outcome)
+	require.Equal(t, "promoted", w.ship(6, "good").Outcome)
 }
 
 // A first version that never gets healthy leaves no endpoint, and the next can

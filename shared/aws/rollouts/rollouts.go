@@ -94,7 +94,7 @@ func FromEnvironment(ctx context.Context) (*rollout.Controller, Environment, err
 	log := slog.New(slog.NewJSONHandler(os.Stdout, nil))
 	people := &Announcer{States: records, Client: sns.NewFromConfig(cfg), Topic: env.Topic, Environment: env.Name, Now: time.Now, Log: log}
 	waker := &Waker{States: people, Store: store.Refs(env.Store, ""), Client: sfn.NewFromConfig(cfg), Now: time.Now, Log: log}
-	return &rollout.Controller{Backend: backend, States: waker, Leases: records, Gauge: gauge, Tell: people.Tell,
+	return &rollout.Controller{Backend: backend, States: waker, Leases: records, Quarantine: records, Gauge: gauge, Tell: people.Tell,
 		Catalog: &catalog.Catalog{Store: store, Bucket: env.Store, Environment: env.Name, Verifier: key, Now: time.Now},
 		Now:     time.Now, Sleep: Sleep, Log: log}, env, nil
 }

@@ -1,0 +1,56 @@
+package operator
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sluice-ml/sluice/shared/contract"
+	"github.com/sluice-ml/sluice/shared/fault"
+	"github.com/sluice-ml/sluice/shared/rollout"
+)
+
+// Quarantined reads a model's candidates that were rolled back, newest first.
+func (c *Client) Quarantined(ctx context.Context, model string) ([]rollout.Quarantined, error) {
+	refs := c.Objects.Refs(c.Store, "")
+	keys, err := refs.List(ctx, contract.QuarantinePrefix(model))
+	if err != nil {
+		return nil, fmt.Errorf("list the quarantine of %q: %w", model, err)
+	}
+	list := []rollout.Quarantined{}
+	for _, key := range keys {
+		if !strings.HasSuffix(key, ".json") {
+			continue
+		}
+		item, err := refs.Get(ctx, key)
+		if err != nil {
+			return nil, err
+		}
+		q, err := rollout.ParseQuarantined(key, item.Body)
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, q)
+	}
+	slices.SortFunc(list, func(a, b rollout.Quarantined) int { return b.Time.Compare(a.Time) })
+	return list, nil
+}
+
+// ReleaseQuarantined lets what a version was made of be rolled out again.
+func (c *Client) ReleaseQuarantined(ctx context.Context, model string, version int, by string) (rollout.Quarantined, error) {
+	list, err := c.Quarantined(ctx, model)
+	if err != nil {
+		return rollout.Quarantined{}, err
+	}
+	for _, q := range list {
+		if q.Version == version {
+			records := c.rollouts()
+			records.Now = time.Now
+			return records.ReleaseQuarantined(ctx, model, q.Digest, by)
+		}
+	}
+	return rollout.Quarantined{}, fault.New(fault.NotFound, "release a candidate of "+model, "version %d is not in quarantine", version).
+		WithHint("sluice rollout quarantine %s lists what is", model)
+}
