@@ -315,6 +315,8 @@ func arguments(t *testing.T, c *cobra.Command) []string {
 			args = append(args, map[string]string{"function": "fail", "api": "fail", "event": "drop", "update": "rollback"}[c.Name()])
 		case word == "JUMP":
 			args = append(args, "+1h")
+		case word == "VERSION":
+			args = append(args, "1")
 		case word == "job|task":
 			args = append(args, "job")
 		default:
