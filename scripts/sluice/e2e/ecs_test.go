@@ -43,7 +43,7 @@ func TestTheLifecycleOnECS(t *testing.T) {
 	s.balanced(t, 1)
 	probed := sluice(t, "invoke", "probe", "--event", built(t, "events/probe.json"), "--dir", dir)
 	require.Equal(t, 0, probed.code, probed.stderr)
-	require.Contains(t, probed.stdout, `"status": 200`)
+	require.Contains(t, probed.stdout, `"status":200`)
 
 	live := drive(t, s)
 	defer live.explain(t)

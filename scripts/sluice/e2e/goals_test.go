@@ -210,7 +210,7 @@ func (s *stack) asked(t *testing.T, body string) []byte {
 // asking has live traffic while a run by hand goes to its end, promoted.
 func (s *stack) asking(t *testing.T, body, id string) string {
 	t.Helper()
-	live := &traffic{bodies: [][]byte{[]byte(body)}, served: map[string]int{}, failed: map[string]int{}}
+	live := &traffic{ctx: t.Context(), model: model, bodies: [][]byte{[]byte(body)}, served: map[string]int{}, failed: map[string]int{}}
 	live.stack.Store(s)
 	stop, done := make(chan struct{}), make(chan struct{})
 	go func() {

@@ -32,7 +32,7 @@ class Model:
         with open(os.path.join(folder, "model.pickle"), "rb") as file:
             kept = pickle.load(file)
         self.features, self.prepare = kept["features"], kept["prepare"]
-        self.trees, self.logistic = kept.get("trees"), kept.get("logistic")
+        self.trees, self.logistic = [pickle.loads(t) for t in kept.get("trees", [])], kept.get("logistic")
         self.names = [f["name"] for f in self.features]
 
     def score(self, rows):

@@ -110,7 +110,11 @@ def grow(x, y, depth, seed, number):
 
 
 def forest(job, x, y):
-    """Grows the forest from the checkpoint on, and keeps one when asked to stop."""
+    """Grows the forest from the checkpoint on, and keeps one when asked to stop.
+
+    Each tree is pickled once, when it has grown: what pickle writes of an object that
+    was loaded again can differ from what it wrote of the first one.
+    """
     size, depth = int(job["params"].get("n_estimators", 50)), job["params"].get("max_depth", 10)
     path = os.path.join(os.environ["SM_CHECKPOINT_DIR"], "trees.pickle")
     trees = []
@@ -125,7 +129,7 @@ def forest(job, x, y):
             os.replace(path + ".new", path)
             print(f"interrupted after {len(trees)} trees", flush=True)
             sys.exit(TRY_AGAIN)
-        trees.append(grow(x, y, depth, job["seed"], len(trees)))
+        trees.append(pickle.dumps(grow(x, y, depth, job["seed"], len(trees)), protocol=5))
     return trees
 
 
@@ -143,8 +147,8 @@ def train(job):
     prepare = preparation(features)
     numbers = prepare.fit_transform(plain(x, features))
     if algorithm == "forest":
-        trees = forest(job, numbers, y)
-        model = {"trees": trees}
+        model = {"trees": forest(job, numbers, y)}
+        trees = [pickle.loads(tree) for tree in model["trees"]]
         score = lambda m: sum(t.predict_proba(m)[:, 1] for t in trees) / len(trees)
     else:
         if stopped:
