@@ -50,7 +50,8 @@ const fetchTries = 3
 // under its name; a journal in the folder lets a checkout that was cut off go on
 // where it stopped, and one of another ref fetch only what differs. Conflict
 // names files that differ and that no checkout made: nothing is touched then.
-// NotFound names a pinned version that is gone.
+// NotFound names a pinned version that is gone, or a prefix that no key has; Busy
+// says that another checkout is writing to the folder.
 func (r *Repository) Checkout(ctx context.Context, content Content, q CheckoutRequest) (CheckedOut, error) {
 	c, err := r.Resolve(ctx, q.Ref)
 	if err != nil {
@@ -68,6 +69,11 @@ func (r *Repository) Checkout(ctx context.Context, content Content, q CheckoutRe
 		return CheckedOut{}, fault.New(fault.Invalid, "check out "+q.Ref, "%w", err)
 	}
 	defer root.Close()
+	unlock, err := lock(root)
+	if err != nil {
+		return CheckedOut{}, err
+	}
+	defer unlock()
 	j, err := openJournal(root)
 	if err != nil {
 		return CheckedOut{}, err
@@ -99,6 +105,10 @@ func (r *Repository) files(ctx context.Context, c Commit, prefix string) ([]file
 				WithHint("check out a --prefix that leaves it out")
 		}
 		files, taken[name] = append(files, file{e, local}), true
+	}
+	if prefix != "" && len(files) == 0 {
+		return nil, fault.New(fault.NotFound, "check out "+c.ID[:12], "no key of it begins with %q", prefix).
+			WithHint("sluice data ls lists its keys; nothing was touched")
 	}
 	for _, f := range files {
 		for dir := path.Dir(filepath.ToSlash(f.path)); dir != "."; dir = path.Dir(dir) {

@@ -15,6 +15,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -223,6 +224,31 @@ func TestCheckoutRefuses(t *testing.T) {
 		require.Empty(t, checkedOut(t, folder), "early: nothing is fetched")
 		commit(t, r, "main", dataset.Changes{Deletes: []string{key}})
 	}
+}
+
+// TestAMistypedPrefixEmptiesNothing, and neither does a second checkout that
+// comes while one is writing.
+func TestAMistypedPrefixEmptiesNothing(t *testing.T) {
+	s, r := shelved(t)
+	folder := t.TempDir()
+	_, err := r.Checkout(t.Context(), s, dataset.CheckoutRequest{Ref: "main", Folder: folder})
+	require.NoError(t, err)
+	before := checkedOut(t, folder)
+	require.NotEmpty(t, before)
+	_, err = r.Checkout(t.Context(), s, dataset.CheckoutRequest{Ref: "main", Prefix: "raw/m/nosuch/", Folder: folder})
+	requireKind(t, fault.NotFound, err)
+	require.ErrorContains(t, err, `no key of it begins with "raw/m/nosuch/"`)
+	require.Equal(t, before, checkedOut(t, folder))
+
+	held, err := os.Open(folder)
+	require.NoError(t, err)
+	require.NoError(t, syscall.Flock(int(held.Fd()), syscall.LOCK_EX))
+	_, err = r.Checkout(t.Context(), s, dataset.CheckoutRequest{Ref: "main", Folder: folder})
+	requireKind(t, fault.Busy, err)
+	require.ErrorContains(t, err, "another checkout is writing there")
+	require.NoError(t, held.Close())
+	_, err = r.Checkout(t.Context(), s, dataset.CheckoutRequest{Ref: "main", Folder: folder})
+	require.NoError(t, err)
 }
 
 func TestCheckoutStaysInItsFolder(t *testing.T) {

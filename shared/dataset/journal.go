@@ -15,6 +15,9 @@ import (
 // there.
 const journalName = ".sluice-checkout.jsonl"
 
+// CheckoutJournal is the name of the file that says a checkout filled a folder.
+const CheckoutJournal = journalName
+
 // line says that a checkout made a file. It holds for as long as size and time
 // are still the file's; the last line of a path counts.
 type line struct {

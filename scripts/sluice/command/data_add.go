@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
@@ -53,6 +55,9 @@ again. Empty files are objects like others.`,
 			if err := dataset.CheckKey(prefix + "file"); err != nil {
 				return usageError{fmt.Errorf("--prefix %q: %w", prefix, err)}
 			}
+			if err := notLaidOut(args[2], prefix); err != nil {
+				return err
+			}
 			metadata, err := note.metadata()
 			if err != nil {
 				return err
@@ -98,6 +103,20 @@ again. Empty files are objects like others.`,
 	f.BoolVar(&despite, "despite-lifecycle", false, "pin also what a lifecycle rule of the lake would delete")
 	note.flags(c)
 	return c
+}
+
+// notLaidOut refuses a folder that a checkout of whole keys filled: below the
+// prefix, its files would get the prefix twice, and all that was there would go.
+func notLaidOut(folder, prefix string) error {
+	inner := filepath.Join(folder, filepath.FromSlash(prefix))
+	if _, err := os.Stat(filepath.Join(folder, dataset.CheckoutJournal)); err != nil {
+		return nil //nolint:nilerr // no checkout was here
+	}
+	if info, err := os.Stat(inner); err != nil || !info.IsDir() {
+		return nil //nolint:nilerr // it was one of what lies below the prefix
+	}
+	return fault.New(fault.Invalid, "add "+folder, "a checkout made it, and it holds the folder %s already, which would come below %s again", prefix, prefix).
+		WithHint("add that folder: %s", inner)
 }
 
 // heldBy is what a branch holds below a prefix; nothing, when it does not exist
