@@ -42,6 +42,8 @@ func TestPeopleSteerARollout(t *testing.T) {
 	require.Equal(t, 1, again.code)
 	require.Contains(t, again.stderr, "nothing to revert")
 
+	released := sluice(t, "rollout", "release", model, "2", "--dir", dir) // the next run makes the same bytes
+	require.Equal(t, 0, released.code, released.stderr)
 	name = s.start(t, "forced")
 	s.waits(t, 3)
 	s.says(t, "promote", "promoted without further looks")

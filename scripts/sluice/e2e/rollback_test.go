@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"fmt"
 	"encoding/json"
 	"os"
 	"strings"
@@ -49,6 +50,8 @@ func TestAlarmsAndOperatorsStopARollout(t *testing.T) {
 	s.consistent(t, 1)
 	s.servesOnly(t, live)
 
+	released := sluice(t, "rollout", "release", model, fmt.Sprint(state.Candidate.Version), "--dir", dir) // the next run makes the same bytes
+	require.Equal(t, 0, released.code, released.stderr)
 	name = s.start(t, "abort")
 	s.shared(t, name)
 	stopped := sluice(t, "rollout", "abort", model, "--dir", dir, "--reason", "it looks odd")
