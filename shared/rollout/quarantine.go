@@ -2,8 +2,6 @@ package rollout
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"time"
 
@@ -112,16 +110,4 @@ func (r Records) ReleaseQuarantined(ctx context.Context, model, digest, by strin
 		old.Released = &Released{By: by, Time: r.Now().UTC()}
 		return old, nil
 	})
-}
-
-// ParseQuarantined reads a quarantined candidate's record; Invalid when it is none.
-func ParseQuarantined(name string, body []byte) (Quarantined, error) {
-	var q Quarantined
-	if err := json.Unmarshal(body, &q); err != nil {
-		return q, fault.New(fault.Invalid, "read "+name, "%w", err)
-	}
-	if q.Model == "" || q.Digest == "" || q.Rollout == "" {
-		return q, fault.New(fault.Invalid, "read "+name, "%w", errors.New("model, digest or rollout is missing"))
-	}
-	return q, nil
 }

@@ -21,14 +21,11 @@ func (c *Client) Quarantined(ctx context.Context, model string) ([]rollout.Quara
 	}
 	list := []rollout.Quarantined{}
 	for _, key := range keys {
-		if !strings.HasSuffix(key, ".json") {
+		digest, ok := strings.CutSuffix(strings.TrimPrefix(key, contract.QuarantinePrefix(model)), ".json")
+		if !ok {
 			continue
 		}
-		item, err := refs.Get(ctx, key)
-		if err != nil {
-			return nil, err
-		}
-		q, err := rollout.ParseQuarantined(key, item.Body)
+		q, err := c.rollouts().Isolated(ctx, model, digest)
 		if err != nil {
 			return nil, err
 		}
