@@ -40,9 +40,11 @@ const familywise = 0.025
 const tested = 20
 
 // sliced judges the parts of the rows. Each drop against the champion in the same
-// time is tested for being above the margin, each accuracy for being below the
-// limit, by Holm's step-down over the parts that are known. A breach of the
-// limit that the champion shows in the same part is shared.
+// time is tested for being above the margin, by Holm's step-down over the parts
+// that are known of both; each accuracy for being below the limit, over those
+// that are known of the candidate, for a part that the champion has too few
+// labels of (a value that came after it left the traffic) needs the limit most. A
+// breach of the limit that the champion shows in the same part is shared.
 func (p Policy) sliced(m Measurements) []Finding {
 	if len(p.Slices.By) == 0 || m.Champion == nil {
 		return nil
@@ -50,9 +52,12 @@ func (p Policy) sliced(m Measurements) []Finding {
 	if len(m.Slices) == 0 {
 		return []Finding{p.Slices.unknown("", "no part of evaluation.slices was seen in what was captured")}
 	}
-	var known []Part
+	var known, answered []Part
 	var findings []Finding
 	for _, part := range m.Slices {
+		if part.Candidate.Labels >= int64(p.Slices.MinLabels) {
+			answered = append(answered, part)
+		}
 		if f, unknown := p.Slices.few(part); unknown {
 			findings = append(findings, f)
 			continue
@@ -61,7 +66,7 @@ func (p Policy) sliced(m Measurements) []Finding {
 	}
 	drops, lows := p.Slices.drops(known), []Finding(nil)
 	if p.Slices.Accuracy > 0 {
-		lows = p.Slices.lows(known)
+		lows = p.Slices.lows(answered)
 	}
 	return slices.Concat(drops, lows, findings)
 }
@@ -110,6 +115,9 @@ func (s Slices) lows(parts []Part) []Finding {
 	found, theirs := make([]Finding, len(parts)), make([]Finding, len(parts))
 	for i, part := range parts {
 		found[i], theirs[i] = s.low(part.Slice, part.Candidate), s.low(part.Slice, part.Champion)
+		if part.Champion.Labels < int64(s.MinLabels) {
+			theirs[i].P = 1 // nothing is shown of it
+		}
 	}
 	holm(found, familywise)
 	holm(theirs, familywise)

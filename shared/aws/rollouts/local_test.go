@@ -3,6 +3,7 @@ package rollouts_test
 import (
 	"archive/tar"
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"context"
 	"fmt"
@@ -129,6 +130,7 @@ type world struct {
 	store  ref.Store // the states and the monitor's ledger
 	asked  int       // requests so far: each has an inference id
 	row    func(i int) string
+	rate   int // of requests in 10 s; 0 is 40
 }
 
 func open(t *testing.T, change ...func(*endpoint.Settings)) *world {
@@ -214,7 +216,7 @@ func (w *world) Approved(_ context.Context, step contract.RolloutStep) (rollout.
 // traffic is callers who do not know of any rollout, for a bake.
 func (w *world) traffic(seconds int) {
 	for range seconds / 10 {
-		for range 40 {
+		for range cmp.Or(w.rate, 40) {
 			_ = w.ask() // failures are what is measured
 		}
 		w.clock.pass(10 * time.Second)

@@ -47,6 +47,7 @@ func watchingSlices(t *testing.T, truth func(sex string) int) (*world, func(int)
 		}
 		return "Male"
 	}
+	w.rate = 120 // of each version enough women in every look, however the dice fall
 	w.row = func(i int) string { return fmt.Sprintf(`{"age":39,"sex":%q}`, sex(i)) }
 	w.policy.Slices = rollout.Slices{By: []trainconfig.Slice{{By: []string{"sex"}}}, SliceHealth: trainconfig.SliceHealth{MaxDrop: 0.1, Accuracy: 0.5, MinLabels: 10, OnUnknown: "tell"}}
 	records := rollout.Records{Store: w.store, Now: w.clock.Now}
