@@ -5,10 +5,13 @@ import (
 	"compress/gzip"
 	"encoding/csv"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -176,7 +179,17 @@ func seeded(t *testing.T) string {
 	return dir
 }
 
+// stacks is how many run at once: for four fifths of their time they wait, for
+// bakes, alarm periods and uploads that settle, so a core carries several.
+const stacks = 6
+
 func TestMain(m *testing.M) {
+	flag.Parse()
+	asked := false
+	flag.Visit(func(f *flag.Flag) { asked = asked || f.Name == "test.parallel" })
+	if !asked {
+		_ = flag.Set("test.parallel", strconv.Itoa(max(stacks, runtime.GOMAXPROCS(0))))
+	}
 	code := m.Run()
 	if seed.dir != "" {
 		_ = os.RemoveAll(seed.dir)
