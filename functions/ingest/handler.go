@@ -164,12 +164,13 @@ func (h handler) audit(ctx context.Context, bucket string, entries []dataset.Ent
 	return fault.Wrap(fault.Invalid, "check the lifecycle rules of "+bucket, dataset.CheckLifecycle(rules, entries))
 }
 
-// counted leaves out what admit ignores: folders, and keys that start with _.
+// counted leaves out what admit ignores: folders, and what writers keep for
+// themselves.
 func counted(entries []dataset.Entry, prefix string) []contract.ObjectVersion {
 	var versions []contract.ObjectVersion
 	for _, e := range entries {
 		name := strings.TrimPrefix(e.Key, prefix)
-		if name == "" || strings.HasPrefix(name, "_") || (strings.HasSuffix(name, "/") && e.Size == 0) {
+		if name == "" || contract.Marker(name) || (strings.HasSuffix(name, "/") && e.Size == 0) {
 			continue
 		}
 		versions = append(versions, contract.ObjectVersion{Key: e.Key, VersionID: e.VersionID, ETag: e.ETag, Size: e.Size})
@@ -183,20 +184,20 @@ func (h handler) describe(ctx context.Context, repository *dataset.Repository, p
 	if err != nil {
 		return err
 	}
-	if len(entries) == 0 {
+	objects := counted(entries, plan.Dataset.Prefix)
+	if len(objects) == 0 {
 		return fault.New(fault.Invalid, "ingest run "+plan.Run, "commit %s has no objects under %s", commit.ID, plan.Dataset.Prefix).
 			WithHint("check data.path and data.version in the configuration")
 	}
 	if err := h.audit(ctx, plan.Dataset.Bucket, entries); err != nil {
 		return err
 	}
-	list := contract.DatasetObjects{Commit: commit.ID, Bucket: plan.Dataset.Bucket}
+	list := contract.DatasetObjects{Commit: commit.ID, Bucket: plan.Dataset.Bucket, Objects: objects}
 	plan.Dataset.Bytes = 0
-	for _, e := range entries {
-		list.Objects = append(list.Objects, contract.ObjectVersion{Key: e.Key, VersionID: e.VersionID, ETag: e.ETag, Size: e.Size})
-		plan.Dataset.Bytes += e.Size
+	for _, o := range objects {
+		plan.Dataset.Bytes += o.Size
 	}
-	plan.Dataset.Commit, plan.Dataset.Count = commit.ID, len(entries)
+	plan.Dataset.Commit, plan.Dataset.Count = commit.ID, len(objects)
 	plan.Dataset.Objects, err = h.store.PutJSON(ctx, h.bucket, contract.RunKey(plan.Model, plan.Run, fileObjects), list)
 	return err
 }

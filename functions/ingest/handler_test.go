@@ -120,12 +120,24 @@ func TestAFirstRunWithoutUploadsTakesTheLake(t *testing.T) {
 	require.ErrorContains(t, err, "upload files to s3://"+b.lake+"/raw/m/")
 	b.upload(t, "raw/m/a.csv", "a")
 	b.upload(t, "raw/m/_SUCCESS", "x")
+	b.upload(t, "raw/m/day=1/_SUCCESS", "")
 	b.upload(t, "raw/other/c.csv", "c")
 	in := b.plan(t, "m-2", "incoming/m-2", "main")
 	_, err = b.handle(t.Context(), in)
 	require.NoError(t, err)
 	keys, _ := b.objects(t, in)
 	require.Equal(t, []string{"raw/m/a.csv"}, keys)
+}
+
+func TestMarkersInACommitAreNotLearntFrom(t *testing.T) {
+	b := open(t)
+	in := b.plan(t, "m-1", "incoming/m-1", "main", b.upload(t, "raw/m/day=1/a.csv", "a"), b.upload(t, "raw/m/day=1/_committed_1", "x"))
+	result, err := b.handle(t.Context(), in)
+	require.NoError(t, err)
+	keys, _ := b.objects(t, in)
+	require.Equal(t, []string{"raw/m/day=1/a.csv"}, keys)
+	require.Equal(t, 1, result.Count)
+	require.EqualValues(t, 1, result.Bytes)
 }
 
 func TestBadUploads(t *testing.T) {

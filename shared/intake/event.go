@@ -64,8 +64,8 @@ func (e Event) upload(lake string) Upload {
 		u.Ignored = "bucket " + e.Detail.Bucket.Name + " is not the lake"
 	case !raw || !found:
 		u.Ignored = "key " + o.Key + " is not under raw/<model>/"
-	case strings.HasPrefix(name, "_"):
-		u.Ignored = "key " + o.Key + " starts with _ below its model"
+	case contract.Marker(name):
+		u.Ignored = "key " + o.Key + " is a marker: a folder or file of it starts with _ or ."
 	case name == "" || (strings.HasSuffix(name, "/") && o.Size == 0):
 		u.Ignored = "key " + o.Key + " is a folder"
 	}

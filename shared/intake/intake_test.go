@@ -254,10 +254,14 @@ func TestParseEvent(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, intake.Upload{Model: "adult-income", Cause: contract.Cause{Kind: "upload", ID: "e-1"},
 		Version: contract.ObjectVersion{Key: "raw/adult-income/2026/a b+c.csv", VersionID: "v1", ETag: "abc", Size: 12, Sequencer: "0055"}}, u)
+	u, err = intake.ParseEvent([]byte(event("lake", "raw/m/_day=1/part_0.csv", 12)), "lake")
+	require.NoError(t, err)
+	require.Empty(t, u.Ignored, "a partition")
 	for _, c := range []struct{ bucket, key, why string }{
 		{"other", "raw/m/a.csv", "is not the lake"}, {"lake", "labels/m/a.jsonl", "not under raw/<model>/"},
 		{"lake", "raw/a.csv", "not under raw/<model>/"}, {"lake", "raw/m/", "is a folder"}, {"lake", "raw/m/sub/", "is a folder"},
-		{"lake", "raw/m/_SUCCESS", "starts with _"}, {"lake", "raw/m/_tmp/a.csv", "starts with _"},
+		{"lake", "raw/m/_SUCCESS", "is a marker"}, {"lake", "raw/m/_tmp/a.csv", "is a marker"},
+		{"lake", "raw/m/day=1/_SUCCESS", "starts with _ or ."}, {"lake", "raw/m/day=1/.part-0.csv.crc", "is a marker"},
 	} {
 		u, err := intake.ParseEvent([]byte(event(c.bucket, c.key, 0)), "lake")
 		require.NoError(t, err)
