@@ -35,6 +35,7 @@ const (
 	RollingBack    Kind = "rolling_back" // decided; the champion is being put back
 	RolledBack     Kind = "rolled_back"  // the champion was read back with all the traffic
 	Reverting      Kind = "reverting"    // a provisional promotion is being taken back
+	Quarantined    Kind = "quarantined"  // a candidate was refused: the same bytes were rolled back
 	Notice         Kind = "notice"       // anything else that people are told
 )
 
@@ -57,7 +58,7 @@ type Message struct {
 // severityOf is a kind's, unless the state makes it worse.
 func severityOf(k Kind) string {
 	switch k {
-	case RollingBack, RolledBack, Reverting, BothUnhealthy, ApprovalWanted, DeadlineNear, Notice:
+	case RollingBack, RolledBack, Reverting, BothUnhealthy, ApprovalWanted, DeadlineNear, Quarantined, Notice:
 		return Warning
 	}
 	return Info

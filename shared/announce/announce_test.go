@@ -162,3 +162,11 @@ func TestPlainTextsAndLongSubjects(t *testing.T) {
 	require.Contains(t, m.Body, "sluice rollout status adult-income -e staging")
 	require.Equal(t, map[string]string{"kind": "notice", "severity": "warning", "model": "adult-income", "environment": "staging"}, m.Attributes)
 }
+
+func TestARefusedCandidateSaysTheWayOut(t *testing.T) {
+	m := Refused("production", "adult-income-4", rollout.Quarantined{Model: "adult-income", Digest: "sha256:0123", Version: 3, Run: "adult-income-3",
+		Rollout: "adult-income-3-rollout", Reason: "error_rate 0.2 is above 0.05", Time: noon})
+	require.Equal(t, []string{"quarantined", Warning, "adult-income-3-rollout"}, []string{string(m.Kind), m.Severity, m.Attributes["rollout"]})
+	require.LessOrEqual(t, len(m.Subject), 100)
+	golden(t, "quarantined", m.Subject+"\n\n"+m.Body)
+}
