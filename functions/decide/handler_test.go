@@ -35,7 +35,7 @@ evaluation: {thresholds: {auc_roc: 0.9}, on_insufficient: {fairness: pass, laten
 func open(t *testing.T) (handler, contract.StepInput) {
 	h := handler{store: s3store.New(s3test.Client(t)), bucket: s3test.Bucket(t), key: kmssign.New(kmstest.New(t), "key"),
 		people: people{client: &topic{}, topic: "arn:topic", environment: "staging", log: slog.New(slog.DiscardHandler)},
-		now: func() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }}
+		now:    func() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }}
 	put := func(key, body string) string {
 		info, err := h.store.Put(t.Context(), h.bucket, key, []byte(body))
 		require.NoError(t, err)
