@@ -24,6 +24,7 @@ type handler struct {
 	store  *s3store.Store
 	bucket string
 	key    signingKey
+	people people
 	now    func() time.Time
 }
 
@@ -54,7 +55,7 @@ func (h handler) handle(ctx context.Context, in contract.StepInput) (contract.De
 		return contract.DecideResult{}, fault.New(fault.Invalid, "decide run "+in.Run,
 			"%s holds the decision on run %q of %q, plan %s", contract.URI(h.bucket, key), d.Run, d.Model, d.PlanHash)
 	}
-	return contract.DecideResult{Decision: contract.URI(h.bucket, key), Action: d.Action, Reasons: d.Reasons}, nil
+	return h.quarantined(ctx, d, contract.DecideResult{Decision: contract.URI(h.bucket, key), Action: d.Action, Reasons: d.Reasons})
 }
 
 // sign makes the decision and stores it; when another attempt was first, that

@@ -1,11 +1,15 @@
 package main
 
 import (
+	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
+	"log/slog"
 	"testing"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/service/sns"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluice-ml/sluice/shared/aws/kmssign"
@@ -15,6 +19,7 @@ import (
 	"github.com/sluice-ml/sluice/shared/contract"
 	"github.com/sluice-ml/sluice/shared/decision"
 	"github.com/sluice-ml/sluice/shared/fault"
+	"github.com/sluice-ml/sluice/shared/rollout"
 	"github.com/sluice-ml/sluice/shared/trainconfig"
 )
 
@@ -29,7 +34,8 @@ evaluation: {thresholds: {auc_roc: 0.9}, on_insufficient: {fairness: pass, laten
 
 func open(t *testing.T) (handler, contract.StepInput) {
 	h := handler{store: s3store.New(s3test.Client(t)), bucket: s3test.Bucket(t), key: kmssign.New(kmstest.New(t), "key"),
-		now: func() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }}
+		people: people{client: &topic{}, topic: "arn:topic", environment: "staging", log: slog.New(slog.DiscardHandler)},
+		now:    func() time.Time { return time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC) }}
 	put := func(key, body string) string {
 		info, err := h.store.Put(t.Context(), h.bucket, key, []byte(body))
 		require.NoError(t, err)
@@ -122,4 +128,68 @@ func TestWhatCannotBeDecided(t *testing.T) {
 	require.ErrorContains(t, err, `is the plan of run "m-1"`)
 	_, _, err = h.store.GetURI(t.Context(), contract.URI(h.bucket, "runs/m/m-1/decision.json"))
 	require.Equal(t, fault.NotFound, fault.KindOf(err), "nothing was signed")
+}
+
+// topic keeps what people were told, or fails.
+type topic struct {
+	told []*sns.PublishInput
+	err  error
+}
+
+func (p *topic) Publish(_ context.Context, in *sns.PublishInput, _ ...func(*sns.Options)) (*sns.PublishOutput, error) {
+	p.told = append(p.told, in)
+	return &sns.PublishOutput{}, p.err
+}
+
+// TestQuarantinedBytesAreRejected: the model that a rollback put into quarantine is
+// not shipped again by another run, until a person releases it. The signed
+// decision is the gates'.
+func TestQuarantinedBytesAreRejected(t *testing.T) {
+	h, in := open(t)
+	in = h.speak(t, in, nil)
+	digest, _, err := h.store.Digest(t.Context(), h.bucket, "runs/m/m-1/model.tar.gz", "")
+	require.NoError(t, err)
+	records := rollout.Records{Store: h.store.Refs(h.bucket, ""), Now: h.now}
+	require.NoError(t, records.Isolate(t.Context(), rollout.Quarantined{Model: "m", Digest: digest, Version: 3, Run: "m-0", Rollout: "m-0-rollout", Reason: "slow", Time: h.now()}))
+
+	result, err := h.handle(t.Context(), in)
+	require.NoError(t, err)
+	require.Equal(t, decision.Reject, result.Action)
+	require.Equal(t, []string{"quarantined: the same model was rolled back as version 3 by rollout m-0-rollout on 2026-03-01T12:00:00Z: slow; train another, or release it: sluice rollout release m 3"}, result.Reasons)
+	require.True(t, result.Told)
+	people := h.people.client.(*topic)
+	require.Len(t, people.told, 1)
+	require.Equal(t, "quarantined", *people.told[0].MessageAttributes["kind"].StringValue)
+	require.Contains(t, *people.told[0].Message, "sluice rollout release m 3 -e staging")
+	encoded, _, err := h.store.GetURI(t.Context(), result.Decision)
+	require.NoError(t, err)
+	d, err := decision.Open(t.Context(), h.key, encoded)
+	require.NoError(t, err)
+	require.Equal(t, decision.Ship, d.Action)
+
+	people.err = errors.New("throttled")
+	result, err = h.handle(t.Context(), in)
+	require.NoError(t, err)
+	require.Equal(t, decision.Reject, result.Action)
+	require.False(t, result.Told, "the lifecycle tells it then")
+
+	_, err = records.ReleaseQuarantined(t.Context(), "m", digest, "ann")
+	require.NoError(t, err)
+	result, err = h.handle(t.Context(), in)
+	require.NoError(t, err)
+	require.Equal(t, decision.Ship, result.Action)
+	require.Len(t, people.told, 2)
+}
+
+// TestAGatesRejectionIsNotHidden: what the gates refuse is refused for that.
+func TestAGatesRejectionIsNotHidden(t *testing.T) {
+	h, in := open(t)
+	digest, _, err := h.store.Digest(t.Context(), h.bucket, "runs/m/m-1/model.tar.gz", "")
+	require.NoError(t, err)
+	records := rollout.Records{Store: h.store.Refs(h.bucket, ""), Now: h.now}
+	require.NoError(t, records.Isolate(t.Context(), rollout.Quarantined{Model: "m", Digest: digest, Version: 3, Rollout: "m-0-rollout"}))
+	result, err := h.handle(t.Context(), h.speak(t, in, map[string]string{"performance": "fail"}))
+	require.NoError(t, err)
+	require.Equal(t, []string{"performance: fail: because"}, result.Reasons)
+	require.Empty(t, h.people.client.(*topic).told)
 }

@@ -118,9 +118,11 @@ func (s *Sluice) specs() []spec {
 		specs = append(specs, s.probeSpec())
 	}
 	key := map[string]*string{contract.EnvKeyID: s.signingKey.AttrArn()}
+	deciding := map[string]*string{contract.EnvKeyID: s.signingKey.AttrArn(), contract.EnvTopicARN: s.alerts.TopicArn()}
 	return append(specs,
-		spec{id: "Decide", folder: "decide", does: "Binds plan, model and verdicts into a signed decision", seconds: 60, memoryMB: 512, environment: key,
-			grants: []statement{s.reads("configs", "runs", "models"), s.writes("runs"), s.lists(s.store), allow("kms:Sign", "kms:Verify", "kms:GetPublicKey").on(*s.signingKey.AttrArn())}},
+		spec{id: "Decide", folder: "decide", does: "Binds plan, model and verdicts into a signed decision", seconds: 60, memoryMB: 512, environment: deciding,
+			grants: []statement{s.reads("configs", "runs", "models", "rollouts"), s.writes("runs"), s.lists(s.store), allow("kms:Sign", "kms:Verify", "kms:GetPublicKey").on(*s.signingKey.AttrArn()),
+				allow("sns:Publish").on(*s.alerts.TopicArn())}}, // that a candidate is in quarantine
 		spec{id: "Register", folder: "register", does: "Gives a decided model its version number", seconds: 60, memoryMB: 512, environment: key,
 			grants: []statement{s.reads("runs", "models"), s.writes("models", "runs"), s.lists(s.store), verify}},
 		spec{id: "Shift", folder: "shift", does: "Prepares the candidate and moves traffic to it, step by step", seconds: 120, memoryMB: 256, environment: endpoint, grants: shifts},

@@ -35,6 +35,7 @@ const (
 	RollingBack    Kind = "rolling_back" // decided; the champion is being put back
 	RolledBack     Kind = "rolled_back"  // the champion was read back with all the traffic
 	Reverting      Kind = "reverting"    // a provisional promotion is being taken back
+	Quarantined    Kind = "quarantined"  // a candidate was refused: the same bytes were rolled back
 	Notice         Kind = "notice"       // anything else that people are told
 )
 
@@ -57,7 +58,7 @@ type Message struct {
 // severityOf is a kind's, unless the state makes it worse.
 func severityOf(k Kind) string {
 	switch k {
-	case RollingBack, RolledBack, Reverting, BothUnhealthy, ApprovalWanted, DeadlineNear, Notice:
+	case RollingBack, RolledBack, Reverting, BothUnhealthy, ApprovalWanted, DeadlineNear, Quarantined, Notice:
 		return Warning
 	}
 	return Info
@@ -66,7 +67,7 @@ func severityOf(k Kind) string {
 // Of is what a change of a rollout's state is worth telling; nil is nothing. The
 // old state's zero value, or another rollout's, is one before this one began.
 func Of(environment string, old, next rollout.State, now time.Time) *Message {
-	kind := kindOf(old, next, now)
+	kind := kindOf(old, next)
 	if kind == "" {
 		return nil
 	}
@@ -101,7 +102,7 @@ func attributes(m *Message, environment, model, id string) map[string]string {
 }
 
 // kindOf finds what is new in a change.
-func kindOf(old, next rollout.State, now time.Time) Kind {
+func kindOf(old, next rollout.State) Kind {
 	if old.Rollout != next.Rollout {
 		return Started
 	}
@@ -112,12 +113,12 @@ func kindOf(old, next rollout.State, now time.Time) Kind {
 	}
 	last := lastRecord(next)
 	switch {
+	case next.Phase.Open() && old.Near.IsZero() && !next.Near.IsZero():
+		return DeadlineNear
 	case next.Phase == rollout.Baking && slices.ContainsFunc(last.Findings, func(f rollout.Finding) bool { return f.Shared }):
 		return BothUnhealthy
 	case next.Phase == rollout.Baking && old.Phase == rollout.Baking && last.Verdict != rollout.Pass && last.Verdict != "" && !heldBefore(old):
 		return Held
-	case next.Phase.Open() && near(next, now) && !near(next, lastRecord(old).Time):
-		return DeadlineNear
 	}
 	return ""
 }
@@ -159,12 +160,6 @@ func lastRecord(s rollout.State) rollout.Record {
 		return rollout.Record{}
 	}
 	return s.History[len(s.History)-1]
-}
-
-// near says that a fifth of the rollout's time is left.
-func near(s rollout.State, at time.Time) bool {
-	whole := s.Deadline().Sub(s.Started)
-	return whole > 0 && s.Deadline().Sub(at) <= whole/5
 }
 
 // subject is a line of ASCII, cut at 100 characters.

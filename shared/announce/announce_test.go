@@ -89,7 +89,7 @@ func TestTexts(t *testing.T) {
 			}), noon, rollout.Measured{Measurements: *bake(0, 3)})
 		}},
 		"deadline_near": {severity: Warning, change: func() (rollout.State, rollout.State) {
-			return decided(at(rollout.Shifting), noon.Add(95*time.Minute), rollout.BeginShift{})
+			return decided(at(rollout.Verifying), noon.Add(95*time.Minute), rollout.Looked{Condition: rollout.Moving})
 		}},
 		"promoting": {severity: Info, change: func() (rollout.State, rollout.State) {
 			return decided(with(baking, func(s *rollout.State) { s.Step, s.Weight = 2, 100 }), noon, rollout.Measured{Measurements: *bake(0, 3)})
@@ -121,7 +121,12 @@ func TestTexts(t *testing.T) {
 }
 
 // later is when the last change was made.
-func later(s rollout.State) time.Time { return lastRecord(s).Time }
+func later(s rollout.State) time.Time {
+	if s.Near.After(lastRecord(s).Time) {
+		return s.Near
+	}
+	return lastRecord(s).Time
+}
 
 func golden(t *testing.T, name, text string) {
 	t.Helper()
@@ -154,6 +159,24 @@ func TestWhatIsNotTold(t *testing.T) {
 	require.Nil(t, Of("production", old, next, noon), "a weight is told once it is in force")
 }
 
+// A deadline comes near by time alone: whatever a look found, also where people
+// know already that the step is held, and once.
+func TestADeadlineComesNearByTime(t *testing.T) {
+	none := rollout.Measurements{From: noon.Add(-5 * time.Minute), To: noon}
+	s, told := at(rollout.Baking), 0
+	for now := noon; now.Before(s.Deadline()) && s.Phase == rollout.Baking; now = now.Add(5 * time.Minute) {
+		old := s
+		s = rollout.Decide(old, rollout.Measured{Turn: old.Turn, Measurements: none}, now).State
+		if m := Of("production", old, s, now); m != nil && m.Kind == DeadlineNear {
+			told++
+			require.Equal(t, 20*time.Minute, s.Deadline().Sub(now), "the first look in the last fifth")
+			require.Contains(t, m.Body, "at its deadline")
+		}
+		s.BakeUntil = now
+	}
+	require.Equal(t, 1, told)
+}
+
 func TestPlainTextsAndLongSubjects(t *testing.T) {
 	m := Plain("staging", "adult-income", "alarm sluice-staging-adult--income.blue.errors is on: größer\nthan the threshold; it watches the champion, so nothing was moved")
 	checkSubject(t, m.Subject)
@@ -161,4 +184,12 @@ func TestPlainTextsAndLongSubjects(t *testing.T) {
 	require.Contains(t, m.Body, "größer\nthan")
 	require.Contains(t, m.Body, "sluice rollout status adult-income -e staging")
 	require.Equal(t, map[string]string{"kind": "notice", "severity": "warning", "model": "adult-income", "environment": "staging"}, m.Attributes)
+}
+
+func TestARefusedCandidateSaysTheWayOut(t *testing.T) {
+	m := Refused("production", "adult-income-4", rollout.Quarantined{Model: "adult-income", Digest: "sha256:0123", Version: 3, Run: "adult-income-3",
+		Rollout: "adult-income-3-rollout", Reason: "error_rate 0.2 is above 0.05", Time: noon})
+	require.Equal(t, []string{"quarantined", Warning, "adult-income-3-rollout"}, []string{string(m.Kind), m.Severity, m.Attributes["rollout"]})
+	require.LessOrEqual(t, len(m.Subject), 100)
+	golden(t, "quarantined", m.Subject+"\n\n"+m.Body)
 }

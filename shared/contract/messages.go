@@ -242,6 +242,7 @@ type DecideResult struct {
 	Decision string   `json:"decision"` // S3 URI of the signed decision
 	Action   string   `json:"action"`   // "ship", "reject" or "hold"
 	Reasons  []string `json:"reasons"`
+	Told     bool     `json:"told"` // people have the message, with what to do
 }
 
 // RegisterResult answers register.

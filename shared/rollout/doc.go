@@ -117,7 +117,8 @@
 // evaluation.slices too: the candidate against the champion since it first served.
 // By the limits, Holm's step-down over the parts keeps the chance that any healthy
 // one fails a look at 2.5 %. By sequential tests, the mean of the parts' values has
-// one share of alpha, over all looks. A part with too few labels is unknown: it is
+// one share of alpha, over all looks. The slices' accuracy limit has another share,
+// of which each of twenty parts has a twentieth. A part with too few labels is unknown: it is
 // listed, and holds the rollout unless on_unknown is tell, or the candidate has all
 // the traffic, so that waiting could not make it known. Below the slices'
 // accuracy limit in both versions is the environment's fault.

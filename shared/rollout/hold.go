@@ -202,6 +202,18 @@ func (m *machine) force(by string) {
 }
 
 // deadlines end what takes too long.
+// nearing notes, once, that a look found a fifth of the rollout's time left. A
+// change of phase has its own news; the next look notes it then.
+func (m *machine) nearing(before Phase) {
+	if m.Phase != before || !m.Phase.Open() || m.Phase == Waiting || !m.Near.IsZero() {
+		return
+	}
+	whole := m.Deadline().Sub(m.Started)
+	if whole > 0 && m.Deadline().Sub(m.now) <= whole/5 {
+		m.Near, m.changed = m.now, true
+	}
+}
+
 func (m *machine) deadlines() {
 	if !m.Phase.Open() || m.Phase == Waiting {
 		return

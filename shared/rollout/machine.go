@@ -174,6 +174,10 @@ func Decide(s State, o Observation, now time.Time) Decision {
 	}
 	m.observe(o)
 	m.deadlines()
+	switch o.(type) {
+	case Looked, Measured:
+		m.nearing(s.Phase)
+	}
 	return m.decision()
 }
 

@@ -68,14 +68,20 @@ func (c *Controller) barred(ctx context.Context, model, digest string) (string, 
 		return "", nil
 	}
 	q, err := c.Quarantine.Isolated(ctx, model, digest)
-	if fault.Is(err, fault.NotFound) || (err == nil && q.Released != nil) {
-		return "", nil
-	}
-	if err != nil {
+	if err != nil && !fault.Is(err, fault.NotFound) {
 		return "", err
 	}
+	return q.Bars(), nil
+}
+
+// Bars says why the candidate may not be rolled out, and the way out; "" when it
+// may: a person has released it, or the zero value, nothing was rolled back.
+func (q Quarantined) Bars() string {
+	if q.Digest == "" || q.Released != nil {
+		return ""
+	}
 	return fmt.Sprintf("the same model was rolled back as version %d by rollout %s on %s: %s; train another, or release it: sluice rollout release %s %d",
-		q.Version, q.Rollout, q.Time.Format(time.RFC3339), q.Reason, model, q.Version), nil
+		q.Version, q.Rollout, q.Time.Format(time.RFC3339), q.Reason, q.Model, q.Version)
 }
 
 var _ Quarantine = Records{}

@@ -184,10 +184,36 @@ func dropP(aHits, aN, bHits, bN int64, margin float64) float64 {
 	return tail1(low)
 }
 
-// PartTrial is the sequential test of one part.
+// PartTrial is the sequential tests of one part: against the champion, and of each
+// version against the least accuracy that is allowed.
 type PartTrial struct {
-	Slice string           `json:"slice"`
-	Wrong sequential.Rates `json:"wrong"`
+	Slice    string           `json:"slice"`
+	Wrong    sequential.Rates `json:"wrong"`
+	Low      sequential.Limit `json:"low,omitzero"`
+	TheirLow sequential.Limit `json:"their_low,omitzero"`
+}
+
+// low says that the test of a version rejects the limit at alpha over all tested
+// parts.
+func low(l sequential.Limit, alpha float64) bool { return l.Evidence.Against(alpha / tested) }
+
+// addFloor shows the part's totals to the tests of the limit.
+func (t *PartTrial) addFloor(accuracy float64, part Part) error {
+	if accuracy <= 0 {
+		return nil
+	}
+	for _, v := range []struct {
+		limit *sequential.Limit
+		all   sequential.Count
+	}{{&t.Low, part.Candidate.wrong()}, {&t.TheirLow, part.Champion.wrong()}} {
+		if v.limit.Seen.All == 0 {
+			v.limit.Max = 1 - accuracy
+		}
+		if err := v.limit.Look(since(v.all, v.limit.Seen)); err != nil {
+			return fmt.Errorf("slice %s: %w", part.Slice, err)
+		}
+	}
+	return nil
 }
 
 // addParts shows what is new of each part to its test, and takes the mean of the
@@ -207,12 +233,15 @@ func (t *Trial) addParts(p Policy, parts []Part) error {
 				continue
 			}
 			i = len(t.Parts)
-			t.Parts = append(t.Parts, PartTrial{part.Slice, sequential.Rates{Margin: p.Slices.MaxDrop, Guess: guessWrong}})
+			t.Parts = append(t.Parts, PartTrial{Slice: part.Slice, Wrong: sequential.Rates{Margin: p.Slices.MaxDrop, Guess: guessWrong}})
 		}
 		r := &t.Parts[i].Wrong
 		more := sequential.Pair{Candidate: since(part.Candidate.wrong(), r.Seen.Candidate), Champion: since(part.Champion.wrong(), r.Seen.Champion)}
 		if err := r.Look(more); err != nil {
 			return fmt.Errorf("slice %s: %w", part.Slice, err)
+		}
+		if err := t.Parts[i].addFloor(p.Slices.Accuracy, part); err != nil {
+			return err
 		}
 	}
 	for _, one := range t.Parts {
@@ -239,10 +268,10 @@ func (t *Trial) judgeParts(p Policy, parts []Part) []Finding {
 		return nil
 	}
 	alpha := p.share()
+	findings := t.judgeFloors(p, alpha)
 	if t.Sliced.Against(alpha) {
-		return []Finding{t.worst(p, alpha)}
+		return append(findings, t.worst(p, alpha))
 	}
-	var findings []Finding
 	passed := 0
 	for _, part := range parts {
 		f, unknown := p.Slices.few(part)
@@ -261,6 +290,40 @@ func (t *Trial) judgeParts(p Policy, parts []Part) []Finding {
 	if passed > 0 {
 		findings = append(findings, Finding{Measure: "slice_drop", Verdict: Pass, Limit: p.Slices.MaxDrop, P: t.Sliced.P(),
 			Reason: fmt.Sprintf("none of %d slices is shown to be more than %.4g below the champion", passed, p.Slices.MaxDrop)})
+	}
+	return findings
+}
+
+// judgeFloors gives the parts that are shown to be below the limit, each at its own
+// part of one share of alpha, and one finding for those that are not. The champion
+// needs no labels for it. A part that is below in both versions is shared.
+func (t *Trial) judgeFloors(p Policy, alpha float64) []Finding {
+	if p.Slices.Accuracy <= 0 {
+		return nil
+	}
+	var findings []Finding
+	passed, most := 0, 1.0
+	for _, part := range t.Parts {
+		l := part.Low
+		if !low(l, alpha) {
+			if l.Seen.All >= int64(p.Slices.MinLabels) {
+				passed, most = passed+1, min(most, l.Evidence.P())
+			}
+			continue
+		}
+		f := Finding{Measure: "slice_accuracy", Slice: part.Slice, Verdict: Fail, Limit: p.Slices.Accuracy, Seen: l.Seen.All, P: l.Evidence.P(), Value: 1 - l.Seen.Rate()}
+		wrongLow, wrongHigh := sequential.Interval(l.Seen, alpha/tested)
+		f.Low, f.High = 1-wrongHigh, 1-wrongLow
+		f.Reason = fmt.Sprintf("slice %s: accuracy %.4g (anytime p %.2g, %d slices share %.2g), at least %.4g is wanted", part.Slice, f.Value, f.P, tested, alpha, p.Slices.Accuracy)
+		if low(part.TheirLow, alpha) {
+			f.Shared = true
+			f.Reason += fmt.Sprintf("; the champion's is %.4g too", 1-part.TheirLow.Seen.Rate())
+		}
+		findings = append(findings, f)
+	}
+	if passed > 0 {
+		findings = append(findings, Finding{Measure: "slice_accuracy", Verdict: Pass, Limit: p.Slices.Accuracy, P: most,
+			Reason: fmt.Sprintf("none of %d slices is shown to be below %.4g", passed, p.Slices.Accuracy)})
 	}
 	return findings
 }
@@ -290,10 +353,13 @@ func (s State) judging() Policy {
 
 // tests is how many share alpha.
 func (p Policy) tests() float64 {
-	if len(p.Slices.By) > 0 {
-		return tests + 1
+	switch {
+	case len(p.Slices.By) == 0:
+		return tests
+	case p.Slices.Accuracy > 0:
+		return tests + 2
 	}
-	return tests
+	return tests + 1
 }
 
 // share is each test's part of alpha.

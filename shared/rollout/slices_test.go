@@ -187,6 +187,72 @@ func TestSlicesByTests(t *testing.T) {
 	require.Equal(t, 3, len(found)-1, "what is not tested is listed")
 }
 
+// The floor is tested too, for parts that the champion has no labels of as well;
+// one that the champion breaches is the environment's fault.
+func TestSlicesFloorByTests(t *testing.T) {
+	floor := func(s *Slices) { s.Accuracy, s.MaxDrop, s.OnUnknown = 0.8, 0.4, "tell" }
+	for name, test := range map[string]struct {
+		candidate, champion int64 // right of ten
+		champions           int64 // labels of the champion, of ten
+		verdict             string
+		shared              bool
+	}{
+		"below":                   {6, 9, 10, Fail, false},
+		"below, champion unknown": {6, 0, 0, Fail, false},
+		"both below":              {5, 5, 10, Fail, true},
+		"above":                   {9, 9, 10, Pass, false},
+		"at the floor":            {8, 9, 10, Pass, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := sequentially(watching(floor))
+			trial := newTrial(p)
+			var parts []Part
+			for n := int64(1); n <= 40; n++ {
+				parts = []Part{part("sex=F", [2]int64{n * test.candidate, n * 10}, [2]int64{n * test.champion, n * test.champions})}
+				require.NoError(t, trial.addParts(p, parts))
+			}
+			found := trial.judgeParts(p, parts)
+			i := slices.IndexFunc(found, func(f Finding) bool { return f.Measure == "slice_accuracy" })
+			require.GreaterOrEqual(t, i, 0, "%+v", found)
+			require.Equal(t, test.verdict, found[i].Verdict, "%+v", found[i])
+			require.Equal(t, test.shared, found[i].Shared)
+			if test.verdict == Fail {
+				require.Less(t, found[i].High, 0.8)
+				require.Contains(t, found[i].Reason, "slice sex=F: accuracy")
+			}
+		})
+	}
+	require.InDelta(t, sequentially(watching()).share()*6/7, sequentially(watching(floor)).share(), 1e-12, "it has its share of alpha")
+}
+
+// Twenty parts just at the floor, looked at fifty times, are called below it no
+// more often than the floor's share of alpha.
+func TestTheFloorKeepsItsBoundOverAllLooks(t *testing.T) {
+	random := rand.New(rand.NewPCG(5, 6))
+	p := sequentially(watching(func(s *Slices) { s.Accuracy = 0.8 }))
+	p.Analysis.Alpha = 0.35 // a share of 0.05
+	failed := 0
+	for range 300 {
+		trial, totals := newTrial(p), make([]Part, tested)
+		for range 50 {
+			for i := range totals {
+				totals[i].Slice = string(rune('a' + i))
+				for range 10 {
+					totals[i].Candidate.Labels++
+					if random.Float64() < p.Slices.Accuracy {
+						totals[i].Candidate.Correct++
+					}
+				}
+			}
+			require.NoError(t, trial.addParts(p, totals))
+		}
+		if slices.ContainsFunc(trial.judgeFloors(p, p.share()), func(f Finding) bool { return f.Verdict == Fail }) {
+			failed++
+		}
+	}
+	require.LessOrEqual(t, failed, 25, "of 300, 15 are the bound and 10 are three deviations")
+}
+
 // Totals that shrink, as a ledger forgets, are not taken twice.
 func TestSlicesThatShrinkAreNotBelieved(t *testing.T) {
 	p := sequentially(watching())

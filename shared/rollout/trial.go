@@ -34,7 +34,7 @@ type Trial struct {
 	Until time.Time `json:"until,omitzero"` // looked at up to here
 }
 
-// tests is how many share alpha, without the one of the slices.
+// tests is how many share alpha, without those of the slices.
 const tests = 5
 
 // slowShare is how many requests may be slower than the latency limit: it is a
@@ -279,7 +279,7 @@ func (m *machine) concluded(j Judgement, r Record, measured Measurements) {
 		m.lookOn(r)
 	case j.Verdict == Fail:
 		m.rollBackWith(r)
-	case Judge(m.Policy, measured).Shared:
+	case j.Shared || Judge(m.Policy, measured).Shared:
 		r.Verdict, r.Reason = Insufficient, "holding, both versions suffer, so the environment is to blame"
 		m.say(r.Reason)
 		m.Quiet = false

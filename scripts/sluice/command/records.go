@@ -10,6 +10,7 @@ import (
 
 	"github.com/sluice-ml/sluice/scripts/sluice/operator"
 	"github.com/sluice-ml/sluice/shared/contract"
+	"github.com/sluice-ml/sluice/shared/fault"
 	"github.com/sluice-ml/sluice/shared/trainconfig"
 )
 
@@ -115,7 +116,26 @@ func showModel(c *cobra.Command, s *settings, client *operator.Client, model str
 	})
 }
 
+// mirrored refuses a shadow where what serves the model cannot copy requests, as its
+// rollout would.
+func mirrored(c *cobra.Command, s *settings, config *trainconfig.Config, file, model string) error {
+	p := config.Deployment
+	if model == "" || p.Shadow.Duration == 0 {
+		return nil
+	}
+	client, err := s.connect(c.Context())
+	if err != nil {
+		return err
+	}
+	field := "deployment.shadow"
+	if p.Strategy == "shadow" {
+		field = "deployment.strategy: shadow"
+	}
+	return fault.Wrap(fault.Invalid, "read "+file+": "+field, client.Mirrors(c.Context(), model))
+}
+
 func configCommand(s *settings) *cobra.Command {
+	model := ""
 	check := &cobra.Command{
 		Use: "check FILE", Short: "Read a train.yaml as the pipeline will; exit 1 and name every problem", Args: exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
@@ -127,9 +147,13 @@ func configCommand(s *settings) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := mirrored(c, s, config, args[0], model); err != nil {
+				return err
+			}
 			return s.print(c, config, func(w io.Writer) { fmt.Fprintf(w, "%s is good: %s\n", args[0], config.Hash()) })
 		},
 	}
+	check.Flags().StringVar(&model, "model", "", "ask the deployment who serves this model, and refuse what that cannot do")
 	show := &cobra.Command{
 		Use: "show MODEL", Short: "Print the configuration in force (with --json: every default filled in)", Args: exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {

@@ -50,6 +50,9 @@ func TestAlarmsAndOperatorsStopARollout(t *testing.T) {
 	s.consistent(t, 1)
 	s.servesOnly(t, live)
 
+	run = s.ends(t, s.start(t, "reproduced"), "rejected") // continuous training makes the same bytes of the same data
+	require.Regexp(t, "^quarantined: the same model was rolled back as version [0-9]+ by rollout .*; train another, or release it: sluice rollout release "+model, run.Outcome.Reason)
+	require.Equal(t, state.Rollout, s.rollout(t).Rollout, "no rollout was begun")
 	released := sluice(t, "rollout", "release", model, fmt.Sprint(state.Candidate.Version), "--dir", dir) // the next run makes the same bytes
 	require.Equal(t, 0, released.code, released.stderr)
 	name = s.start(t, "abort")

@@ -18,7 +18,7 @@ import (
 // TestADropInOneSliceRollsBack: under live traffic, late labels say that the
 // candidate is wrong about women, whom the champion has right in the same time.
 // Errors, latency and the other parts are fine; the rollout goes back, and says
-// where.
+// where. The same stack then judges by sequential tests.
 func TestADropInOneSliceRollsBack(t *testing.T) {
 	t.Parallel()
 	dir := seeded(t)
@@ -29,18 +29,12 @@ func TestADropInOneSliceRollsBack(t *testing.T) {
 	s.configure(t, strings.Replace(yaml, "max_failures: 100", "max_failures: 1", 1))
 	name := s.start(t, "unfair")
 	labelled := map[string]bool{}
-	eventually(t, "run "+name+" ends", func() bool {
-		s.label(t, labelled, func(slot string, p feedback.Prediction) bool {
-			state, err := s.Rollout(t.Context(), model)
-			require.NoError(t, err)
-			wrong := slot == state.Candidate.Slot && state.Candidate.Version == 2 && p.Row.Values[slices.Index(p.Row.Names, "sex")] == "Female"
-			// Every second of them: the alarm on all rows does not see it.
-			return p.Positive != (wrong && (p.ID[len(p.ID)-1]-'0')%2 == 0)
-		})
-		run, err := s.ShowRun(t.Context(), name)
-		return err == nil && run.Status != "running"
+	run := s.labels(t, name, "rolled_back", labelled, func(slot string, p feedback.Prediction) bool {
+		state := s.rollout(t)
+		wrong := slot == state.Candidate.Slot && state.Candidate.Version == 2 && p.Row.Values[slices.Index(p.Row.Names, "sex")] == "Female"
+		// Every second of them: the alarm on all rows does not see it.
+		return p.Positive != (wrong && (p.ID[len(p.ID)-1]-'0')%2 == 0)
 	})
-	run := s.ends(t, name, "rolled_back")
 	require.Regexp(t, "slice sex=Female: accuracy 0.* below the champion's 1 in the same time", run.Outcome.Reason)
 	s.consistent(t, 1)
 	state := s.rollout(t)
@@ -49,6 +43,7 @@ func TestADropInOneSliceRollsBack(t *testing.T) {
 	}), "the other part passed")
 	explained := sluice(t, "rollout", "explain", state.Rollout, "--dir", dir)
 	require.Contains(t, explained.stdout, "slice sex=Female")
+	s.testedSequentially(t, labelled)
 	_, failed := live.counts()
 	require.Empty(t, failed, "no answer was lost: %v", live.last)
 }

@@ -50,6 +50,16 @@ func (c *Client) ecs(ctx context.Context, model string) (*ecsbackend.Backend, er
 	return b.backend, nil
 }
 
+// Mirrors says that a model's requests can be copied to a shadow: nil, or Invalid
+// with why what serves the model cannot.
+func (c *Client) Mirrors(ctx context.Context, model string) error {
+	backend, err := c.ecs(ctx, model)
+	if backend == nil || err != nil {
+		return err
+	}
+	return backend.Mirrors(model)
+}
+
 // readServing asks for what the function that moves traffic is told.
 func (c *Client) readServing(ctx context.Context) error {
 	name := c.function("shift")
