@@ -282,7 +282,7 @@ func confusionFigure(of evaluation.Classes, note string) figure {
 			share := ratio(c, max(1, rows))
 			top := n - float64(k)
 			fmt.Fprintf(&p.under, `<rect class="fill candidate" style="opacity:%.2f" x="%s" y="%s" width="%s" height="%s"/>`,
-				0.06+0.6*share, p.px(float64(j)), p.py(top), pc(100/n-0.4), pc(100/n-0.4))
+				0.06+0.36*share, p.px(float64(j)), p.py(top), pc(100/n-0.4), pc(100/n-0.4))
 			fmt.Fprintf(&p.over, `<text class="tick" x="%s" y="%s" dy=".32em" text-anchor="middle">%s</text>`,
 				p.px(float64(j)+0.5), p.py(top-0.5), html.EscapeString(cell(share, c, len(table))))
 		}
