@@ -26,10 +26,12 @@ kind = np.argmax(x[:, :3] + 0.5 * r.normal(size=(N, 3)), axis=1)
 query = np.sort(r.integers(0, 60, N))
 grade = np.clip(np.round(x[:, 0] + 0.5 * x[:, 3] + 1 + 0.4 * r.normal(size=N)), 0, 4).astype(int)
 
-lines = ["a,b,c,d,amount,count,kind,query,grade,hit"]
+weight = 0.5 + query % 4  # of a query, as ranking needs
+
+lines = ["a,b,c,d,amount,count,kind,query,grade,hit,weight"]
 for i in range(N):
     lines.append(",".join([*(f"{v:.3f}" for v in x[i]), f"{amount[i]:.3f}", str(int(amount[i] * 2)), f"k{kind[i]}", f"q{query[i]}",
-                           str(grade[i]), str(int(grade[i] > 1))]))
+                           str(grade[i]), str(int(grade[i] > 1)), str(weight[i])]))
 with gzip.GzipFile(FOLDER / "goals.csv.gz", "wb", mtime=0) as out:
     out.write(("\n".join(lines) + "\n").encode())
 
@@ -47,19 +49,22 @@ CASES = [
     ("XGBRanker", "rank:pairwise", "grade", grade, {"lambdarank_pair_method": "mean", "lambdarank_num_pair_per_sample": 4}),
     ("XGBRanker", "rank:map", "hit", (grade > 1).astype(int), {}),
 ]
+WEIGHTED = ("reg:squarederror", "count:poisson", "multi:softprob", "rank:ndcg", "rank:map")
 results = []
-for estimator, objective, target, label, more in CASES:
+for (estimator, objective, target, label, more), weighted in [(c, False) for c in CASES] + [(c, True) for c in CASES if c[1] in WEIGHTED]:
     params = {"objective": objective, "eta": 0.2, "max_depth": 4, "seed": 7, "seed_per_iteration": 1, "nthread": 2, **more}
     matrix = xgb.DMatrix(X, label=label.astype(np.float32))
     if objective == "multi:softprob":
         params["num_class"] = 3
     if estimator == "XGBRanker":
         matrix.set_info(qid=query)
+    if weighted:  # of ranking XGBoost takes one for each query
+        matrix.set_weight(weight[np.unique(query, return_index=True)[1]] if estimator == "XGBRanker" else weight)
     seen = {}
     booster = xgb.train(params, matrix, 20, evals=[(matrix, "train")], evals_result=seen, verbose_eval=False)
     predicted = booster.predict(matrix).astype("<f4")
     metric = list(seen["train"])[-1]
-    results.append({"estimator": estimator, "objective": objective, "target": target, "params": more, "metric": metric,
+    results.append({"estimator": estimator, "objective": objective, "target": target, "weighted": weighted, "params": more, "metric": metric,
                     "value": seen["train"][metric][-1], "sha256": hashlib.sha256(predicted.tobytes()).hexdigest(),
                     "first": [float(v) for v in predicted.ravel()[:3]]})
 (FOLDER / "goals.json").write_text(json.dumps({"xgboost": xgb.__version__, "models": results}, indent=1) + "\n")

@@ -11,6 +11,7 @@ type Classes struct {
 	Names       []string
 	Label       []float64   // a row's class, as an index into Names
 	Probability [][]float64 // of each class, in Names' order: one number a row
+	Weight      []float64   // how much each row counts, 0 or more; nil: each 1
 }
 
 // Metrics of several classes, as configurations write them, beside accuracy and
@@ -55,7 +56,19 @@ func (c Classes) Check() error {
 			return invalid("row %d: the probabilities sum to %v", i, sum)
 		}
 	}
-	return nil
+	return checkWeights(c.Weight, n)
+}
+
+// counting is the rows that count.
+func (c Classes) counting() Classes {
+	if rows := Counting(c.Weight); rows != nil {
+		return c.Take(rows)
+	}
+	return c
+}
+
+func (c Classes) mean(metric string, values []float64) Linear {
+	return weights(c.Weight).mean(metric, values)
 }
 
 // Predicted is each row's likeliest class; of equals, the first.
@@ -71,7 +84,7 @@ func (c Classes) Predicted() []int {
 	return out
 }
 
-// Table counts rows by class (first) and predicted class.
+// Table counts rows by class (first) and predicted class, whatever they weigh.
 func (c Classes) Table() [][]int {
 	table := make([][]int, len(c.Names))
 	for k := range table {
@@ -83,16 +96,36 @@ func (c Classes) Table() [][]int {
 	return table
 }
 
-// totals are the rows of each class, and those that are predicted to be of it.
-func totals(table [][]int) (rows, predicted []int) {
-	rows, predicted = make([]int, len(table)), make([]int, len(table))
+// weighed sums weights by class (first) and predicted class.
+func (c Classes) weighed() [][]float64 {
+	table := make([][]float64, len(c.Names))
+	for k := range table {
+		table[k] = make([]float64, len(c.Names))
+	}
+	for i, predicted := range c.Predicted() {
+		table[int(c.Label[i])][predicted] += weights(c.Weight).of(i)
+	}
+	return table
+}
+
+// totals are the weights of each class, and of what is predicted to be of it.
+func totals(table [][]float64) (rows, predicted []float64) {
+	rows, predicted = make([]float64, len(table)), make([]float64, len(table))
 	for k, line := range table {
-		for j, n := range line {
-			rows[k] += n
-			predicted[j] += n
+		for j, w := range line {
+			rows[k] += w
+			predicted[j] += w
 		}
 	}
 	return rows, predicted
+}
+
+// Found is the share of a class's rows (-1: of all) that are predicted rightly.
+func (c Classes) Found(class int) Share {
+	c = c.counting()
+	guess := c.Predicted()
+	return weights(c.Weight).share(len(c.Label), func(i int) bool { return class < 0 || c.Label[i] == float64(class) },
+		func(i int) bool { return float64(guess[i]) == c.Label[i] })
 }
 
 // Rows counts each class's rows.
@@ -118,26 +151,27 @@ func (c Classes) Linear(metric string) (Linear, error) {
 	if err := c.Check(); err != nil {
 		return Linear{}, err
 	}
+	c = c.counting()
 	switch metric {
 	case MetricAccuracy:
-		return linearMean(metric, c.right()), nil
+		return c.mean(metric, c.right()), nil
 	case MetricLogLoss:
-		return linearMean(metric, c.losses()), nil
+		return c.mean(metric, c.losses()), nil
 	}
 	if err := c.every(metric); err != nil {
 		return Linear{}, err
 	}
 	switch metric {
 	case MetricBalancedAccuracy:
-		return c.macro(metric, func(rows, _ int) (float64, float64) { return 1 / float64(rows), 0 })
+		return c.macro(metric, func(rows, _ float64) (float64, float64) { return 1 / rows, 0 })
 	case MetricPrecisionMacro:
-		if _, predicted := totals(c.Table()); slices.Contains(predicted, 0) {
+		if _, predicted := totals(c.weighed()); slices.Contains(predicted, 0) {
 			return Linear{}, invalid("%s is not defined: class %q is never predicted", metric, c.Names[slices.Index(predicted, 0)])
 		}
-		return c.macro(metric, func(_, predicted int) (float64, float64) { return 0, 1 / float64(predicted) })
+		return c.macro(metric, func(_, predicted float64) (float64, float64) { return 0, 1 / predicted })
 	case MetricF1Macro, MetricF1Weighted:
-		return c.macro(metric, func(rows, predicted int) (float64, float64) {
-			return 1 / float64(rows+predicted), 1 / float64(rows+predicted)
+		return c.macro(metric, func(rows, predicted float64) (float64, float64) {
+			return 1 / (rows + predicted), 1 / (rows + predicted)
 		})
 	case MetricAUCOvR:
 		return c.oneVersusRest()
@@ -172,25 +206,25 @@ func (c Classes) losses() []float64 {
 // denominator's rows and predictions: recall, precision and F1 are all such.
 // A row moves its class's ratio by ((a + b) [right] − ratio (a [of the class] +
 // b [predicted])).
-func (c Classes) macro(metric string, of func(rows, predicted int) (a, b float64)) (Linear, error) {
-	table := c.Table()
+func (c Classes) macro(metric string, of func(rows, predicted float64) (a, b float64)) (Linear, error) {
+	table, w := c.weighed(), weights(c.Weight)
 	rows, predicted := totals(table)
-	n := float64(len(c.Label))
+	n := w.total(len(c.Label))
 	l := Linear{Name: metric, Influence: make([]float64, len(c.Label))}
 	guess := c.Predicted()
 	for k := range c.Names {
 		a, b := of(rows[k], predicted[k])
-		ratio := (a + b) * float64(table[k][k])
+		ratio := (a + b) * table[k][k]
 		weight := 1 / float64(len(c.Names))
 		if metric == MetricF1Weighted {
-			weight = float64(rows[k]) / n
+			weight = rows[k] / n
 		}
 		l.Value += weight * ratio
 		for i := range guess {
 			is, said := c.Label[i] == float64(k), guess[i] == k
-			l.Influence[i] += weight * moved(a, b, ratio, is, said)
+			l.Influence[i] += w.of(i) * weight * moved(a, b, ratio, is, said)
 			if metric == MetricF1Weighted {
-				l.Influence[i] += ratio * (indicator(is) - weight) / n
+				l.Influence[i] += w.of(i) * ratio * (indicator(is) - weight) / n
 			}
 		}
 	}
@@ -214,7 +248,7 @@ func indicator(yes bool) float64 {
 func (c Classes) oneVersusRest() (Linear, error) {
 	l := Linear{Name: MetricAUCOvR, Influence: make([]float64, len(c.Label))}
 	for k := range c.Names {
-		s := Sample{Label: make([]float64, len(c.Label)), Score: c.Probability[k]}
+		s := Sample{Label: make([]float64, len(c.Label)), Score: c.Probability[k], Weight: c.Weight}
 		for i := range s.Label {
 			s.Label[i] = indicator(c.Label[i] == float64(k))
 		}
@@ -225,24 +259,30 @@ func (c Classes) oneVersusRest() (Linear, error) {
 		share := 1 / float64(len(c.Names))
 		auc := placed.AUC().Value
 		l.Value += share * auc
-		l.add(placed, s.Label, auc, share)
+		l.add(placed, s, auc, share)
 	}
 	return l, nil
 }
 
 // add adds an AUC's placements to the influences.
-func (l *Linear) add(p Placements, label []float64, auc, share float64) {
-	scale := func(n int) float64 { return share * math.Sqrt(float64(n)/float64(n-1)) / float64(n) }
-	positives, negatives := p.positive.share, p.negative.share
-	up, down := scale(len(positives)), scale(len(negatives))
-	for i, y := range label {
+func (l *Linear) add(p Placements, s Sample, auc, share float64) {
+	up, down := p.positive.influence(auc, share), p.negative.influence(auc, share)
+	for i, y := range s.Label {
 		if y == 1 {
-			l.Influence[i] += up * (positives[0] - auc)
-			positives = positives[1:]
+			l.Influence[i] += up(s.weight(i))
 		} else {
-			l.Influence[i] += down * (negatives[0] - auc)
-			negatives = negatives[1:]
+			l.Influence[i] += down(s.weight(i))
 		}
+	}
+}
+
+// influence gives, row by row, how far the class's rows move the AUC's share.
+func (c class) influence(auc, share float64) func(weight float64) float64 {
+	n, at := float64(len(c.share)), -1
+	scale := share * math.Sqrt(n/(n-1)) / weights(c.weight).total(len(c.share))
+	return func(weight float64) float64 {
+		at++
+		return scale * weight * (c.share[at] - auc)
 	}
 }
 
@@ -270,15 +310,12 @@ func (c Classes) Measure(metric string, confidence float64) (Estimate, error) {
 	if err != nil {
 		return e, err
 	}
+	c = c.counting()
 	e.Value = l.Value
 	switch metric {
 	case MetricAccuracy:
-		right := 0.0
-		for _, v := range c.right() {
-			right += v
-		}
 		e.Method = ByExact
-		e.Low, e.High, err = exact(right, float64(len(c.Label)), confidence)
+		e.Low, e.High, err = c.Found(-1).exact(confidence)
 	case MetricLogLoss:
 		e.Low, e.High = around(l.Value, l.Variance(), confidence)
 		e.Low, e.Method = max(0, e.Low), ByMean
@@ -294,19 +331,17 @@ func (c Classes) Measure(metric string, confidence float64) (Estimate, error) {
 }
 
 func (e *Estimate) meanOfShares(c Classes) error {
-	table := c.Table()
-	rows, _ := totals(table)
 	var down, up float64
-	for k := range table {
-		share := float64(table[k][k]) / float64(rows[k])
-		low, high, err := Wilson(table[k][k], rows[k], e.Confidence)
+	for k := range c.Names {
+		share := c.Found(k)
+		low, high, err := share.Wilson(e.Confidence)
 		if err != nil {
 			return err
 		}
-		down += (share - low) * (share - low)
-		up += (high - share) * (high - share)
+		down += (share.Value - low) * (share.Value - low)
+		up += (high - share.Value) * (high - share.Value)
 	}
-	n := float64(len(table))
+	n := float64(len(c.Names))
 	e.Low, e.High, e.Method = max(0, e.Value-math.Sqrt(down)/n), min(1, e.Value+math.Sqrt(up)/n), ByWilsonMean
 	return nil
 }
@@ -315,14 +350,17 @@ func (e *Estimate) meanOfShares(c Classes) error {
 // logit, it is the exact interval of as many rows as the smallest class has.
 func (e *Estimate) logit(c Classes, l Linear) error {
 	e.Method = ByInfluence
-	least := slices.Min(c.Rows())
+	least := math.Inf(1)
+	for k := range c.Names {
+		least = min(least, c.Found(k).Effective)
+	}
 	var err error
 	switch {
 	case l.Value >= 1:
 		e.Value = 1
-		e.Low, e.High, err = Exact(least, least, e.Confidence)
+		e.Low, e.High, err = exact(least, least, e.Confidence)
 	case l.Value <= 0:
-		e.Low, e.High, err = Exact(0, least, e.Confidence)
+		e.Low, e.High, err = exact(0, least, e.Confidence)
 	default:
 		e.Low, e.High = logitInterval(l.Value, l.Variance(), e.Confidence)
 	}
@@ -331,7 +369,7 @@ func (e *Estimate) logit(c Classes, l Linear) error {
 
 // Take is some of the rows.
 func (c Classes) Take(rows []int) Classes {
-	out := Classes{Names: c.Names, Label: make([]float64, len(rows)), Probability: make([][]float64, len(c.Probability))}
+	out := Classes{Names: c.Names, Label: make([]float64, len(rows)), Probability: make([][]float64, len(c.Probability)), Weight: weights(c.Weight).take(rows)}
 	for k := range c.Probability {
 		out.Probability[k] = make([]float64, len(rows))
 	}

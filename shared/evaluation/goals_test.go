@@ -23,6 +23,7 @@ type goalGolden struct {
 	Names       []string
 	Label       []float64
 	Score       []float64
+	Weight      []float64
 	Query       []string
 	Queries     int
 	Probability [][]float64
@@ -35,11 +36,11 @@ type goalGolden struct {
 func (g goalGolden) outcome() measurable {
 	switch {
 	case g.Probability != nil:
-		return Classes{Names: g.Names, Label: g.Label, Probability: g.Probability}
+		return Classes{Names: g.Names, Label: g.Label, Probability: g.Probability, Weight: g.Weight}
 	case g.Query != nil:
-		return Queries{Label: g.Label, Score: g.Score, Query: g.Query}
+		return Queries{Label: g.Label, Score: g.Score, Query: g.Query, Weight: g.Weight}
 	}
-	return Values{Label: g.Label, Score: g.Score}
+	return Values{Label: g.Label, Score: g.Score, Weight: g.Weight}
 }
 
 func loadGoals(t testing.TB) (all []goalGolden) {
@@ -55,7 +56,7 @@ func loadGoals(t testing.TB) (all []goalGolden) {
 	for _, name := range []string{"regression", "multiclass", "ranking"} {
 		all = append(all, g[name]...)
 	}
-	if len(all) != 9 {
+	if len(all) != 14 {
 		t.Fatalf("%d samples", len(all))
 	}
 	return all
@@ -145,6 +146,9 @@ func (g goalGolden) drawn(r *rand.Rand) measurable {
 			for _, i := range queries[r.IntN(len(queries))] {
 				out.Label, out.Score = append(out.Label, of.Label[i]), append(out.Score, of.Score[i])
 				out.Query = append(out.Query, string(rune(k+1)))
+				if of.Weight != nil {
+					out.Weight = append(out.Weight, of.Weight[i])
+				}
 			}
 		}
 		return out
@@ -182,20 +186,28 @@ func TestWhatIsNotDefinedIsNoNumber(t *testing.T) {
 		"of another goal":        {Values{Label: []float64{2, 3}, Score: []float64{1, 3}}, MetricAUC},
 		"one row":                {Values{Label: []float64{2}, Score: []float64{1}}, MetricMAE},
 		"few rows for a median":  {Values{Label: []float64{2, 3}, Score: []float64{1, 1}}, MetricMedianError},
-		"class without rows":     {Classes{three, []float64{0, 1}, even}, MetricF1Macro},
-		"class never predicted":  {Classes{three, []float64{0, 1, 2}, [][]float64{{0.5, 0.6, 0.7}, {0.3, 0.3, 0.2}, {0.2, 0.1, 0.1}}}, MetricPrecisionMacro},
-		"class of one row":       {Classes{three, []float64{0, 1, 2}, [][]float64{{0.5, 0.6, 0.7}, {0.3, 0.3, 0.2}, {0.2, 0.1, 0.1}}}, MetricAUCOvR},
-		"label that is no class": {Classes{three, []float64{0, 3}, even}, MetricAccuracy},
-		"part of a class":        {Classes{three, []float64{0, 0.5}, even}, MetricAccuracy},
-		"NaN label":              {Classes{three, []float64{0, nan}, even}, MetricAccuracy},
-		"NaN probability":        {Classes{three, []float64{0, 1}, [][]float64{{0.5, nan}, {0.3, 0.3}, {0.2, 0.5}}}, MetricAccuracy},
-		"do not sum to 1":        {Classes{three, []float64{0, 1}, [][]float64{{0.5, 0.5}, {0.3, 0.3}, {0.2, 0.5}}}, MetricLogLoss},
-		"one class":              {Classes{three[:1], []float64{0, 0}, [][]float64{{1, 1}}}, MetricAccuracy},
-		"nothing relevant":       {Queries{[]float64{0, 0}, []float64{1, 2}, []string{"q", "q"}}, MetricNDCG},
-		"single rows":            {Queries{[]float64{1, 1}, []float64{1, 2}, []string{"p", "q"}}, MetricMAP},
-		"one query":              {Queries{[]float64{0, 1}, []float64{1, 2}, []string{"q", "q"}}, MetricNDCG},
-		"below 0":                {Queries{[]float64{-1, 1}, []float64{1, 2}, []string{"q", "q"}}, MetricNDCG},
-		"cut at 0":               {Queries{[]float64{0, 1}, []float64{1, 2}, []string{"q", "q"}}, "ndcg@0"},
+		"class without rows":     {Classes{Names: three, Label: []float64{0, 1}, Probability: even}, MetricF1Macro},
+		"class never predicted":  {Classes{Names: three, Label: []float64{0, 1, 2}, Probability: [][]float64{{0.5, 0.6, 0.7}, {0.3, 0.3, 0.2}, {0.2, 0.1, 0.1}}}, MetricPrecisionMacro},
+		"class of one row":       {Classes{Names: three, Label: []float64{0, 1, 2}, Probability: [][]float64{{0.5, 0.6, 0.7}, {0.3, 0.3, 0.2}, {0.2, 0.1, 0.1}}}, MetricAUCOvR},
+		"label that is no class": {Classes{Names: three, Label: []float64{0, 3}, Probability: even}, MetricAccuracy},
+		"part of a class":        {Classes{Names: three, Label: []float64{0, 0.5}, Probability: even}, MetricAccuracy},
+		"NaN label":              {Classes{Names: three, Label: []float64{0, nan}, Probability: even}, MetricAccuracy},
+		"NaN probability":        {Classes{Names: three, Label: []float64{0, 1}, Probability: [][]float64{{0.5, nan}, {0.3, 0.3}, {0.2, 0.5}}}, MetricAccuracy},
+		"do not sum to 1":        {Classes{Names: three, Label: []float64{0, 1}, Probability: [][]float64{{0.5, 0.5}, {0.3, 0.3}, {0.2, 0.5}}}, MetricLogLoss},
+		"one class":              {Classes{Names: three[:1], Label: []float64{0, 0}, Probability: [][]float64{{1, 1}}}, MetricAccuracy},
+		"nothing relevant":       {Queries{Label: []float64{0, 0}, Score: []float64{1, 2}, Query: []string{"q", "q"}}, MetricNDCG},
+		"single rows":            {Queries{Label: []float64{1, 1}, Score: []float64{1, 2}, Query: []string{"p", "q"}}, MetricMAP},
+		"one query":              {Queries{Label: []float64{0, 1}, Score: []float64{1, 2}, Query: []string{"q", "q"}}, MetricNDCG},
+		"below 0":                {Queries{Label: []float64{-1, 1}, Score: []float64{1, 2}, Query: []string{"q", "q"}}, MetricNDCG},
+		"negative weight":        {Values{Label: []float64{1, 2}, Score: []float64{1, 1}, Weight: []float64{1, -1}}, MetricMAE},
+		"NaN weight":             {Values{Label: []float64{1, 2}, Score: []float64{1, 1}, Weight: []float64{1, nan}}, MetricMAE},
+		"weights of other rows":  {Values{Label: []float64{1, 2}, Score: []float64{1, 1}, Weight: []float64{1}}, MetricMAE},
+		"no row counts":          {Values{Label: []float64{1, 2}, Score: []float64{1, 1}, Weight: []float64{0, 0}}, MetricMedianError},
+		"one row counts":         {Values{Label: []float64{1, 2}, Score: []float64{1, 1}, Weight: []float64{0, 3}}, MetricMAE},
+		"class that counts 0":    {Classes{Names: three, Label: []float64{0, 1, 2}, Probability: [][]float64{{0.5, 0.3, 0.2}, {0.3, 0.5, 0.2}, {0.2, 0.2, 0.6}}, Weight: []float64{1, 1, 0}}, MetricF1Macro},
+		"a query of two weights": {Queries{Label: []float64{0, 1, 1, 0}, Score: []float64{1, 2, 3, 4}, Query: []string{"p", "p", "q", "q"}, Weight: []float64{1, 1, 1, 2}}, MetricNDCG},
+		"map cut at 0":           {Queries{Label: []float64{0, 1}, Score: []float64{1, 2}, Query: []string{"q", "q"}}, "map@0"},
+		"cut at 0":               {Queries{Label: []float64{0, 1}, Score: []float64{1, 2}, Query: []string{"q", "q"}}, "ndcg@0"},
 	} {
 		if e, err := c.of.Measure(c.metric, 0.95); !fault.Is(err, fault.Invalid) {
 			t.Errorf("%s: %+v, %v", name, e, err)
@@ -238,7 +250,66 @@ func TestPairedComparisonsHoldTogether(t *testing.T) {
 	if err != nil || math.Abs(mean.Value-1.5*a.Value) > 1e-12 {
 		t.Errorf("%v %v", mean.Value, err)
 	}
-	if value, low, high, err := DisparityOfShares(10, 10, 10, 10, 0.95); err != nil || value != 0 || low != 0 || !(high > 0.2) {
+	if value, low, high, err := DisparityOfShares(Share{1, 10, 10}, Share{1, 10, 10}, 0.95); err != nil || value != 0 || low != 0 || !(high > 0.2) {
 		t.Errorf("shares of 1 are not certain: %v %v %v %v", value, low, high, err)
+	}
+}
+
+// TestRowsOfWeight0AreAsIfTheyWereNotThere: of every goal and metric, values and
+// intervals are those of the other rows, to the bit.
+func TestRowsOfWeight0AreAsIfTheyWereNotThere(t *testing.T) {
+	for _, g := range loadGoals(t) {
+		if g.Weight == nil {
+			continue
+		}
+		var all, counting measurable
+		switch of := g.outcome().(type) {
+		case Values:
+			counting = of.Take(Counting(of.Weight))
+			all = of
+		case Classes:
+			counting = of.Take(Counting(of.Weight))
+			all = of
+		case Queries:
+			rest := Queries{}
+			for _, i := range Counting(of.Weight) {
+				rest.Label, rest.Score = append(rest.Label, of.Label[i]), append(rest.Score, of.Score[i])
+				rest.Query, rest.Weight = append(rest.Query, of.Query[i]), append(rest.Weight, of.Weight[i])
+			}
+			counting, all = rest, of
+		}
+		for name := range g.Metrics {
+			a, err1 := all.Measure(name, 0.9)
+			b, err2 := counting.Measure(name, 0.9)
+			if err1 != nil || err2 != nil || a != b {
+				t.Errorf("%s %s: %+v and %+v, %v, %v", g.Name, name, a, b, err1, err2)
+			}
+		}
+	}
+}
+
+// TestEqualWeightsAreNone: rows that all weigh 2 tell as much as rows that weigh 1.
+func TestEqualWeightsAreNone(t *testing.T) {
+	for _, g := range loadGoals(t) {
+		if g.Weight != nil {
+			continue
+		}
+		plain := g.outcome()
+		g.Weight = make([]float64, len(g.Label))
+		for i := range g.Weight {
+			g.Weight[i] = 2
+		}
+		for name := range g.Metrics {
+			a, err1 := plain.Measure(name, 0.9)
+			b, err2 := g.outcome().Measure(name, 0.9)
+			if err1 != nil || err2 != nil {
+				t.Fatal(g.Name, name, err1, err2)
+			}
+			near(t, g.Name+" "+name, b.Value, a.Value)
+			if name != MetricMedianError { // Woodruff's and the binomial's are two ways
+				near(t, g.Name+" "+name+" low", b.Low, a.Low)
+				near(t, g.Name+" "+name+" high", b.High, a.High)
+			}
+		}
 	}
 }

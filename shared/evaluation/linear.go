@@ -157,16 +157,16 @@ func magnitude(low, high float64) (float64, float64) {
 // interval of Newcombe (1998, method 10): the distances to the ends of Wilson's
 // intervals are added as squares, so that shares of 0 and 1 are not certain. The
 // error is a fault of kind Invalid when a share has no rows.
-func DisparityOfShares(k1, n1, k2, n2 int, confidence float64) (value, low, high float64, err error) {
-	lowA, highA, err := Wilson(k1, n1, confidence)
+func DisparityOfShares(a, b Share, confidence float64) (value, low, high float64, err error) {
+	lowA, highA, err := a.Wilson(confidence)
 	if err != nil {
 		return 0, 0, 0, err
 	}
-	lowB, highB, err := Wilson(k2, n2, confidence)
+	lowB, highB, err := b.Wilson(confidence)
 	if err != nil {
 		return 0, 0, 0, err
 	}
-	a, b := float64(k1)/float64(n1), float64(k2)/float64(n2)
-	low, high = absolute(a-b-math.Hypot(a-lowA, highB-b), a-b+math.Hypot(highA-a, b-lowB))
-	return math.Abs(a - b), low, high, nil
+	d := a.Value - b.Value
+	low, high = absolute(d-math.Hypot(a.Value-lowA, highB-b.Value), d+math.Hypot(highA-a.Value, b.Value-lowB))
+	return math.Abs(d), low, high, nil
 }

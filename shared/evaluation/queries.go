@@ -16,10 +16,13 @@ type Queries struct {
 	Label []float64 // how relevant the row is to its query, 0 or more
 	Score []float64 // higher is further up
 	Query []string
+	// Weight is how much each row's query counts, 0 or more, so that rows of one
+	// query weigh the same; nil: each 1.
+	Weight []float64
 }
 
 // Metrics of ranking, as configurations write them; ndcg@10 looks at the first
-// ten rows of each query.
+// ten rows of each query, and so does map@10.
 const (
 	MetricNDCG = "ndcg"
 	MetricMAP  = "map"
@@ -43,12 +46,30 @@ func (q Queries) Check() error {
 			return invalid("row %d: the score %v is not finite", i, q.Score[i])
 		}
 	}
+	if err := checkWeights(q.Weight, n); err != nil {
+		return err
+	}
+	return q.checkQueryWeights()
+}
+
+// checkQueryWeights: a metric of ranking is of whole queries, so what weighs is
+// the query.
+func (q Queries) checkQueryWeights() error {
+	first := map[string]int{}
+	for i := range q.Weight {
+		at, known := first[q.Query[i]]
+		if !known {
+			first[q.Query[i]] = i
+		} else if q.Weight[i] != q.Weight[at] {
+			return invalid("rows %d and %d of query %q weigh %v and %v: rows of one query weigh the same", at, i, q.Query[i], q.Weight[at], q.Weight[i])
+		}
+	}
 	return nil
 }
 
 // Judged gives the rows of each query that tells anything about an order, in the
 // order in which the queries first come: with two rows at least, one of which is
-// relevant. out counts the others.
+// relevant, and a weight above 0. out counts the others.
 func (q Queries) Judged() (queries [][]int, out int) {
 	at := map[string]int{}
 	for i, id := range q.Query {
@@ -62,7 +83,7 @@ func (q Queries) Judged() (queries [][]int, out int) {
 	}
 	all := len(queries)
 	queries = slices.DeleteFunc(queries, func(rows []int) bool {
-		return len(rows) < 2 || !slices.ContainsFunc(rows, func(i int) bool { return q.Label[i] > 0 })
+		return len(rows) < 2 || weights(q.Weight).of(rows[0]) == 0 || !slices.ContainsFunc(rows, func(i int) bool { return q.Label[i] > 0 })
 	})
 	return queries, all - len(queries)
 }
@@ -74,7 +95,13 @@ func (q Queries) Judged() (queries [][]int, out int) {
 // best there could be (Järvelin and Kekäläinen 2002); rows of equal score share
 // the places they take (McSherry and Najork 2008), as in scikit-learn. map is
 // the mean of the queries' average precisions, where a label above 0 is
-// relevant.
+// relevant. map@k looks at the first k places of each query: the sum of the
+// precisions at the relevant ones, over k or the relevant rows of the query,
+// whichever are fewer, as in XGBoost. Rows of equal score count as in the mean of
+// all their orders (McSherry and Najork 2008); map takes them at once, as
+// scikit-learn does, so the two differ where scores tie.
+//
+// Of weighted queries it is their weighted mean.
 func (q Queries) Linear(metric string) (Linear, error) {
 	if err := q.Check(); err != nil {
 		return Linear{}, err
@@ -87,11 +114,11 @@ func (q Queries) Linear(metric string) (Linear, error) {
 	if len(queries) == 0 {
 		return Linear{}, invalid("%s is not defined: none of %d queries has two rows, one of them relevant", metric, left)
 	}
-	values := make([]float64, len(queries))
+	values, first := make([]float64, len(queries)), make([]int, len(queries))
 	for k, rows := range queries {
-		values[k] = of(rows)
+		values[k], first[k] = of(rows), rows[0]
 	}
-	return linearMean(metric, values), nil
+	return weights(weights(q.Weight).take(first)).mean(metric, values), nil
 }
 
 func (q Queries) statistic(metric string) (func(rows []int) float64, error) {
@@ -108,6 +135,8 @@ func (q Queries) statistic(metric string) (func(rows []int) float64, error) {
 		return func(rows []int) float64 { return q.ndcg(rows, first) }, nil
 	case metric == MetricMAP:
 		return q.averagePrecision, nil
+	case name == MetricMAP:
+		return func(rows []int) float64 { return q.averagePrecisionAt(rows, first) }, nil
 	}
 	return nil, invalid("%q is no metric of ranking", metric)
 }
@@ -150,6 +179,33 @@ func (q Queries) averagePrecision(rows []int) float64 {
 		s.Label[k], s.Score[k] = indicator(q.Label[i] > 0), q.Score[i]
 	}
 	return rank(s).averagePrecision(s.weight)
+}
+
+// averagePrecisionAt of one query's first places. Of n rows of equal score from
+// place b on (from 0), r of which are relevant, the place i holds a relevant row
+// in r/n of the orders, and then (i−b)(r−1)/(n−1) of those between b and i are so
+// in the mean.
+func (q Queries) averagePrecisionAt(rows []int, first int) float64 {
+	byScore := slices.SortedStableFunc(slices.Values(rows), func(a, b int) int { return cmp.Compare(q.Score[b], q.Score[a]) })
+	var sum accumulator
+	before := 0.0 // relevant rows above the run
+	for begin := 0; begin < len(byScore); {
+		end, relevant := begin, 0.0
+		for ; end < len(byScore) && q.Score[byScore[end]] == q.Score[byScore[begin]]; end++ {
+			relevant += indicator(q.Label[byScore[end]] > 0)
+		}
+		n := float64(end - begin)
+		for place := begin; place < min(end, first); place++ {
+			between := 0.0
+			if n > 1 {
+				between = float64(place-begin) * (relevant - 1) / (n - 1)
+			}
+			sum.add(relevant / n * (before + 1 + between) / float64(place+1))
+		}
+		before += relevant
+		begin = end
+	}
+	return sum.total() / min(before, float64(first))
 }
 
 // Metric computes a metric by its name. Errors are faults of kind Invalid.

@@ -10,8 +10,9 @@ import (
 // Values are numbers and what a model said they are (regression); index i of
 // each is one row.
 type Values struct {
-	Label []float64
-	Score []float64
+	Label  []float64
+	Score  []float64
+	Weight []float64 // how much each row counts, 0 or more; nil: each 1
 }
 
 // Metrics of regression, as configurations write them.
@@ -34,6 +35,7 @@ const (
 	ByLogarithm  = "influence, log"
 	ByLog        = "influence, log of the rest" // of 1 − v
 	ByOrder      = "order statistics"
+	ByWoodruff   = "Woodruff"
 	ByWilsonMean = "Wilson, mean of classes"
 	ByStudent    = "Student, over queries"
 )
@@ -53,7 +55,19 @@ func (v Values) Check() error {
 			return invalid("row %d: the label %v or the score %v is not finite", i, v.Label[i], v.Score[i])
 		}
 	}
-	return nil
+	return checkWeights(v.Weight, n)
+}
+
+// counting is the rows that count.
+func (v Values) counting() Values {
+	if rows := Counting(v.Weight); rows != nil {
+		return v.Take(rows)
+	}
+	return v
+}
+
+func (v Values) mean(metric string, values []float64) Linear {
+	return weights(v.Weight).mean(metric, values)
 }
 
 // each is a value of every row.
@@ -79,27 +93,28 @@ func (v Values) Linear(metric string) (Linear, error) {
 	if err := v.Check(); err != nil {
 		return Linear{}, err
 	}
+	v = v.counting()
 	switch metric {
 	case MetricRMSE:
-		return linearMean(metric, v.each(squared)).root(metric), nil
+		return v.mean(metric, v.each(squared)).root(metric), nil
 	case MetricMSE:
-		return linearMean(metric, v.each(squared)), nil
+		return v.mean(metric, v.each(squared)), nil
 	case MetricMAE:
-		return linearMean(metric, v.each(absError)), nil
+		return v.mean(metric, v.each(absError)), nil
 	case MetricMeanResidual:
-		return linearMean(metric, v.each(func(label, score float64) float64 { return label - score })), nil
+		return v.mean(metric, v.each(func(label, score float64) float64 { return label - score })), nil
 	case MetricMAPE:
 		if i := slices.Index(v.Label, 0); i >= 0 {
 			return Linear{}, invalid("mape is not defined: the label of row %d is 0, of which no error is a share", i)
 		}
-		return linearMean(metric, v.each(func(label, score float64) float64 { return math.Abs(score-label) / math.Abs(label) })), nil
+		return v.mean(metric, v.each(func(label, score float64) float64 { return math.Abs(score-label) / math.Abs(label) })), nil
 	case MetricRMSLE:
 		for i := range v.Label {
 			if v.Label[i] <= -1 || v.Score[i] <= -1 {
 				return Linear{}, invalid("rmsle is not defined: the label %v or the score %v of row %d is not above -1", v.Label[i], v.Score[i], i)
 			}
 		}
-		return linearMean(metric, v.each(squaredLog)).root(metric), nil
+		return v.mean(metric, v.each(squaredLog)).root(metric), nil
 	case MetricR2, MetricExplainedVariance:
 		return v.explained(metric)
 	}
@@ -109,20 +124,22 @@ func (v Values) Linear(metric string) (Linear, error) {
 // explained is 1 − E/V, where V is the variance of the labels and E the mean
 // squared error (r2) or the variance of the errors (explained_variance).
 func (v Values) explained(metric string) (Linear, error) {
-	mean := linearMean("", v.Label).Value
+	mean := v.mean("", v.Label).Value
 	bias := 0.0
 	if metric == MetricExplainedVariance {
-		bias = linearMean("", v.each(func(label, score float64) float64 { return label - score })).Value
+		bias = v.mean("", v.each(func(label, score float64) float64 { return label - score })).Value
 	}
 	left := v.each(func(label, score float64) float64 { return (label - score - bias) * (label - score - bias) })
 	spread := v.each(func(label, _ float64) float64 { return (label - mean) * (label - mean) })
-	e, all := linearMean("", left).Value, linearMean("", spread).Value
+	e, all := v.mean("", left).Value, v.mean("", spread).Value
 	if !(all > 0) {
 		return Linear{}, invalid("%s is not defined: every label is %v", metric, v.Label[0])
 	}
+	w := weights(v.Weight)
+	total := w.total(len(left))
 	l := Linear{Name: metric, Value: 1 - e/all, Influence: make([]float64, len(left))}
 	for i := range left {
-		l.Influence[i] = -((left[i]-e)/all - e*(spread[i]-all)/all/all) / float64(len(left))
+		l.Influence[i] = -w.of(i) * ((left[i]-e)/all - e*(spread[i]-all)/all/all) / total
 	}
 	return l, nil
 }
@@ -132,6 +149,9 @@ func (v Values) Metric(metric string) (float64, error) {
 	if metric == MetricMedianError {
 		if err := v.Check(); err != nil {
 			return 0, err
+		}
+		if v = v.counting(); v.Weight != nil {
+			return ordered(v.each(absError), v.Weight).median(), nil
 		}
 		return median(slices.Sorted(slices.Values(v.each(absError)))), nil
 	}
@@ -150,7 +170,7 @@ func median(sorted []float64) float64 {
 //   - mae, mse, mape: the normal interval of a mean over rows.
 //   - rmse, rmsle: normal in ln(v), with the variance of the mean square.
 //   - median_absolute_error: the order statistics whose ranks a binomial count
-//     leaves open, which holds for any distribution.
+//     leaves open, which holds for any distribution; of weighted rows, Woodruff's.
 //   - r2, explained_variance: normal in ln(1 − v), with the variance of the
 //     influence function.
 func (v Values) Measure(metric string, confidence float64) (Estimate, error) {
@@ -210,6 +230,9 @@ func (v Values) measureMedian(e Estimate) (Estimate, error) {
 	if err := v.Check(); err != nil {
 		return e, err
 	}
+	if v = v.counting(); v.Weight != nil {
+		return ordered(v.each(absError), v.Weight).measure(e)
+	}
 	sorted := slices.Sorted(slices.Values(v.each(absError)))
 	e.Value, e.Method = median(sorted), ByOrder
 	n := len(sorted)
@@ -232,7 +255,7 @@ func (v Values) measureMedian(e Estimate) (Estimate, error) {
 
 // Take is the values of some rows.
 func (v Values) Take(rows []int) Values {
-	out := Values{Label: make([]float64, len(rows)), Score: make([]float64, len(rows))}
+	out := Values{Label: make([]float64, len(rows)), Score: make([]float64, len(rows)), Weight: weights(v.Weight).take(rows)}
 	for k, i := range rows {
 		out.Label[k], out.Score[k] = v.Label[i], v.Score[i]
 	}
@@ -241,6 +264,7 @@ func (v Values) Take(rows []int) Values {
 
 // Deviation is the standard deviation of the labels (over n): the target's scale.
 func (v Values) Deviation() float64 {
-	mean := linearMean("", v.Label).Value
-	return math.Sqrt(linearMean("", v.each(func(label, _ float64) float64 { return (label - mean) * (label - mean) })).Value)
+	v = v.counting()
+	mean := v.mean("", v.Label).Value
+	return math.Sqrt(v.mean("", v.each(func(label, _ float64) float64 { return (label - mean) * (label - mean) })).Value)
 }

@@ -23,6 +23,7 @@ func Champion(e *trainconfig.Evaluation, set *predictions.Set, serving bool) Ver
 	if !v.usable(set) {
 		return *v
 	}
+	set, _ = counting(set)
 	if !set.HasChampion() {
 		v.insufficient("the predictions hold no scores of the champion")
 		return *v

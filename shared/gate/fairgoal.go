@@ -34,7 +34,7 @@ type pair struct {
 func (v *Verdict) fairnessBy(e *trainconfig.Evaluation, set *predictions.Set) {
 	scale := 1.0
 	if set.Goal == goal.Regression {
-		if scale = (evaluation.Values{Label: set.Label, Score: set.Score}).Deviation(); !(scale > 0) {
+		if scale = (evaluation.Values{Label: set.Label, Score: set.Score, Weight: set.Weight}).Deviation(); !(scale > 0) {
 			v.insufficient("every label is %v: there is no scale to compare groups on", set.Label[0])
 			return
 		}
@@ -137,48 +137,32 @@ func (v *Verdict) comparisons(e *trainconfig.Evaluation, a, b part, name string,
 	first, second := classesOf(a.set), classesOf(b.set)
 	if e.Fairness.Metric == evaluation.MetricAccuracy {
 		return []pair{{name, n, func(confidence float64) (Measurement, error) {
-			k1, k2 := found(first, -1), found(second, -1)
-			return sharesApart("accuracy_disparity", k1, k2, confidence)
+			return sharesApart("accuracy_disparity", first.Found(-1), second.Found(-1), confidence)
 		}}}
 	}
 	var out []pair
 	for k, class := range a.set.Classes {
-		k1, k2 := found(first, k), found(second, k)
+		k1, k2 := first.Found(k), second.Found(k)
 		of := fmt.Sprintf("%s, class %s", name, class)
-		if min(k1[1], k2[1]) < MinPerClass {
-			v.skip(of, k1[1]+k2[1], 0, "%d and %d rows of the class; at least %d of each are needed", k1[1], k2[1], MinPerClass)
+		if min(k1.Rows, k2.Rows) < MinPerClass {
+			v.skip(of, k1.Rows+k2.Rows, 0, "%d and %d rows of the class; at least %d of each are needed", k1.Rows, k2.Rows, MinPerClass)
 			continue
 		}
-		out = append(out, pair{of, k1[1] + k2[1], func(confidence float64) (Measurement, error) {
+		out = append(out, pair{of, k1.Rows + k2.Rows, func(confidence float64) (Measurement, error) {
 			return sharesApart("recall_disparity", k1, k2, confidence)
 		}})
 	}
 	return out
 }
 
-func classesOf(set *predictions.Set) [][]int {
-	return evaluation.Classes{Names: set.Classes, Label: set.Label, Probability: set.Probability}.Table()
+func classesOf(set *predictions.Set) evaluation.Classes {
+	return evaluation.Classes{Names: set.Classes, Label: set.Label, Probability: set.Probability, Weight: set.Weight}
 }
 
-// found is how many rows of a class (-1: of all) are predicted rightly, and how
-// many there are.
-func found(table [][]int, class int) (right [2]int) {
-	for k, line := range table {
-		if class >= 0 && class != k {
-			continue
-		}
-		right[0] += line[k]
-		for _, n := range line {
-			right[1] += n
-		}
-	}
-	return right
-}
-
-func sharesApart(name string, a, b [2]int, confidence float64) (Measurement, error) {
+func sharesApart(name string, a, b evaluation.Share, confidence float64) (Measurement, error) {
 	m := Measurement{Name: name, Confidence: confidence}
 	var err error
-	m.Value, m.Low, m.High, err = evaluation.DisparityOfShares(a[0], a[1], b[0], b[1], confidence)
+	m.Value, m.Low, m.High, err = evaluation.DisparityOfShares(a, b, confidence)
 	return m, err
 }
 
@@ -220,14 +204,14 @@ func (v *Verdict) reportGroup(e *trainconfig.Evaluation, g part) {
 	if g.set.Goal == goal.Regression {
 		return
 	}
-	table := classesOf(g.set)
+	of := classesOf(g.set)
 	for k, class := range g.set.Classes {
-		right := found(table, k)
-		low, high, err := evaluation.Wilson(right[0], right[1], e.Confidence)
+		right := of.Found(k)
+		low, high, err := right.Wilson(e.Confidence)
 		if err != nil {
 			continue // the group has no row of the class
 		}
-		v.report(Measurement{Name: evaluation.MetricRecall, Group: g.name + ", class " + class, Value: float64(right[0]) / float64(right[1]),
-			Low: low, High: high, Confidence: e.Confidence, N: right[1]})
+		v.report(Measurement{Name: evaluation.MetricRecall, Group: g.name + ", class " + class, Value: right.Value,
+			Low: low, High: high, Confidence: e.Confidence, N: right.Rows})
 	}
 }

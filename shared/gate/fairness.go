@@ -29,6 +29,7 @@ func Fairness(e *trainconfig.Evaluation, set *predictions.Set) Verdict {
 	if !v.usable(set) {
 		return *v
 	}
+	set, _ = counting(set)
 	if set.Goal != goal.Binary {
 		v.fairnessBy(e, set)
 		return *v

@@ -33,11 +33,26 @@ func championOf(set *predictions.Set) scoring  { return scoring{set.Champion, se
 func (s scoring) of(set *predictions.Set) outcome {
 	switch set.Goal {
 	case goal.Multiclass:
-		return evaluation.Classes{Names: set.Classes, Label: set.Label, Probability: s.probability}
+		return evaluation.Classes{Names: set.Classes, Label: set.Label, Probability: s.probability, Weight: set.Weight}
 	case goal.Ranking:
-		return evaluation.Queries{Label: set.Label, Score: s.score, Query: set.Query}
+		return evaluation.Queries{Label: set.Label, Score: s.score, Query: set.Query, Weight: set.Weight}
 	}
-	return evaluation.Values{Label: set.Label, Score: s.score}
+	return evaluation.Values{Label: set.Label, Score: s.score, Weight: set.Weight}
+}
+
+// counting is the rows that weigh more than 0: the others are as if they were not
+// there, and no least number of rows counts them. rows are their positions, nil
+// when all count.
+func counting(set *predictions.Set) (of *predictions.Set, rows []int) {
+	if rows = evaluation.Counting(set.Weight); rows == nil {
+		return set, nil
+	}
+	of = set.Take(rows)
+	of.Champion = among(set.Champion, rows, len(set.RowID))
+	for _, values := range set.ChampionProbability {
+		of.ChampionProbability = append(of.ChampionProbability, among(values, rows, len(set.RowID)))
+	}
+	return of, rows
 }
 
 // constant says that a scoring tells no row from another, and what it always
@@ -76,7 +91,7 @@ func few(set *predictions.Set) string {
 			return fmt.Sprintf("%d rows; at least %d are needed", rows, MinRows)
 		}
 	case goal.Ranking:
-		judged, out := evaluation.Queries{Label: set.Label, Score: set.Score, Query: set.Query}.Judged()
+		judged, out := evaluation.Queries{Label: set.Label, Score: set.Score, Query: set.Query, Weight: set.Weight}.Judged()
 		if len(judged) < MinRows {
 			return fmt.Sprintf("%d queries with two rows or more, one of them relevant (and %d others); at least %d are needed", len(judged), out, MinRows)
 		}

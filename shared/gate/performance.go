@@ -19,6 +19,7 @@ func Performance(e *trainconfig.Evaluation, set *predictions.Set) Verdict {
 	if !v.usable(set) {
 		return *v
 	}
+	set, _ = counting(set)
 	if len(e.Thresholds) == 0 {
 		v.insufficient("no threshold says what a good model is; set evaluation.thresholds, e.g. {%s}", example(set.Goal))
 	}

@@ -31,6 +31,7 @@ func Robustness(e *trainconfig.Evaluation, set *predictions.Set, rowID []string,
 		v.insufficient("the disturbed scores are of other rows than the predictions")
 		return *v
 	}
+	set, all = countingDraws(set, all)
 	if why := few(set); why != "" {
 		v.insufficient("%s", why)
 		return *v
@@ -48,6 +49,35 @@ func Robustness(e *trainconfig.Evaluation, set *predictions.Set, rowID []string,
 		v.noise(e, set, clean, noise, all)
 	}
 	return *v
+}
+
+// countingDraws is the rows that weigh more than 0, and their disturbed scores.
+// Draws of other lengths stay as they are, and are refused where they are judged.
+func countingDraws(set *predictions.Set, all []predictions.Perturbed) (*predictions.Set, []predictions.Perturbed) {
+	of, rows := counting(set)
+	if rows == nil {
+		return set, all
+	}
+	n, out := len(set.RowID), slices.Clone(all)
+	for i, p := range all {
+		out[i].Score = among(p.Score, rows, n)
+		out[i].Probability = slices.Clone(p.Probability)
+		for k, of := range p.Probability {
+			out[i].Probability[k] = among(of, rows, n)
+		}
+	}
+	return of, out
+}
+
+func among(values []float64, rows []int, n int) []float64 {
+	if len(values) != n {
+		return values
+	}
+	out := make([]float64, len(rows))
+	for k, i := range rows {
+		out[k] = values[i]
+	}
+	return out
 }
 
 func (v *Verdict) noise(e *trainconfig.Evaluation, set *predictions.Set, clean evaluation.Placements, noise float64, all []predictions.Perturbed) {

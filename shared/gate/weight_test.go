@@ -8,6 +8,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/sluice-ml/sluice/shared/goal"
 	"github.com/sluice-ml/sluice/shared/predictions"
 	"github.com/sluice-ml/sluice/shared/trainconfig"
 )
@@ -60,4 +61,58 @@ func TestGatesJudgeRowsAsTheyCount(t *testing.T) {
 		}
 		require.True(t, differ, "%s: the weights matter here", name)
 	}
+}
+
+// TestRowsOfWeight0AreNotCounted: every gate of every goal says of rows of weight
+// 0 what it says without them, also that there are too few.
+func TestRowsOfWeight0AreNotCounted(t *testing.T) {
+	configs := map[goal.Goal]string{
+		goal.Regression: "thresholds: {rmse: 5, median_absolute_error: 4}, fairness: {protected_attributes: [sex]}, slices: [{by: [sex]}]",
+		goal.Multiclass: "thresholds: {accuracy: 0.5, auc_roc_ovr: 0.6}, fairness: {protected_attributes: [sex]}, slices: [{by: [sex]}]",
+		goal.Ranking:    "thresholds: {ndcg: 0.5, map@10: 0.5}",
+	}
+	for g, text := range configs {
+		for _, heavy := range []int{15, 1000} { // of ranking, queries; the first are too few
+			e := &configOf(t, g, text).Evaluation
+			all := withChampion(predicted(g, 2000, 1.5, 0.1, 3), predicted(g, 2000, 2, 0.1, 4))
+			var counting []int
+			for i := range all.RowID {
+				unit := i
+				if g == goal.Ranking {
+					unit = i / 10
+				}
+				w := 0.0
+				if unit < heavy && unit%5 != 0 {
+					w, counting = 1+float64(unit%3), append(counting, i)
+				}
+				all.Weight = append(all.Weight, w)
+			}
+			rest := all.Take(counting)
+			champion := predicted(g, 2000, 2, 0.1, 4).Take(counting)
+			rest = withChampion(rest, champion)
+			draws, restDraws := disturbedOf(e, all), disturbedOf(e, rest)
+			for _, both := range [][2]Verdict{
+				{Performance(e, all), Performance(e, rest)},
+				{Champion(e, all, true), Champion(e, rest, true)},
+				{Fairness(e, all), Fairness(e, rest)},
+				{Robustness(e, all, all.RowID, draws), Robustness(e, rest, rest.RowID, restDraws)},
+			} {
+				require.Equal(t, both[1], both[0], "%s: %d", g, heavy)
+				if heavy == 15 && (g == goal.Ranking && both[0].Gate != NameFairness || g == goal.Regression) {
+					require.Equal(t, Insufficient, both[0].Verdict, "%s %s", g, both[0].Gate)
+				}
+			}
+			require.NotEmpty(t, Performance(e, all).Measurements)
+		}
+	}
+}
+
+// disturbedOf are draws of scores that the rows themselves say.
+func disturbedOf(e *trainconfig.Evaluation, s *predictions.Set) (all []predictions.Perturbed) {
+	for _, noise := range e.Robustness.Noise {
+		for draw := range e.Robustness.Draws {
+			all = append(all, predictions.Perturbed{Noise: noise, Draw: draw, Goal: s.Goal, Classes: s.Classes, Score: s.Champion, Probability: s.ChampionProbability})
+		}
+	}
+	return all
 }

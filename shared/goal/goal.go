@@ -125,7 +125,7 @@ func (g Goal) Metrics() []string {
 	case Regression:
 		return []string{"rmse", "mae", "mse", "median_absolute_error", "mape", "rmsle", "r2", "explained_variance"}
 	case Ranking:
-		return []string{"ndcg", "ndcg@3", "ndcg@5", "ndcg@10", "ndcg@20", "map"}
+		return []string{"ndcg", "ndcg@3", "ndcg@5", "ndcg@10", "ndcg@20", "map", "map@3", "map@5", "map@10", "map@20"}
 	}
 	return []string{"auc_roc", "pr_auc", "precision", "recall", "f1_score", "accuracy", "log_loss", "brier"}
 }

@@ -28,6 +28,7 @@ func performanceView(d Data) any {
 	if d.Scores.usable() {
 		p.Figures = figures(d.Scores, d.confidence())
 	}
+	p.Figures = append(p.Figures, goalFigures(d.Predictions, d.confidence())...)
 	if len(p.Tables)+len(p.Figures) == 0 {
 		return nil
 	}

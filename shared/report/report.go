@@ -31,6 +31,7 @@ import (
 	"github.com/sluice-ml/sluice/shared/decision"
 	"github.com/sluice-ml/sluice/shared/drift"
 	"github.com/sluice-ml/sluice/shared/gate"
+	"github.com/sluice-ml/sluice/shared/predictions"
 	"github.com/sluice-ml/sluice/shared/profile"
 	"github.com/sluice-ml/sluice/shared/rollout"
 	"github.com/sluice-ml/sluice/shared/training"
@@ -57,12 +58,14 @@ type Data struct {
 	Verdicts   []gate.Verdict // in the gates' order
 	Confidence float64        // of intervals that the page adds itself; 0 is 0.95
 	Scores     *Scores
-	Importance []Importance
-	Profile    *profile.Profile
-	Validation *profile.Report
-	Drift      *drift.Report // against the data that the champion learned from
-	DriftFrom  string        // the champion's run
-	Latency    *contract.Latency
+	// Predictions are of a goal other than binary; Scores is then nil.
+	Predictions *predictions.Set
+	Importance  []Importance
+	Profile     *profile.Profile
+	Validation  *profile.Report
+	Drift       *drift.Report // against the data that the champion learned from
+	DriftFrom   string        // the champion's run
+	Latency     *contract.Latency
 
 	Rollout *rollout.State
 	Alarm   time.Time // when the alarm that ended the rollout went off; zero is none, or not known

@@ -35,6 +35,22 @@ func (s *Set) weigh(data trainconfig.Data) error {
 		}
 	}
 	s.Weight = c.Number
+	return s.checkQueryWeights(c)
+}
+
+// checkQueryWeights: ranking is learnt and judged by whole queries, so what
+// weighs is the query, and XGBoost takes one weight for each.
+func (s *Set) checkQueryWeights(c *table.Column) error {
+	first := map[string]int{}
+	for i, query := range s.Query {
+		at, known := first[query]
+		if !known {
+			first[query] = i
+		} else if s.Weight[i] != s.Weight[at] {
+			return fault.New(fault.Invalid, opWeight, "%s: column %q: %v, and %v in %s of the same query %q", s.Table.Place(i), c.Name, s.Weight[i], s.Weight[at], s.Table.Place(at), query).
+				WithHint("ranking weighs whole queries: write the same weight into every row of a query")
+		}
+	}
 	return nil
 }
 

@@ -97,9 +97,6 @@ func (d *decoder) checkGoal(c *Config) {
 		d.failAt("data.positive", "%q is of a binary target, and the objective %s is for %s; remove it", clip(c.Data.Positive), c.Model.Objective(), g)
 	}
 	d.checkQuery(c, g)
-	if g != goal.Binary && c.Data.Weight != "" {
-		d.failAt("data.weight", "rows of %s have no weights yet: its metrics count each row once; remove it", g)
-	}
 	if g == goal.Ranking && c.Data.Split.By != "" {
 		d.failAt("data.split.by", "rows of one query stay together by data.qid, which parting them by %s could cut up; remove it", c.Data.Split.By)
 	}

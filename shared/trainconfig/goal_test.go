@@ -98,5 +98,9 @@ func TestWhatDoesNotGoWithTheGoalIsRefused(t *testing.T) {
 		require.False(t, strings.Contains(err.Error(), "%!"), err)
 	}
 	mustParse(t, regression+"training: {eval_metric: \"tweedie-nloglik@1.7\"}\ndeployment: {limits: {accuracy: 0}}\nevaluation: {thresholds: {r2: -0.5, rmse: 1000}}\n")
-	mustParse(t, ranking+"training: {eval_metric: \"map@10-\"}\n")
+	mustParse(t, ranking+"training: {eval_metric: \"map@10-\"}\nevaluation: {thresholds: {map@10: 0.5}}\n")
+	for _, of := range []string{"XGBRegressor", "XGBClassifier, params: {objective: \"multi:softprob\"}"} {
+		mustParse(t, goalLeast+"data: {target: y, weight: w}\nmodel: {type: "+of+"}\n")
+	}
+	mustParse(t, goalLeast+"data: {target: y, qid: q, weight: w}\nmodel: {type: XGBRanker}\n")
 }

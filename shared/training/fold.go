@@ -40,10 +40,25 @@ func (l *learner) matrix(m *matrix, ref *xgboost.Matrix) (*xgboost.Matrix, error
 		return m.disk.matrix(l, m, ref)
 	}
 	x, err := l.library.NewMatrix(xgboost.Data{
-		Rows: len(m.rows), Columns: len(l.types), Values: m.values, Types: l.types, Label: m.label, Weight: m.weight, Query: m.query,
+		Rows: len(m.rows), Columns: len(l.types), Values: m.values, Types: l.types, Label: m.label, Weight: m.weights(), Query: m.query,
 		Threads: l.params.threads,
 	})
 	return x, refused(err)
+}
+
+// weights are what XGBoost takes: one for each row, of ranking one for each query,
+// whose rows weigh the same.
+func (m *matrix) weights() []float32 {
+	if m.query == nil || m.weight == nil {
+		return m.weight
+	}
+	var out []float32
+	for i := range m.query {
+		if i == 0 || m.query[i] != m.query[i-1] {
+			out = append(out, m.weight[i])
+		}
+	}
+	return out
 }
 
 // refused: XGBoost says no to parameters and data, not for want of luck.

@@ -72,15 +72,19 @@ func (r *run) measured(m *matrix, scores []float32) Scores {
 			query[i] = r.set.Query[row]
 		}
 	}
+	var weight []float64
+	if m.count != nil {
+		weight = wide(m.count)
+	}
 	by := columns(scores, r.schema.Outputs())
 	var of interface {
 		Metric(metric string) (float64, error)
-	} = evaluation.Values{Label: label, Score: by[0]}
+	} = evaluation.Values{Label: label, Score: by[0], Weight: weight}
 	switch r.set.Goal {
 	case goal.Multiclass:
-		of = evaluation.Classes{Names: r.set.Classes, Label: label, Probability: by}
+		of = evaluation.Classes{Names: r.set.Classes, Label: label, Probability: by, Weight: weight}
 	case goal.Ranking:
-		of = evaluation.Queries{Label: label, Score: by[0], Query: query}
+		of = evaluation.Queries{Label: label, Score: by[0], Query: query, Weight: weight}
 	}
 	for _, name := range r.set.Goal.Metrics() {
 		if value, err := of.Metric(name); err == nil { // else these rows do not define it

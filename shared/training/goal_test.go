@@ -50,6 +50,7 @@ func TestGoalsAreTrainedAsByPython(t *testing.T) {
 		XGBoost string
 		Models  []struct {
 			Estimator, Objective, Target, Metric, SHA256 string
+			Weighted                                     bool
 			Params                                       map[string]any
 			Value                                        float64
 			First                                        []float32
@@ -58,15 +59,18 @@ func TestGoalsAreTrainedAsByPython(t *testing.T) {
 	text, err := os.ReadFile("testdata/goals.json")
 	require.NoError(t, err)
 	require.NoError(t, json.Unmarshal(text, &golden))
-	require.Len(t, golden.Models, 11)
+	require.Len(t, golden.Models, 16)
 	for _, want := range golden.Models {
-		t.Run(want.Objective, func(t *testing.T) {
+		t.Run(fmt.Sprintf("%s weighted=%v", want.Objective, want.Weighted), func(t *testing.T) {
 			params := map[string]any{"objective": want.Objective, "learning_rate": 0.2, "max_depth": 4, "n_estimators": 20, "n_jobs": 2}
 			for name, value := range want.Params {
 				params[name] = value
 			}
 			config := goalConfigOf(t, want.Estimator, want.Target, params)
 			require.Equal(t, want.Metric, config.Training.EvalMetric)
+			if want.Weighted {
+				config.Data.Weight = "weight"
+			}
 			set := goalsData(t, config)
 			for i := range set.Side {
 				set.Side[i] = split.Train // as the script learns from all rows

@@ -33,7 +33,7 @@ type Data struct {
 	Values  []float32 // Rows × Columns, row by row; NaN is missing
 	Types   []string  // one per column; nil is all Numeric
 	Label   []float32 // nil, or one per row
-	Weight  []float32 // nil, or one per row
+	Weight  []float32 // nil, or one per row; where there are queries, one per query
 	Query   []float32 // nil, or the number of each row's query, which must not fall
 	Threads int       // 0 is all
 }
@@ -50,10 +50,26 @@ func (d *Data) check() error {
 		return fmt.Errorf("%d labels for %d rows", len(d.Label), d.Rows)
 	case d.Query != nil && (len(d.Query) != d.Rows || !slices.IsSorted(d.Query)):
 		return fmt.Errorf("%d numbers of queries for %d rows: want one for each row, in rising order", len(d.Query), d.Rows)
-	case d.Weight != nil && len(d.Weight) != d.Rows:
-		return fmt.Errorf("%d weights for %d rows", len(d.Weight), d.Rows)
+	case d.Weight != nil && len(d.Weight) != d.weighed():
+		return fmt.Errorf("%d weights for %d rows%s", len(d.Weight), d.Rows, d.queries())
 	}
 	return nil
+}
+
+// queries says that there are some, and so how many weights there are to be.
+func (d *Data) queries() string {
+	if d.Query == nil {
+		return ""
+	}
+	return fmt.Sprintf(" of %d queries, each of which has one weight", d.weighed())
+}
+
+// weighed is how many weights there are to be.
+func (d *Data) weighed() int {
+	if d.Query == nil {
+		return d.Rows
+	}
+	return len(slices.Compact(slices.Clone(d.Query)))
 }
 
 // Matrix is a DMatrix. It has its own copy of the data. Close it.
@@ -89,11 +105,11 @@ func (m *Matrix) describe(data *Data) error {
 	for _, field := range []struct {
 		name   string
 		values []float32
-	}{{"label", data.Label}, {"weight", data.Weight}, {"qid", data.Query}} {
+	}{{"label", data.Label}, {"qid", data.Query}, {"weight", data.Weight}} {
 		if field.values == nil {
 			continue
 		}
-		err := m.library.withArray(field.values, []int{data.Rows}, func(array string) error {
+		err := m.library.withArray(field.values, []int{len(field.values)}, func(array string) error {
 			return m.library.call("set the "+field.name, func() int32 {
 				return m.library.matrixInfo(m.handle, field.name, array)
 			})

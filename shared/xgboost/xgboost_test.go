@@ -154,6 +154,7 @@ func TestMatrixChecksLengths(t *testing.T) {
 		"3 values for 2 rows":         {Rows: 2, Columns: 2, Values: make([]float32, 3)},
 		"1 labels for 2 rows":         {Rows: 2, Columns: 1, Values: make([]float32, 2), Label: make([]float32, 1)},
 		"3 weights for 2 rows":        {Rows: 2, Columns: 1, Values: make([]float32, 2), Weight: make([]float32, 3)},
+		"2 weights for 2 rows of 1 q": {Rows: 2, Columns: 1, Values: make([]float32, 2), Weight: make([]float32, 2), Query: []float32{3, 3}},
 		"2 feature types for 1 colum": {Rows: 2, Columns: 1, Values: make([]float32, 2), Types: []string{"q", "q"}},
 	} {
 		_, err := l.NewMatrix(data)

@@ -53,11 +53,11 @@ type measurable interface {
 func measurableOf(set *predictions.Set) measurable {
 	switch set.Goal {
 	case goal.Multiclass:
-		return evaluation.Classes{Names: set.Classes, Label: set.Label, Probability: set.Probability}
+		return evaluation.Classes{Names: set.Classes, Label: set.Label, Probability: set.Probability, Weight: set.Weight}
 	case goal.Ranking:
-		return evaluation.Queries{Label: set.Label, Score: set.Score, Query: set.Query}
+		return evaluation.Queries{Label: set.Label, Score: set.Score, Query: set.Query, Weight: set.Weight}
 	}
-	return evaluation.Values{Label: set.Label, Score: set.Score}
+	return evaluation.Values{Label: set.Label, Score: set.Score, Weight: set.Weight}
 }
 
 // evaluateGoal measures a file of predictions whose goal is not binary.
@@ -97,7 +97,7 @@ func (o *evaluateOptions) checkGoal(g goal.Goal) error {
 		given bool
 		flag  string
 	}{
-		{o.weight != "", "--weight"}, {o.positive != "", "--positive"}, {o.curves, "--curves"}, {o.unpaired, "--unpaired"},
+		{o.positive != "", "--positive"}, {o.curves, "--curves"}, {o.unpaired, "--unpaired"},
 		{g == goal.Multiclass && o.compareBy != "", "--compare-score"}, {g == goal.Ranking && len(o.groups) > 0, "--group"},
 	} {
 		if c.given {
@@ -165,6 +165,7 @@ func (r *evaluatedGoal) compareWith(ctx context.Context, s *scored, set *predict
 		}
 		other = &scored{file: path, table: t}
 	}
+	names.weight = "" // rows count as in the first file
 	second, err := readSet(other, set.Goal, names, "")
 	if err != nil {
 		return fmt.Errorf("%s: %w", path, err)
@@ -179,6 +180,7 @@ func (r *evaluatedGoal) compareWith(ctx context.Context, s *scored, set *predict
 	if !slices.Equal(second.Label, set.Label) || !slices.Equal(second.Classes, set.Classes) || !slices.Equal(second.Query, set.Query) {
 		return fmt.Errorf("%s and %s do not have the same labels; the files are not of the same rows", s.file, path)
 	}
+	second.Weight = set.Weight
 	r.Comparison = &comparison{With: path, Paired: true, Rows: len(second.RowID)}
 	if o.compareBy != "" {
 		r.Comparison.With += " " + o.compareBy

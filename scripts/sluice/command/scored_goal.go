@@ -63,6 +63,12 @@ func readSet(s *scored, g goal.Goal, names columns, champion string) (*predictio
 	if err := read(set, names, champion); err != nil {
 		return nil, err
 	}
+	if names.weight != "" {
+		var err error
+		if set.Weight, err = s.numbers("--weight", names.weight); err != nil {
+			return nil, err
+		}
+	}
 	return set, set.Check()
 }
 

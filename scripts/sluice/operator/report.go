@@ -192,7 +192,7 @@ func (g *gatherer) latency(ctx context.Context) error {
 	return err
 }
 
-// scores reads the predictions of a binary goal; others have no such curves.
+// scores reads the predictions, from which the page's curves are made.
 func (g *gatherer) scores(ctx context.Context) error {
 	raw, found, err := g.RunJSON(ctx, g.d.Model, g.d.Run, contract.FilePredictions)
 	if err != nil || !found {
@@ -203,7 +203,8 @@ func (g *gatherer) scores(ctx context.Context) error {
 		return err
 	}
 	if set.Goal != goal.Binary {
-		return nil // the page's curves are of two classes
+		g.d.Predictions = &set
+		return nil
 	}
 	g.d.Scores = &report.Scores{Label: set.Label, Score: set.Score, Weight: set.Weight, Champion: set.Champion, Attributes: set.Attributes}
 	if g.trained != nil {
