@@ -110,20 +110,34 @@ func withoutUser(u *url.URL, address string) string {
 	return address
 }
 
-var modelName = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9_-]{0,38}[A-Za-z0-9])?$`)
-
 // endpointRoom is what "sluice-production-" leaves of SageMaker's 63 characters.
 const endpointRoom = 45
 
 // CheckModel returns an error that says what is wrong with a model's name.
 func CheckModel(name string) error {
-	if modelName.MatchString(name) && len(AWSName(name)) > endpointRoom {
-		return fmt.Errorf("model name %q: its AWS name %q is longer than %d characters; use fewer of '_'", name, AWSName(name), endpointRoom)
-	}
-	if !modelName.MatchString(name) {
+	if !modelName(name) {
 		return fmt.Errorf("model name %q: want 1 to 40 letters, digits, '-' and '_', starting and ending with a letter or digit", name)
 	}
+	if len(AWSName(name)) > endpointRoom {
+		return fmt.Errorf("model name %q: its AWS name %q is longer than %d characters; use fewer of '_'", name, AWSName(name), endpointRoom)
+	}
 	return nil
+}
+
+// modelName says whether a name has the characters of one. Every call of a function
+// asks, and a model check asks a hundred million times.
+func modelName(name string) bool {
+	if len(name) < 1 || len(name) > 40 {
+		return false
+	}
+	for i := range len(name) {
+		c := name[i]
+		joins := c == '-' || c == '_'
+		if !joins && (c < '0' || c > '9') && (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') || joins && (i == 0 || i == len(name)-1) {
+			return false
+		}
+	}
+	return true
 }
 
 var joiners = regexp.MustCompile(`[-_]+`)
@@ -132,6 +146,9 @@ var joiners = regexp.MustCompile(`[-_]+`)
 // and hyphens), reversibly: "-" stays, "_" becomes "--", and any longer run is
 // spelled out between "---" marks, d for '-' and u for '_'.
 func AWSName(model string) string {
+	if !strings.ContainsAny(model, "-_") {
+		return model
+	}
 	return joiners.ReplaceAllStringFunc(model, func(run string) string {
 		switch run {
 		case "-":

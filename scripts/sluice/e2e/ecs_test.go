@@ -6,14 +6,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/credentials"
-	"github.com/aws/aws-sdk-go-v2/service/lambda"
 	"github.com/stretchr/testify/require"
 
 	"github.com/sluice-ml/sluice/scripts/sluice/operator"
@@ -31,22 +30,33 @@ var onECS = strings.NewReplacer("bake: 2s", "bake: 5s", "accuracy: 0}", "accurac
 // interrupts, a promotion; a version that fails in production and is rolled back by
 // its alarm; and one whose labels turn out badly after it was promoted. Traffic
 // goes through the load balancer all the time; labels come from what the servers
-// captured themselves.
+// captured themselves. Prometheus, which scrapes those servers, measures every
+// rollout, and leads to the verdicts that CloudWatch leads to.
 func TestTheLifecycleOnECS(t *testing.T) {
 	t.Parallel()
 	built(t, ".sluice/ecs.out/manifest.json")
-	assembly, dir := built(t, ".sluice/ecs.out"), t.TempDir()
+	prometheus := scrape(t)
+	assembly, dir := measuredBy(t, built(t, ".sluice/ecs.out"), prometheus.url), t.TempDir()
 	s := upOf(t, dir, assembly)
-	s.configure(t, onECS)
+	live := drive(t, s)
+	defer live.explain(t)
+	prometheus.follow(t, live)
+
+	// A limit that no server keeps: Prometheus says so, and CloudWatch agrees.
+	s.configure(t, strings.NewReplacer("latency_p99: 10s", "latency_p99: 1us", "max_failures: 100", "max_failures: 1", "accuracy: 0.7", "accuracy: 0", "bake: 5s", "bake: 21s").Replace(onECS))
 	s.upload(t, "part-0.csv", text(t, rows(t, 0, 3000)))
-	s.ends(t, "adult-income-1", "promoted")
-	s.balanced(t, 1)
+	require.Contains(t, s.finishes(t, "adult-income-1", "rolled_back").Outcome.Reason, "latency_p99")
+	require.Contains(t, s.asCloudWatch(t), rollout.Fail)
+	released := sluice(t, "rollout", "release", model, "1", "--dir", dir)
+	require.Equal(t, 0, released.code, released.stderr)
+	s.configure(t, onECS)
+	s.finishes(t, s.start(t, "first"), "promoted")
+	s.balanced(t, 2)
+	s.refusesShadows(t)
 	probed := sluice(t, "invoke", "probe", "--event", built(t, "events/probe.json"), "--dir", dir)
 	require.Equal(t, 0, probed.code, probed.stderr)
 	require.Contains(t, probed.stdout, `"status":200`)
 
-	live := drive(t, s)
-	defer live.explain(t)
 	labels := live.label(t)
 	name := s.start(t, "kill")
 	s.shared(t, name)
@@ -56,7 +66,7 @@ func TestTheLifecycleOnECS(t *testing.T) {
 	live.stack.Store(s)
 	t.Logf("up again after %v; lost %v", time.Since(down), live.lost())
 	s.finishes(t, name, "promoted")
-	s.balanced(t, 2)
+	s.balanced(t, 3)
 	s.servesOnly(t, live)
 	require.NotEmpty(t, s.lookedAt(t, "accuracy"), "the labels of what the servers captured were judged")
 
@@ -69,17 +79,18 @@ func TestTheLifecycleOnECS(t *testing.T) {
 	run := s.finishes(t, name, "rolled_back")
 	require.Contains(t, run.Outcome.Reason, ".errors is on")
 	s.clear(t)
-	s.balanced(t, 2)
+	s.balanced(t, 3)
 	s.servesOnly(t, live)
 	after := live.lost()
 	require.Positive(t, after[drilled], "the candidate failed")
 	delete(after, drilled)
 	require.Equal(t, before, after, "no answer that the champion could have given was lost: %v", live.last)
 
-	s.configure(t, strings.Replace(onECS, "bake: 5s", "bake: 5s\n  observe: 1h", 1))
+	s.configure(t, strings.Replace(onECS, "bake: 5s", "bake: 21s\n  observe: 1h", 1)) // a whole period of the balancer's is in it
 	name = s.start(t, "late")
 	s.finishes(t, name, "promoted")
 	require.Equal(t, rollout.Observing, s.rollout(t).Phase)
+	require.Contains(t, s.asCloudWatch(t), rollout.Pass)
 	labels.lie()
 	eventually(t, "late labels take the promotion back", func() bool {
 		_, failed, err := s.Invoke(t.Context(), "promote", []byte(`{"operation": "observe", "model": "`+model+`"}`))
@@ -88,10 +99,26 @@ func TestTheLifecycleOnECS(t *testing.T) {
 		return s.rollout(t).Phase == rollout.RolledBack
 	})
 	require.Contains(t, s.rollout(t).Reason, "accuracy")
-	s.balanced(t, 2)
+	s.balanced(t, 3)
 	last := live.lost()
 	delete(last, drilled)
 	require.Equal(t, before, last, "nor while the old champion came back: %v", live.last)
+}
+
+// refusesShadows: who knows that ECS serves the model refuses its shadow before it
+// is used.
+func (s *stack) refusesShadows(t *testing.T) {
+	t.Helper()
+	file := filepath.Join(t.TempDir(), "train.yaml")
+	shadowed := strings.Replace(onECS, "bake: 5s", "bake: 5s\n  shadow: {duration: 1m}", 1)
+	require.NoError(t, os.WriteFile(file, []byte(shadowed), 0o600))
+	require.Equal(t, 0, sluice(t, "config", "check", file).code, "nothing says who serves")
+	refused := sluice(t, "config", "check", file, "--model", model, "--dir", s.dir)
+	require.Equal(t, 1, refused.code)
+	require.Contains(t, refused.stderr, "deployment.shadow")
+	require.Contains(t, refused.stderr, "cannot copy requests")
+	require.NoError(t, os.WriteFile(file, []byte(onECS), 0o600))
+	require.Equal(t, 0, sluice(t, "config", "check", file, "--model", model, "--dir", s.dir).code)
 }
 
 // finishes is ends with the patience that a canary takes whose metrics come in
@@ -148,13 +175,7 @@ func (s *stack) lookedAt(t *testing.T, measure string) []rollout.Finding {
 // fault makes a slot's target group fail, and clear ends that.
 func (s *stack) fault(t *testing.T, slot, fault string) {
 	t.Helper()
-	client := lambda.New(lambda.Options{Region: operator.LocalRegion, BaseEndpoint: &s.url,
-		Credentials: credentials.NewStaticCredentialsProvider(operator.LocalAccessKey, operator.LocalSecretKey, "")})
-	out, err := client.GetFunctionConfiguration(t.Context(), &lambda.GetFunctionConfigurationInput{FunctionName: aws.String("sluice-production-shift")})
-	require.NoError(t, err)
-	var told contract.ECS
-	require.NoError(t, json.Unmarshal([]byte(out.Environment.Variables[contract.EnvECS]), &told))
-	group := strings.Split(told.Models[model].Groups[slot], "/")[1]
+	group := strings.Split(s.serving(t).Models[model].Groups[slot], "/")[1]
 	s.drill(t, http.MethodPut, "/"+group, fault)
 }
 
