@@ -29,6 +29,10 @@ func (l *learner) binned() bool {
 	return true
 }
 
+// large says that copies of the rows are worth avoiding: of few rows XGBoost
+// learns a little faster from values.
+func (l *learner) large(m *matrix) bool { return 4*len(m.values) > l.batch }
+
 // maxBin is the parameter max_bin; 0 where it is not set.
 func (l *learner) maxBin() (bins int, err error) {
 	for _, p := range l.params.native {

@@ -18,6 +18,7 @@ type learner struct {
 	types   []string // of the features
 	out     io.Writer
 	verbose bool
+	batch   int // bytes of features from which on XGBoost reads rows part by part
 }
 
 // foldResult is what cross-validation learned from one fold.
@@ -40,7 +41,7 @@ func (l *learner) matrix(m *matrix, ref *xgboost.Matrix) (*xgboost.Matrix, error
 	if m.disk != nil {
 		return m.disk.matrix(l, m, ref)
 	}
-	if m.query == nil && l.binned() && (ref == nil || !slices.Contains(l.types, xgboost.Categorical)) {
+	if m.query == nil && l.large(m) && l.binned() && (ref == nil || !slices.Contains(l.types, xgboost.Categorical)) {
 		return l.bins(m, ref)
 	}
 	values := m.block(len(l.types), 0, len(m.rows), nil)
