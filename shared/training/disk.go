@@ -228,14 +228,9 @@ func (d *disk) settle(schema *model.Schema) error {
 // matrix makes XGBoost's matrix of rows on disk.
 func (d *disk) matrix(l *learner, m *matrix, ref *xgboost.Matrix) (*xgboost.Matrix, error) {
 	d.made++
-	bins := 0
-	for _, p := range l.params.native {
-		if p.Name == "max_bin" {
-			var err error
-			if bins, err = strconv.Atoi(p.Value); err != nil {
-				return nil, fault.New(fault.Invalid, "read model.params.max_bin", "%q is no whole number", p.Value)
-			}
-		}
+	bins, err := l.maxBin()
+	if err != nil {
+		return nil, err
 	}
 	reader := &diskReader{disk: d, m: m, types: l.types, threads: l.params.threads}
 	x, err := l.library.NewExternalMatrix(reader, xgboost.External{
@@ -317,7 +312,7 @@ func (r *diskReader) keep(chunk []float32, rows []int32) int {
 // each visits the features of the matrix's rows, a batch at a time.
 func (m *matrix) each(width int, visit func(first int, values []float32)) error {
 	if m.disk == nil {
-		visit(0, m.values)
+		visit(0, m.block(width, 0, len(m.rows), nil))
 		return nil
 	}
 	reader := &diskReader{disk: m.disk, m: m}

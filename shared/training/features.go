@@ -36,7 +36,8 @@ const maxCategories = 10_000
 // matrix is the features and labels of some rows, as XGBoost takes them.
 type matrix struct {
 	rows   []int     // indices into the rows.Set
-	values []float32 // rows × features; nil on disk
+	values []float32 // of some rows and all features; nil on disk
+	at     []int     // where each row's are among them; nil: one after the other
 	disk   *disk     // where values are; nil in memory
 	label  []float32
 	count  []float32 // how much each row counts; nil: each 1
@@ -44,19 +45,28 @@ type matrix struct {
 	query  []float32 // ranking: the number of each row's query, rising
 }
 
-// subset is the rows of m at positions. It takes just the memory that it needs:
-// there are as many of them as folds.
+// subset is the rows of m at positions. Their values stay where they are: there
+// are as many subsets as folds.
 func (m *matrix) subset(positions []int) *matrix {
-	out := &matrix{disk: m.disk, rows: at(m.rows, positions), label: at(m.label, positions), query: at(m.query, positions),
+	out := &matrix{disk: m.disk, values: m.values, rows: at(m.rows, positions), label: at(m.label, positions), query: at(m.query, positions),
 		count: at(m.count, positions), weight: at(m.weight, positions)}
-	if m.disk == nil {
-		width := len(m.values) / len(m.rows)
-		out.values = make([]float32, 0, len(positions)*width)
-		for _, at := range positions {
-			out.values = append(out.values, m.values[at*width:][:width]...)
-		}
+	if out.at = at(m.at, positions); out.at == nil && m.disk == nil {
+		out.at = positions
 	}
 	return out
+}
+
+// block is the values of the rows from one to another, put together in buffer
+// where they are not already.
+func (m *matrix) block(width, from, to int, buffer []float32) []float32 {
+	if m.at == nil {
+		return m.values[from*width : to*width]
+	}
+	buffer = buffer[:0]
+	for _, at := range m.at[from:to] {
+		buffer = append(buffer, m.values[at*width:][:width]...)
+	}
+	return buffer
 }
 
 // features finds the columns to learn from: those that are configured, else

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 
 	"github.com/sluice-ml/sluice/shared/fault"
 	"github.com/sluice-ml/sluice/shared/goal"
@@ -17,6 +18,7 @@ type learner struct {
 	types   []string // of the features
 	out     io.Writer
 	verbose bool
+	batch   int // bytes of features from which on XGBoost reads rows part by part
 }
 
 // foldResult is what cross-validation learned from one fold.
@@ -39,8 +41,12 @@ func (l *learner) matrix(m *matrix, ref *xgboost.Matrix) (*xgboost.Matrix, error
 	if m.disk != nil {
 		return m.disk.matrix(l, m, ref)
 	}
+	if m.query == nil && l.large(m) && l.binned() && (ref == nil || !slices.Contains(l.types, xgboost.Categorical)) {
+		return l.bins(m, ref)
+	}
+	values := m.block(len(l.types), 0, len(m.rows), nil)
 	x, err := l.library.NewMatrix(xgboost.Data{
-		Rows: len(m.rows), Columns: len(l.types), Values: m.values, Types: l.types, Label: m.label, Weight: m.weights(), Query: m.query,
+		Rows: len(m.rows), Columns: len(l.types), Values: values, Types: l.types, Label: m.label, Weight: m.weights(), Query: m.query,
 		Threads: l.params.threads,
 	})
 	return x, refused(err)

@@ -1,6 +1,7 @@
 package training
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -26,7 +27,7 @@ type Trainer struct {
 	CPUs    int       // threads where the configuration names no number
 	Out     io.Writer // progress, a line at a time
 	Scratch string    // a folder for what memory does not hold; "" is the system's
-	Batch   int       // bytes of features that are read from there at a time; 0 is 32 MiB
+	Batch   int       // bytes of features that are read from there at a time, and above which rows in memory are binned part by part; 0 is 32 MiB
 }
 
 // run is one attempt at a plan.
@@ -124,7 +125,8 @@ func (r *run) prepare(ctx context.Context, cpus int) (*matrix, error) {
 }
 
 func (r *run) learner() *learner {
-	return &learner{library: r.library, params: r.params, types: r.schema.Types(), out: r.out, verbose: r.config.Training.Verbose}
+	return &learner{library: r.library, params: r.params, types: r.schema.Types(), out: r.out, verbose: r.config.Training.Verbose,
+		batch: cmp.Or(r.batch, batchBytes)}
 }
 
 // crossValidate trains the folds, writes folds.parquet and gives the metrics so

@@ -42,6 +42,35 @@ func (l *Library) NewExternalMatrix(batches Batches, how External) (*Matrix, err
 	if !l.CanExternal() {
 		return nil, fmt.Errorf("XGBoost: %s: version %s cannot: want 3.0 or later", op, l.Version())
 	}
+	config := fmt.Sprintf(`{"missing": NaN, "cache_prefix": %q, "nthread": %d, "max_bin": %d, "on_host": false}`,
+		how.Cache, how.Threads, cmp.Or(how.MaxBin, 256))
+	return l.fromBatches(op, batches, how.Ref, config, l.externalNew)
+}
+
+// Quantile says how a matrix of binned features is made.
+type Quantile struct {
+	MaxBin  int     // bins of a feature, as the booster's max_bin; 0 is 256
+	Threads int     // 0 is all
+	Ref     *Matrix // whose bins to use: of the matrix that is trained on; nil makes new ones
+}
+
+// NewQuantileMatrix reads rows part by part into a matrix that keeps nothing but
+// the bins of their features (XGBoost's QuantileDMatrix): a byte or two for each
+// value, where NewMatrix takes eight and as much again once it is trained on.
+// Only tree_method hist trains on it. The error is that of batches where it
+// failed.
+func (l *Library) NewQuantileMatrix(batches Batches, how Quantile) (*Matrix, error) {
+	config := fmt.Sprintf(`{"missing": NaN, "nthread": %d, "max_bin": %d}`, how.Threads, cmp.Or(how.MaxBin, 256))
+	m, err := l.fromBatches("make a matrix of bins", batches, how.Ref, config, l.quantileNew)
+	if err == nil {
+		m.drop() // it has read all it needs
+	}
+	return m, err
+}
+
+// fromBatches makes a matrix from batches, by one of the library's functions.
+func (l *Library) fromBatches(op string, batches Batches, like *Matrix, config string,
+	make func(iterator, proxy, ref, reset, next uintptr, config string, out *uintptr) int32) (*Matrix, error) {
 	iterator := &iterator{library: l, batches: batches}
 	if err := l.call(op, func() int32 { return l.proxyNew(&iterator.proxy) }); err != nil {
 		return nil, err
@@ -52,14 +81,12 @@ func (l *Library) NewExternalMatrix(batches Batches, how External) (*Matrix, err
 		iterator.pin.Unpin()
 		l.matrixFree(iterator.proxy)
 	}}
-	config := fmt.Sprintf(`{"missing": NaN, "cache_prefix": %q, "nthread": %d, "max_bin": %d, "on_host": false}`,
-		how.Cache, how.Threads, cmp.Or(how.MaxBin, 256))
 	var ref uintptr
-	if how.Ref != nil {
-		ref = how.Ref.handle
+	if like != nil {
+		ref = like.handle
 	}
 	reset, next := l.iterators.callbacks()
-	err := l.call(op, func() int32 { return l.externalNew(key, iterator.proxy, ref, reset, next, config, &m.handle) })
+	err := l.call(op, func() int32 { return make(key, iterator.proxy, ref, reset, next, config, &m.handle) })
 	m.rows = iterator.rows
 	if err = errors.Join(iterator.err, err); err != nil {
 		m.Close()

@@ -47,6 +47,7 @@ type Library struct {
 	matrixFree    func(matrix uintptr) int32
 	proxyNew      func(out *uintptr) int32
 	proxyDense    func(proxy uintptr, array string) int32
+	quantileNew   func(iterator, proxy, ref, reset, next uintptr, config string, out *uintptr) int32
 	externalNew   func(iterator, proxy, ref, reset, next uintptr, config string, out *uintptr) int32 // nil before version 3.0
 	boosterNew    func(matrices unsafe.Pointer, n uint64, out *uintptr) int32
 	boosterParam  func(booster uintptr, name, value string) int32
@@ -106,26 +107,27 @@ func OpenFile(path string) (*Library, error) {
 
 func (l *Library) functions() map[string]any {
 	return map[string]any{
-		"XGBGetLastError":               &l.lastError,
-		"XGBoostVersion":                &l.versionOf,
-		"XGBuildInfo":                   &l.buildInfo,
-		"XGDMatrixCreateFromDense":      &l.matrixNew,
-		"XGDMatrixSetInfoFromInterface": &l.matrixInfo,
-		"XGDMatrixSetStrFeatureInfo":    &l.matrixTypes,
-		"XGDMatrixFree":                 &l.matrixFree,
-		"XGProxyDMatrixCreate":          &l.proxyNew,
-		"XGProxyDMatrixSetDataDense":    &l.proxyDense,
-		"XGBoosterCreate":               &l.boosterNew,
-		"XGBoosterSetParam":             &l.boosterParam,
-		"XGBoosterUpdateOneIter":        &l.boosterUpdate,
-		"XGBoosterEvalOneIter":          &l.boosterEval,
-		"XGBoosterSlice":                &l.boosterSlice,
-		"XGBoosterSaveModelToBuffer":    &l.boosterSave,
-		"XGBoosterLoadModelFromBuffer":  &l.boosterLoad,
-		"XGBoosterBoostedRounds":        &l.boosterRounds,
-		"XGBoosterPredictFromDMatrix":   &l.boosterPred,
-		"XGBoosterFeatureScore":         &l.boosterScore,
-		"XGBoosterFree":                 &l.boosterFree,
+		"XGBGetLastError":                     &l.lastError,
+		"XGBoostVersion":                      &l.versionOf,
+		"XGBuildInfo":                         &l.buildInfo,
+		"XGDMatrixCreateFromDense":            &l.matrixNew,
+		"XGDMatrixSetInfoFromInterface":       &l.matrixInfo,
+		"XGDMatrixSetStrFeatureInfo":          &l.matrixTypes,
+		"XGDMatrixFree":                       &l.matrixFree,
+		"XGProxyDMatrixCreate":                &l.proxyNew,
+		"XGProxyDMatrixSetDataDense":          &l.proxyDense,
+		"XGQuantileDMatrixCreateFromCallback": &l.quantileNew,
+		"XGBoosterCreate":                     &l.boosterNew,
+		"XGBoosterSetParam":                   &l.boosterParam,
+		"XGBoosterUpdateOneIter":              &l.boosterUpdate,
+		"XGBoosterEvalOneIter":                &l.boosterEval,
+		"XGBoosterSlice":                      &l.boosterSlice,
+		"XGBoosterSaveModelToBuffer":          &l.boosterSave,
+		"XGBoosterLoadModelFromBuffer":        &l.boosterLoad,
+		"XGBoosterBoostedRounds":              &l.boosterRounds,
+		"XGBoosterPredictFromDMatrix":         &l.boosterPred,
+		"XGBoosterFeatureScore":               &l.boosterScore,
+		"XGBoosterFree":                       &l.boosterFree,
 	}
 }
 

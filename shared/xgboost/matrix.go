@@ -137,6 +137,11 @@ func (m *Matrix) Close() {
 		m.library.matrixFree(m.handle)
 		m.handle = 0
 	}
+	m.drop()
+}
+
+// drop lets go of what the matrix was made from.
+func (m *Matrix) drop() {
 	if m.release != nil {
 		m.release()
 		m.release = nil
