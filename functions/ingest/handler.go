@@ -164,12 +164,12 @@ func (h handler) audit(ctx context.Context, bucket string, entries []dataset.Ent
 	return fault.Wrap(fault.Invalid, "check the lifecycle rules of "+bucket, dataset.CheckLifecycle(rules, entries))
 }
 
-// counted leaves out what admit ignores: folders, and keys that start with _.
+// counted leaves out what admit ignores: folders and markers.
 func counted(entries []dataset.Entry, prefix string) []contract.ObjectVersion {
 	var versions []contract.ObjectVersion
 	for _, e := range entries {
 		name := strings.TrimPrefix(e.Key, prefix)
-		if name == "" || strings.HasPrefix(name, "_") || (strings.HasSuffix(name, "/") && e.Size == 0) {
+		if contract.IsMarker(name, e.Size) {
 			continue
 		}
 		versions = append(versions, contract.ObjectVersion{Key: e.Key, VersionID: e.VersionID, ETag: e.ETag, Size: e.Size})
@@ -183,6 +183,10 @@ func (h handler) describe(ctx context.Context, repository *dataset.Repository, p
 	if err != nil {
 		return err
 	}
+	// A commit by hand may pin Spark's markers; nothing can be learned from them.
+	entries = slices.DeleteFunc(entries, func(e dataset.Entry) bool {
+		return contract.IsMarker(strings.TrimPrefix(e.Key, contract.RawPrefix(plan.Model)), e.Size)
+	})
 	if len(entries) == 0 {
 		return fault.New(fault.Invalid, "ingest run "+plan.Run, "commit %s has no objects under %s", commit.ID, plan.Dataset.Prefix).
 			WithHint("check data.path and data.version in the configuration")
