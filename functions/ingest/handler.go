@@ -164,13 +164,12 @@ func (h handler) audit(ctx context.Context, bucket string, entries []dataset.Ent
 	return fault.Wrap(fault.Invalid, "check the lifecycle rules of "+bucket, dataset.CheckLifecycle(rules, entries))
 }
 
-// counted leaves out what admit ignores: folders, and what writers keep for
-// themselves.
+// counted leaves out what admit ignores: folders and markers.
 func counted(entries []dataset.Entry, prefix string) []contract.ObjectVersion {
 	var versions []contract.ObjectVersion
 	for _, e := range entries {
 		name := strings.TrimPrefix(e.Key, prefix)
-		if name == "" || contract.Marker(name) || (strings.HasSuffix(name, "/") && e.Size == 0) {
+		if contract.IsMarker(name, e.Size) {
 			continue
 		}
 		versions = append(versions, contract.ObjectVersion{Key: e.Key, VersionID: e.VersionID, ETag: e.ETag, Size: e.Size})

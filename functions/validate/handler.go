@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"strings"
 
 	"github.com/sluice-ml/sluice/shared/aws/hooks"
@@ -67,7 +66,7 @@ type validation struct {
 	handler
 	run        *runstore.Run
 	repository *dataset.Repository
-	parts      []profile.Part
+	parts      []profile.Part // without their profiles
 	whole      profile.Profile
 }
 
@@ -75,8 +74,8 @@ func (v *validation) judge(ctx context.Context) (profile.Report, error) {
 	plan := v.run.Plan
 	report := profile.Report{Model: plan.Model, Run: plan.Run, Commit: plan.Dataset.Commit, Verdict: profile.Pass,
 		Reasons: []string{}, Added: []string{}, Findings: []profile.Finding{}}
-	var err error
-	if v.parts, err = readParts(ctx, v.run); err != nil {
+	merged, err := v.readParts(ctx)
+	if err != nil {
 		return report, err
 	}
 	if report.Base, report.Added, err = v.added(ctx); err != nil {
@@ -86,11 +85,8 @@ func (v *validation) judge(ctx context.Context) (profile.Report, error) {
 	for _, part := range v.parts {
 		report.Objects += len(part.Objects)
 	}
-	if merged := merged(v.parts); len(merged) > 0 {
-		if v.whole, err = profile.Merge(merged...); err != nil {
-			return report, err
-		}
-		report.Rows = v.whole.Rows
+	if merged != nil {
+		v.whole, report.Rows = *merged, merged.Rows
 		findings, err := v.check(ctx, report)
 		if err != nil {
 			return report, err
@@ -106,61 +102,25 @@ func (v *validation) judge(ctx context.Context) (profile.Report, error) {
 	return report, nil
 }
 
-// unreadable makes a finding of every object that is no table.
-func unreadable(parts []profile.Part) []profile.Finding {
-	findings := []profile.Finding{}
-	for _, part := range parts {
-		for _, o := range part.Objects {
-			if o.Problem != "" {
-				findings = append(findings, profile.Finding{Scope: o.Key, Measure: "readable", Limit: 1, Verdict: profile.Fail, Text: o.Problem})
-			}
-		}
-	}
-	return findings
-}
-
-func merged(parts []profile.Part) []profile.Profile {
-	var out []profile.Profile
-	for _, part := range parts {
-		if part.Merged != nil {
-			out = append(out, *part.Merged)
-		}
-	}
-	return out
-}
-
 func (v *validation) check(ctx context.Context, report profile.Report) ([]profile.Finding, error) {
 	previous, err := v.previous(ctx, report.Base)
 	if err != nil {
 		return nil, err
 	}
-	scopes := []profile.Scope{{Name: "the dataset", Profile: v.whole}}
-	objects, err := v.objectScopes(ctx, report.Added)
+	whole := profile.Scope{Name: "the dataset", Profile: v.whole}
+	objects := v.readable(report.Added)
+	if len(objects) == 0 || len(objects) == 1 && report.Base == "" {
+		return profile.Check(v.run.Config, previous, whole), nil
+	}
+	added, single, err := v.objects(ctx, profile.NewJudge(v.run.Config, previous, &v.whole), objects)
 	if err != nil {
 		return nil, err
 	}
-	if len(objects) > 0 && report.Base != "" {
-		profiles := make([]profile.Profile, len(objects))
-		for i, scope := range objects {
-			profiles[i] = scope.Profile
-		}
-		added, err := profile.Merge(profiles...)
-		if err != nil {
-			return nil, err
-		}
+	scopes := []profile.Scope{whole}
+	if report.Base != "" {
 		scopes = append(scopes, profile.Scope{Name: "the added objects", Profile: added, Kind: profile.Added})
 	}
-	if len(objects) > 1 {
-		scopes = append(scopes, objects...)
-	}
-	single := map[string]bool{}
-	for _, scope := range objects {
-		single[scope.Name] = true
-	}
-	findings := profile.Check(v.run.Config, previous, scopes...)
-	return slices.DeleteFunc(findings, func(f profile.Finding) bool {
-		return single[f.Scope] && f.Verdict == profile.Pass // thousands, and nobody reads them
-	}), nil
+	return append(profile.Check(v.run.Config, previous, scopes...), single...), nil
 }
 
 // added lists what the run's commit changed since the one before it, not since
@@ -185,28 +145,6 @@ func (v *validation) added(ctx context.Context) (base string, keys []string, err
 		}
 	}
 	return commit.Parents[0], keys, err
-}
-
-// objectScopes reads the profiles of the added objects that could be read.
-func (v *validation) objectScopes(ctx context.Context, keys []string) ([]profile.Scope, error) {
-	var scopes []profile.Scope
-	for _, part := range v.parts {
-		for _, o := range part.Objects {
-			if _, added := slices.BinarySearch(keys, o.Key); !added || o.Problem != "" {
-				continue
-			}
-			data, _, err := v.store.GetURI(ctx, o.Profile)
-			if err != nil {
-				return nil, err
-			}
-			p, err := profile.Decode(data)
-			if err != nil {
-				return nil, err
-			}
-			scopes = append(scopes, profile.Scope{Name: o.Key, Profile: p, Kind: profile.Object})
-		}
-	}
-	return scopes, nil
 }
 
 // previous is the profile of the commit before; nil when there is none, or none

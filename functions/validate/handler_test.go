@@ -215,6 +215,40 @@ func TestTheMergeIntoMainAsksItsHooks(t *testing.T) {
 	require.Equal(t, []string{"sluice-staging-hook-release", "sluice-staging-hook-release", "sluice-staging-hook-release"}, f.invoked)
 }
 
+// TestManyObjectsAreJudgedAFewAtATime: more objects than are read at once and than
+// a report lists; each is judged, the first failures are told, the rest counted.
+func TestManyObjectsAreJudgedAFewAtATime(t *testing.T) {
+	b := runtest.New(t, config)
+	h := handler{store: b.Store, bucket: b.Bucket}
+	_, err := h.handle(t.Context(), profiled(b, b.Run("m-1", nil, b.Upload("raw/m/a.csv", good(4000))), 1))
+	require.NoError(t, err)
+	var uploads []dataset.Entry
+	for n := range 3 * readAhead {
+		body := good(20)
+		if n == 70 {
+			body = "x,y\n" + strings.Repeat(",0\n", 15) + good(20)[4:]
+		}
+		uploads = append(uploads, b.Upload(fmt.Sprintf("raw/m/b%03d.csv", n), body))
+	}
+	in := profiled(b, b.Run("m-2", nil, uploads...), 7) // 14 parts: their files' names sort otherwise than their numbers
+	got, err := h.handle(t.Context(), in)
+	require.NoError(t, err)
+	require.Equal(t, "fail", got.Verdict)
+	require.Equal(t, []string{`raw/m/b070.csv: column "x" has no value in 0.4286 of its rows, the limit is below 0.05`}, got.Reasons)
+	require.EqualValues(t, 4000+3*readAhead*20+15, got.Rows)
+}
+
+func TestFindingsOfSingleObjectsAreBounded(t *testing.T) {
+	parts := []profile.Part{{Objects: make([]profile.PartObject, mostSingle+7)}}
+	for n := range parts[0].Objects {
+		parts[0].Objects[n] = profile.PartObject{Key: fmt.Sprint(n), Problem: fmt.Sprintf("object %d is no table", n)}
+	}
+	found := unreadable(parts)
+	require.Len(t, found, mostSingle+1)
+	require.Equal(t, "7 more findings, of objects that cannot be read as tables, are not listed", found[mostSingle].Text)
+	require.Empty(t, unreadable(nil))
+}
+
 type function struct {
 	answer  string
 	invoked []string

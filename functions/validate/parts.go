@@ -7,30 +7,59 @@ import (
 	"slices"
 
 	"github.com/sluice-ml/sluice/shared/aws/runstore"
+	"github.com/sluice-ml/sluice/shared/aws/s3store"
 	"github.com/sluice-ml/sluice/shared/contract"
 	"github.com/sluice-ml/sluice/shared/fault"
 	"github.com/sluice-ml/sluice/shared/profile"
 )
 
 // readParts reads what the profile jobs wrote, in the order of their indices,
-// and checks that together they cover every object of the commit once.
-func readParts(ctx context.Context, run *runstore.Run) ([]profile.Part, error) {
-	list, err := run.Objects(ctx)
+// checks that together they cover every object of the commit once, and gives
+// their profiles merged; nil when no object could be read.
+func (v *validation) readParts(ctx context.Context) (*profile.Profile, error) {
+	list, err := v.run.Objects(ctx)
 	if err != nil {
 		return nil, err
 	}
-	files, err := run.Store.List(ctx, run.Bucket, run.Key(profile.PartsPrefix)+"/")
+	files, err := v.run.Store.List(ctx, v.run.Bucket, v.run.Key(profile.PartsPrefix)+"/")
 	if err != nil {
 		return nil, err
 	}
-	parts := make([]profile.Part, len(files))
-	for i, file := range files {
-		if parts[i], err = readPart(ctx, run, file.Key); err != nil {
-			return nil, err
-		}
+	// profiles/2.json comes before profiles/10.json.
+	slices.SortFunc(files, func(a, b s3store.ObjectInfo) int {
+		return cmp.Or(cmp.Compare(len(a.Key), len(b.Key)), cmp.Compare(a.Key, b.Key))
+	})
+	var whole running
+	err = batches(ctx, files, func(ctx context.Context, f s3store.ObjectInfo) (profile.Part, error) {
+		return readPart(ctx, v.run, f.Key)
+	},
+		func(part profile.Part) error {
+			merged := part.Merged
+			part.Merged = nil
+			v.parts = append(v.parts, part)
+			if merged == nil {
+				return nil
+			}
+			return whole.add(*merged)
+		})
+	if err != nil {
+		return nil, err
 	}
-	slices.SortFunc(parts, func(a, b profile.Part) int { return cmp.Compare(a.Index, b.Index) })
-	return parts, covers(parts, list.Objects)
+	return whole.profile, covers(v.parts, list.Objects)
+}
+
+// running is a merge that holds only what it came to so far.
+type running struct{ profile *profile.Profile }
+
+func (r *running) add(p profile.Profile) (err error) {
+	all := []profile.Profile{p}
+	if r.profile != nil {
+		all = []profile.Profile{*r.profile, p}
+	}
+	if p, err = profile.Merge(all...); err == nil {
+		r.profile = &p
+	}
+	return err
 }
 
 func readPart(ctx context.Context, run *runstore.Run, key string) (profile.Part, error) {

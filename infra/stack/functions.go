@@ -106,7 +106,7 @@ func (s *Sluice) specs() []spec {
 				s.reads("configs", "runs", "datasets"), s.writes("runs", "datasets"), s.lists(s.store),
 				allow("s3:GetObject", "s3:GetObjectVersion").on(s.in(s.lake, "raw/*")),
 			}},
-		{id: "Validate", folder: "validate", does: "Judges the data; on pass the dataset's main branch moves", seconds: 120, memoryMB: 1024,
+		{id: "Validate", folder: "validate", does: "Judges the data; on pass the dataset's main branch moves", seconds: 600, memoryMB: 1024, // a commit may have 10⁵ objects
 			grants: []statement{s.reads("configs", "runs", "datasets"), s.writes("runs", "datasets"), s.lists(s.store), hooks,
 				allow("s3:GetObject", "s3:GetObjectVersion").on(s.in(s.lake, "raw/*"))}}, // the data-quality gate as a hook
 	}

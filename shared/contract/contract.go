@@ -210,19 +210,6 @@ func ParseAlarmName(name string) (environment, model, slot, measure string, ok b
 // RawPrefix is where a model's uploads arrive: raw/<model>/.
 func RawPrefix(model string) string { return "raw/" + model + "/" }
 
-// Marker says whether an object's name below its model's prefix, e.g.
-// "day=1/_SUCCESS" or ".part-0.crc", is one that writers keep for themselves: a
-// folder or file of it starts with "_" or ".", as Spark and Hive read it. A folder
-// such as "_day=1", which is a partition, is none.
-func Marker(name string) bool {
-	for part := range strings.SplitSeq(name, "/") {
-		if strings.HasPrefix(part, ".") || strings.HasPrefix(part, "_") && !strings.Contains(part, "=") {
-			return true
-		}
-	}
-	return false
-}
-
 // LabelsPrefix is where labels for served predictions arrive, as JSON Lines of
 // Label: labels/<model>/.
 func LabelsPrefix(model string) string { return "labels/" + model + "/" }

@@ -2,6 +2,7 @@ package dataset
 
 import (
 	"context"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -20,7 +21,8 @@ type step struct {
 // tag, a commit's id or a unique prefix of at least 4 digits of it, which may be
 // upper case; then ~n goes
 // to the n-th first parent (~ to the first), and @{2026-11-01T00:00Z} to the
-// newest commit on the line of first parents that is not younger; both may be
+// newest commit on the line of first parents that is not younger (a time written to
+// the second means up to that second's end); both may be
 // repeated. NotFound when nothing has the name, Invalid when a prefix names
 // many or a suffix cannot be read.
 func (r *Repository) Resolve(ctx context.Context, name string) (Commit, error) {
@@ -81,8 +83,12 @@ func parseBack(name, rest string) (step, string, error) {
 	return step{back: int(n)}, rest[end:], nil
 }
 
-// timeLayouts are what @{…} may hold.
-var timeLayouts = []string{time.RFC3339Nano, "2006-01-02T15:04Z07:00", time.DateOnly}
+// timeLayouts are what @{…} may hold, as log prints it and as JSON has it.
+var timeLayouts = []string{time.RFC3339Nano, time.DateTime, "2006-01-02T15:04Z07:00", time.DateOnly}
+
+// wholeSecond ends a time that was written to the second: as of then is up to the
+// end of that second, so that what log prints names the commit that it prints.
+var wholeSecond = regexp.MustCompile(`:[0-9]{2}:[0-9]{2}(Z|[+-][0-9]{2}:[0-9]{2})?$`)
 
 func parseTime(name, rest string) (step, string, error) {
 	text, after, closed := strings.Cut(strings.TrimPrefix(rest, "@{"), "}")
@@ -94,10 +100,13 @@ func parseTime(name, rest string) (step, string, error) {
 	}
 	for _, layout := range timeLayouts {
 		if t, err := time.Parse(layout, text); err == nil {
+			if wholeSecond.MatchString(text) && (layout == time.DateTime || layout == time.RFC3339Nano) {
+				t = t.Add(time.Second - time.Nanosecond)
+			}
 			return step{time: &t}, after, nil
 		}
 	}
-	return step{}, "", fault.New(fault.Invalid, "resolve "+name, "%q is no time: want e.g. 2026-11-01T00:00Z or 2026-11-01 (midnight UTC)", text)
+	return step{}, "", fault.New(fault.Invalid, "resolve "+name, "%q is no time: want e.g. 2026-11-01T00:00Z, 2026-11-01 12:30:05 (UTC, as log prints it) or 2026-11-01 (midnight UTC)", text)
 }
 
 // named finds what an address starts with.

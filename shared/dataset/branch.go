@@ -29,6 +29,11 @@ func (r *Repository) CreateBranch(ctx context.Context, name, from string, option
 		return c, taken("create branch "+name, "tag", t.Value.Commit)
 	}
 	_, err = ref.Update(ctx, r.store, branchKey(name), func(old branch, found bool) (branch, error) {
+		if !found {
+			if err := r.shadows(ctx, "create branch "+name, name); err != nil {
+				return old, err
+			}
+		}
 		switch {
 		case found && !old.gone() && old.Commit == c.ID:
 			return old, ref.Unchanged

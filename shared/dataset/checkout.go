@@ -2,6 +2,8 @@ package dataset
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"io"
 	"io/fs"
 	"os"
@@ -69,7 +71,7 @@ func (r *Repository) Checkout(ctx context.Context, content Content, q CheckoutRe
 		return CheckedOut{}, fault.New(fault.Invalid, "check out "+q.Ref, "%w", err)
 	}
 	defer root.Close()
-	unlock, err := lock(root)
+	unlock, err := LockFolder(root, "check out into "+root.Name())
 	if err != nil {
 		return CheckedOut{}, err
 	}
@@ -92,6 +94,7 @@ type file struct {
 
 func (r *Repository) files(ctx context.Context, c Commit, prefix string) ([]file, error) {
 	var files []file
+	var cannot []string
 	taken := map[string]bool{}
 	above := prefix[:strings.LastIndexByte(prefix, '/')+1]
 	for e, err := range r.entries(ctx, r.stateOf(&c), under(prefix)) {
@@ -100,11 +103,16 @@ func (r *Repository) files(ctx context.Context, c Commit, prefix string) ([]file
 		}
 		name := e.Key[len(above):]
 		local, err := filepath.Localize(name)
-		if err != nil || wrongKey(name) != "" || name == journalName || strings.HasSuffix(name, partial) || longPart(name) {
-			return nil, fault.New(fault.Invalid, "check out "+e.Key, "%q cannot be a file's name here", name).
-				WithHint("check out a --prefix that leaves it out")
+		if err != nil || wrongKey(name) != "" || strings.HasPrefix(name, journalName) || strings.HasSuffix(name, partial) || longPart(name) {
+			cannot = append(cannot, e.Key)
+			continue
 		}
 		files, taken[name] = append(files, file{e, local}), true
+	}
+	if len(cannot) > 0 {
+		return nil, fault.New(fault.Invalid, "check out "+c.ID[:12], "%d key(s) cannot be files' names here, a part is longer than %d bytes or the name is the checkout's own: %q",
+			len(cannot), mostPart, cannot[:min(3, len(cannot))]).
+			WithHint("nothing was touched; check out a --prefix that leaves them out, or take them out of a branch: sluice data commit MODEL BRANCH --remove KEY")
 	}
 	if prefix != "" && len(files) == 0 {
 		return nil, fault.New(fault.NotFound, "check out "+c.ID[:12], "no key of it begins with %q", prefix).
@@ -121,9 +129,22 @@ func (r *Repository) files(ctx context.Context, c Commit, prefix string) ([]file
 	return files, nil
 }
 
-// longPart says that a part of a path is longer than file systems allow.
+// mostPart is how many bytes file systems allow a part of a path (NAME_MAX).
+const mostPart = 255
+
 func longPart(name string) bool {
-	return slices.ContainsFunc(strings.Split(name, "/"), func(part string) bool { return len(part)+len(partial) > 255 })
+	return slices.ContainsFunc(strings.Split(name, "/"), func(part string) bool { return len(part) > mostPart })
+}
+
+// temporary is what a file is called until it is whole: its name and more, or,
+// where that would be too long, a hash of its name.
+func temporary(name string) string {
+	folder, base := filepath.Split(name)
+	if len(base)+len(partial) > mostPart {
+		sum := sha256.Sum256([]byte(base))
+		base = hex.EncodeToString(sum[:])
+	}
+	return folder + base + partial
 }
 
 type checkout struct {
@@ -256,7 +277,7 @@ func (k *checkout) fetch(ctx context.Context, f file) error {
 	if err := k.root.MkdirAll(filepath.Dir(f.path), 0o755); err != nil {
 		return k.failed(f, err)
 	}
-	temporary := f.path + partial
+	temporary := temporary(f.path)
 	verdict, err := k.tries(ctx, f)
 	if err != nil {
 		_ = k.root.Remove(temporary) // nothing half-written stays, also when it is interrupted
@@ -308,7 +329,7 @@ func (k *checkout) download(ctx context.Context, f file, p *proof) error {
 		return err
 	}
 	defer body.Close()
-	w, err := k.root.OpenFile(f.path+partial, os.O_CREATE|os.O_TRUNC|os.O_WRONLY, fs.FileMode(0o644))
+	w, err := k.root.OpenFile(temporary(f.path), os.O_CREATE|os.O_TRUNC|os.O_WRONLY, fs.FileMode(0o644))
 	if err != nil {
 		return k.failed(f, err)
 	}

@@ -215,7 +215,7 @@ func TestCheckoutRefuses(t *testing.T) {
 	_, err = r.Checkout(t.Context(), s, dataset.CheckoutRequest{Ref: "main", Folder: t.TempDir()})
 	requireKind(t, fault.NotFound, err)
 	require.ErrorContains(t, err, "its pinned version v2 is gone")
-	for _, key := range []string{"../up", "/root", "a//b", "a/", "raw", ".sluice-checkout.jsonl", "x.sluice-partial", "nul\x00", "long/" + strings.Repeat("x", 250)} {
+	for _, key := range []string{"../up", "/root", "a//b", "a/", "raw", ".sluice-checkout.jsonl", "x.sluice-partial", "nul\x00", "long/" + strings.Repeat("x", 256)} {
 		c, err := dataset.CommitUnchecked(t.Context(), r, dataset.Request{Branch: "main", Changes: put(s.add(key, "v1", "x", "")), Time: noon})
 		require.NoError(t, err, "a build from before keys were checked made such commits")
 		folder := t.TempDir()
@@ -245,7 +245,7 @@ func TestAMistypedPrefixEmptiesNothing(t *testing.T) {
 	require.NoError(t, syscall.Flock(int(held.Fd()), syscall.LOCK_EX))
 	_, err = r.Checkout(t.Context(), s, dataset.CheckoutRequest{Ref: "main", Folder: folder})
 	requireKind(t, fault.Busy, err)
-	require.ErrorContains(t, err, "another checkout is writing there")
+	require.ErrorContains(t, err, "another checkout or add is at work there")
 	require.NoError(t, held.Close())
 	_, err = r.Checkout(t.Context(), s, dataset.CheckoutRequest{Ref: "main", Folder: folder})
 	require.NoError(t, err)

@@ -4,5 +4,5 @@ package dataset
 
 import "os"
 
-// lock does nothing where folders cannot be locked.
-func lock(*os.Root) (unlock func(), err error) { return func() {}, nil }
+// LockFolder does nothing where folders cannot be locked.
+func LockFolder(*os.Root, string) (unlock func(), err error) { return func() {}, nil }

@@ -10,9 +10,10 @@ import (
 	"github.com/sluice-ml/sluice/shared/fault"
 )
 
-// lock keeps a folder from being written by two checkouts at once: together they
-// would leave the files of both. It ends with unlock, and with the process.
-func lock(root *os.Root) (unlock func(), err error) {
+// LockFolder keeps a folder to one checkout or add at once: two checkouts would
+// leave the files of both, and two adds would upload all twice. It ends with
+// unlock, and with the process; Busy says that another has it.
+func LockFolder(root *os.Root, op string) (unlock func(), err error) {
 	folder, err := root.Open(".")
 	if err != nil {
 		return nil, fault.New(fault.Invalid, "lock "+root.Name(), "%w", err)
@@ -21,7 +22,7 @@ func lock(root *os.Root) (unlock func(), err error) {
 	switch {
 	case errors.Is(err, syscall.EWOULDBLOCK):
 		_ = folder.Close()
-		return nil, fault.New(fault.Busy, "check out into "+root.Name(), "another checkout is writing there").
+		return nil, fault.New(fault.Busy, op, "another checkout or add is at work there").
 			WithHint("wait for it to end, or name another folder")
 	case err != nil: // a file system without locks
 		return func() { _ = folder.Close() }, nil

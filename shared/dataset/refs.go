@@ -119,6 +119,8 @@ func (r *Repository) Tag(ctx context.Context, name, target string) (Commit, erro
 	}
 	_, err = ref.Update(ctx, r.store, tagKey(name), func(old tag, found bool) (tag, error) {
 		switch {
+		case !found:
+			return tag{Commit: c.ID}, r.shadows(ctx, "tag "+name, name)
 		case found && old.Commit != c.ID:
 			return old, fault.New(fault.Conflict, "tag "+name, "it names commit %s already", old.Commit).
 				WithHint("tags do not move, not even deleted ones: choose another name")
@@ -134,6 +136,20 @@ func (r *Repository) Tag(ctx context.Context, name, target string) (Commit, erro
 // its meaning when somebody makes a branch.
 func taken(op, kind, commit string) error {
 	return fault.New(fault.Conflict, op, "there is a %s of that name, at commit %s", kind, commit).WithHint("choose another name")
+}
+
+// shadows refuses a new name that begins a commit's id, which an address could
+// mean until then. A ref that was there first keeps its meaning.
+func (r *Repository) shadows(ctx context.Context, op, name string) error {
+	if !commitID.MatchString(strings.ToLower(name)) {
+		return nil
+	}
+	keys, err := r.store.List(ctx, commits+strings.ToLower(name))
+	if err != nil || len(keys) == 0 {
+		return err
+	}
+	return fault.New(fault.Conflict, op, "commit %s begins so, and %q would not mean it any more", strings.TrimPrefix(keys[0], commits), name).
+		WithHint("choose another name")
 }
 
 // DeleteTag takes a tag away. Its name stays bound to its commit: Tag can only

@@ -64,10 +64,10 @@ func (e Event) upload(lake string) Upload {
 		u.Ignored = "bucket " + e.Detail.Bucket.Name + " is not the lake"
 	case !raw || !found:
 		u.Ignored = "key " + o.Key + " is not under raw/<model>/"
-	case contract.Marker(name):
-		u.Ignored = "key " + o.Key + " is a marker: a folder or file of it starts with _ or ."
 	case name == "" || (strings.HasSuffix(name, "/") && o.Size == 0):
 		u.Ignored = "key " + o.Key + " is a folder"
+	case contract.IsMarker(name, o.Size):
+		u.Ignored = "key " + o.Key + " is a marker, not data: a part of it below its model starts with _ or ."
 	}
 	u.Model = model
 	return u

@@ -260,8 +260,8 @@ func TestParseEvent(t *testing.T) {
 	for _, c := range []struct{ bucket, key, why string }{
 		{"other", "raw/m/a.csv", "is not the lake"}, {"lake", "labels/m/a.jsonl", "not under raw/<model>/"},
 		{"lake", "raw/a.csv", "not under raw/<model>/"}, {"lake", "raw/m/", "is a folder"}, {"lake", "raw/m/sub/", "is a folder"},
-		{"lake", "raw/m/_SUCCESS", "is a marker"}, {"lake", "raw/m/_tmp/a.csv", "is a marker"},
-		{"lake", "raw/m/day=1/_SUCCESS", "starts with _ or ."}, {"lake", "raw/m/day=1/.part-0.csv.crc", "is a marker"},
+		{"lake", "raw/m/_SUCCESS", "is a marker, not data"}, {"lake", "raw/m/_tmp/a.csv", "is a marker, not data"},
+		{"lake", "raw/m/day=1/_SUCCESS", "starts with _ or ."}, {"lake", "raw/m/day=1/.part-0.csv.crc", "is a marker, not data"},
 	} {
 		u, err := intake.ParseEvent([]byte(event(c.bucket, c.key, 0)), "lake")
 		require.NoError(t, err)

@@ -78,6 +78,27 @@ func Check(cfg *trainconfig.Config, previous *Profile, scopes ...Scope) []Findin
 	return c.findings
 }
 
+// Judge judges scopes one at a time, for where there are too many to hold: what
+// Check says of each, given the whole. It may be asked from several goroutines.
+type Judge struct{ prepared checker }
+
+// NewJudge reads the whole's names and classes. previous is as in Check; neither
+// profile may change while the judge is asked.
+func NewJudge(cfg *trainconfig.Config, previous, whole *Profile) *Judge {
+	c := checker{cfg: cfg, previous: previous, whole: whole}
+	c.names()
+	c.findings = nil // Check says them, once
+	return &Judge{c}
+}
+
+// Failures are what fails in a scope other than the whole.
+func (j *Judge) Failures(scope Scope) []Finding {
+	c := j.prepared
+	c.scope = &scope
+	c.checkScope()
+	return Failed(c.findings)
+}
+
 // Failed keeps the findings that fail, the worst scope first: the whole, then
 // the order of the scopes.
 func Failed(findings []Finding) []Finding {

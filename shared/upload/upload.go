@@ -43,6 +43,7 @@ type Request struct {
 	Held   map[string]dataset.Entry // what the branch holds below the prefix, by key
 	Keep   bool                     // keep what the branch holds and the folder does not
 	DryRun bool                     // upload nothing, and write no journal
+	Verify bool                     // read also the files that the journal knows
 	// Parallel calls do for 0…count-1, some at once, and gives an error of theirs.
 	Parallel func(what string, count int, do func(ctx context.Context, i int) error) error
 	Now      func() time.Time
@@ -59,6 +60,8 @@ type Result struct {
 	Read      int             `json:"read"`     // files that were read, because the journal did not know them
 	Uploaded  int             `json:"uploaded"` // files
 	Bytes     int64           `json:"bytes"`    // uploaded
+	// LeftOut are files that look like a checkout's own: .sluice-… and ….sluice-partial.
+	LeftOut []string `json:"left_out,omitempty"`
 }
 
 // file is a file of the folder.
@@ -81,7 +84,17 @@ type run struct {
 // dataset; errors of the sink are passed on, with what was done so far, and a run
 // can be repeated after them.
 func Run(ctx context.Context, sink Sink, q Request) (Result, error) {
-	files, err := walk(q.Folder)
+	root, err := os.OpenRoot(q.Folder)
+	if err != nil {
+		return Result{}, fault.Wrap(fault.Invalid, "upload "+q.Folder, err)
+	}
+	defer root.Close()
+	unlock, err := dataset.LockFolder(root, "upload "+q.Folder)
+	if err != nil {
+		return Result{}, err
+	}
+	defer unlock()
+	files, leftOut, err := walk(q.Folder)
 	if err != nil {
 		return Result{}, err
 	}
@@ -94,7 +107,7 @@ func Run(ctx context.Context, sink Sink, q Request) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	r := &run{Request: q, sink: sink, journal: j, result: Result{Files: len(files)}}
+	r := &run{Request: q, sink: sink, journal: j, result: Result{Files: len(files), LeftOut: leftOut}}
 	changed := make([]*dataset.Entry, len(files))
 	err = q.Parallel("compared", len(files), func(ctx context.Context, i int) (err error) {
 		changed[i], err = r.file(ctx, files[i])
@@ -125,9 +138,8 @@ func Run(ctx context.Context, sink Sink, q Request) (Result, error) {
 
 // walk lists a folder's files. What is neither file nor folder is refused: DVC
 // would follow it, and a version could not.
-func walk(folder string) ([]file, error) {
-	var files []file
-	err := filepath.WalkDir(folder, func(name string, entry fs.DirEntry, err error) error {
+func walk(folder string) (files []file, leftOut []string, err error) {
+	err = filepath.WalkDir(folder, func(name string, entry fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -139,6 +151,9 @@ func walk(folder string) ([]file, error) {
 			return err
 		}
 		if base := path.Base(filepath.ToSlash(relative)); strings.HasPrefix(base, ".sluice-") || strings.HasSuffix(base, ".sluice-partial") {
+			if !journals[base] {
+				leftOut = append(leftOut, filepath.ToSlash(relative))
+			}
 			return nil // ours
 		}
 		info, err := entry.Info()
@@ -156,16 +171,21 @@ func walk(folder string) ([]file, error) {
 		return nil
 	})
 	if err != nil {
-		return nil, fault.Wrap(fault.Invalid, "upload "+folder, err)
+		return nil, nil, fault.Wrap(fault.Invalid, "upload "+folder, err)
 	}
 	slices.SortFunc(files, func(a, b file) int { return cmp.Compare(a.path, b.path) })
-	return files, nil
+	return files, leftOut, nil
 }
+
+// journals are the files that uploads and checkouts keep for themselves, of which
+// nobody needs to hear.
+var journals = map[string]bool{JournalName: true, JournalName + ".new": true, dataset.CheckoutJournal: true, dataset.CheckoutJournal + ".new": true}
 
 // file gives the entry that a file puts; nil when the branch holds it already.
 func (r *run) file(ctx context.Context, f file) (*dataset.Entry, error) {
 	held, known := r.Held[r.Prefix+f.path]
 	made, noted := r.journal.made(f)
+	noted = noted && !r.Verify
 	if noted && known && made == held.VersionID {
 		r.count(func(x *Result) { x.Unchanged++ })
 		return nil, nil

@@ -197,6 +197,45 @@ func TestYoungFiles(t *testing.T) {
 	require.Equal(t, []int{0, 1, 0, 0, 1, 1}, counts(w.must(nil)))
 }
 
+// TestVerifies: content that changed under its size and time is found by reading it.
+func TestVerifies(t *testing.T) {
+	w := newWorld(t)
+	w.file("a", "a")
+	w.file("b", "b")
+	w.must(nil)
+	path := filepath.Join(w.folder, "b")
+	info, err := os.Stat(path)
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(path, []byte("X"), 0o600))
+	require.NoError(t, os.Chtimes(path, info.ModTime(), info.ModTime()))
+	require.Equal(t, []int{0, 0, 0, 2, 0, 0}, counts(w.must(nil)))
+	verify := func(q *upload.Request) { q.Verify = true }
+	require.Equal(t, []int{0, 1, 0, 1, 2, 1}, counts(w.must(verify)))
+	require.Equal(t, []int{0, 0, 0, 2, 2, 0}, counts(w.must(verify)))
+}
+
+// TestTellsWhatItLeavesOut: but not of the journals.
+func TestTellsWhatItLeavesOut(t *testing.T) {
+	w := newWorld(t)
+	w.file("a", "a")
+	w.file("d/b.csv.sluice-partial", "half")
+	w.file(dataset.CheckoutJournal, "{}")
+	require.Equal(t, []string{"d/b.csv.sluice-partial"}, w.must(nil).LeftOut)
+}
+
+// TestOneAtATime: a second upload of a folder does nothing while the first runs.
+func TestOneAtATime(t *testing.T) {
+	w := newWorld(t)
+	w.file("a", "a")
+	first := func(_ string, count int, do func(context.Context, int) error) error {
+		_, err := upload.Run(t.Context(), w.lake, w.request())
+		require.Equal(t, fault.Busy, fault.KindOf(err))
+		return one("", count, do)
+	}
+	require.Equal(t, 1, w.must(func(q *upload.Request) { q.Parallel = first }).Uploaded)
+	require.Equal(t, 1, w.lake.puts)
+}
+
 func TestRefuses(t *testing.T) {
 	w := newWorld(t)
 	w.file("a", "a")

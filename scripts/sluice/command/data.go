@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os/user"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -155,6 +156,9 @@ func dataShow(s *settings) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := needPrefix(c, repository, "show "+refOf(args), prefix, refOf(args)); err != nil {
+				return err
+			}
 			entries, err := repository.Entries(c.Context(), commit.ID, prefix)
 			if err != nil {
 				return err
@@ -193,6 +197,9 @@ func dataLs(s *settings) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := needPrefix(c, repository, "list "+refOf(args), prefix, refOf(args)); err != nil {
+				return err
+			}
 			items, err := repository.List(c.Context(), commit.ID, prefix, most)
 			if err != nil {
 				return err
@@ -218,6 +225,22 @@ func dataLs(s *settings) *cobra.Command {
 	c.Flags().StringVar(&prefix, "prefix", "", "only keys that start with this")
 	c.Flags().IntVarP(&most, "most", "n", 1000, "how many lines at the most; 0 is all")
 	return c
+}
+
+// needPrefix is NotFound where none of the refs has a key that begins with a
+// prefix, as of checkout: it may be mistyped.
+func needPrefix(c *cobra.Command, repository *dataset.Repository, op, prefix string, refs ...string) error {
+	if prefix == "" {
+		return nil
+	}
+	for _, ref := range refs {
+		total, err := repository.Total(c.Context(), ref, prefix)
+		if err != nil || total.Objects > 0 {
+			return err
+		}
+	}
+	return fault.New(fault.NotFound, op, "no key of %s begins with %q", strings.Join(refs, " or "), prefix).
+		WithHint("keys are spelled in full, e.g. raw/MODEL/part.csv; list them: sluice data ls MODEL %s", refs[0])
 }
 
 // madeView is the head that a command left, and whether it moved the branch there.

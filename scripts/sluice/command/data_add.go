@@ -27,12 +27,13 @@ type addedView struct {
 func dataAdd(s *settings) *cobra.Command {
 	var note about
 	var prefix, base string
-	var keep, dry, despite bool
+	var keep, dry, verify, despite bool
 	c := &cobra.Command{
 		Use: "add MODEL BRANCH FOLDER", Short: "Upload a folder's new and changed files to the lake and commit them",
 		Long: `Upload a folder's new and changed files to the lake and commit them: the branch
 then holds, below the prefix, what the folder holds. Files whose size and time a
-journal in the folder (` + upload.JournalName + `) knows are not read; others are
+journal in the folder (` + upload.JournalName + `) knows are not read, but with
+--verify (a content may change under its size and time); others are
 compared by checksum. With --dry-run it only tells what would change: it reads
 files of unknown time, and uploads and commits nothing.
 
@@ -55,6 +56,9 @@ again. Empty files are objects like others.`,
 			if err := dataset.CheckKey(prefix + "file"); err != nil {
 				return usageError{fmt.Errorf("--prefix %q: %w", prefix, err)}
 			}
+			if info, err := os.Stat(args[2]); err == nil && !info.IsDir() {
+				return usageError{fmt.Errorf("%s is a file: name the folder that holds it, or upload it with aws s3 cp and commit it with sluice data commit %s %s --object KEY", args[2], args[0], args[1])}
+			}
 			if err := notLaidOut(args[2], prefix); err != nil {
 				return err
 			}
@@ -69,7 +73,7 @@ again. Empty files are objects like others.`,
 			if err != nil {
 				return err
 			}
-			result, err := upload.Run(c.Context(), client.LakeSink(), upload.Request{Folder: args[2], Prefix: prefix, Held: held, Keep: keep, DryRun: dry, Now: time.Now,
+			result, err := upload.Run(c.Context(), client.LakeSink(), upload.Request{Folder: args[2], Prefix: prefix, Held: held, Keep: keep, DryRun: dry, Verify: verify, Now: time.Now,
 				Parallel: func(what string, count int, do func(context.Context, int) error) error {
 					return s.parallel(c, what, count, do)
 				}})
@@ -100,6 +104,7 @@ again. Empty files are objects like others.`,
 	f.StringVar(&base, "base", "", "the REF a new branch starts at (default: an empty dataset)")
 	f.BoolVar(&keep, "keep", false, "keep what the branch holds there and the folder does not")
 	f.BoolVar(&dry, "dry-run", false, "only tell what would change")
+	f.BoolVar(&verify, "verify", false, "read every file, also those of known size and time")
 	f.BoolVar(&despite, "despite-lifecycle", false, "pin also what a lifecycle rule of the lake would delete")
 	note.flags(c)
 	return c
@@ -143,6 +148,9 @@ func heldBy(c *cobra.Command, repository *dataset.Repository, branch, base, pref
 func printAdded(w io.Writer, v addedView) {
 	fmt.Fprintf(w, "files\t%d: %d added, %d changed, %d removed, %d unchanged\nread\t%d\nuploaded\t%d files, %d bytes\n",
 		v.Files, v.Added, v.Changed, v.Removed, v.Unchanged, v.Read, v.Uploaded, v.Bytes)
+	if len(v.LeftOut) > 0 {
+		fmt.Fprintf(w, "left out\t%d that look like a checkout's own: %s\n", len(v.LeftOut), shown(strings.Join(v.LeftOut[:min(3, len(v.LeftOut))], ", ")))
+	}
 	if v.Commit != nil && !v.Moved {
 		fmt.Fprintln(w, "nothing to commit: the branch holds it all already")
 	}

@@ -93,7 +93,7 @@ and end in "/", and Sluice's own files (.sluice-*).`,
 	}
 	f := c.Flags()
 	f.StringVar(&x.prefix, "prefix", "", "make the branch equal to what lies under this prefix of the lake now")
-	f.StringArrayVar(&x.objects, "object", nil, "KEY@VERSIONID to pin, or KEY for its latest version; repeat")
+	f.StringArrayVar(&x.objects, "object", nil, "KEY@VERSIONID to pin, or KEY (or KEY@) for its latest version; repeat")
 	f.StringArrayVar(&x.lists, "list", nil, `a file of JSON lines {"key": …, "version_id": …}; - is the standard input; repeat`)
 	f.StringArrayVar(&x.events, "event", nil, "a file with an EventBridge event of an upload; repeat")
 	f.StringArrayVar(&x.removes, "remove", nil, "KEY to take out; repeat")
@@ -160,13 +160,9 @@ func (x *selection) changes(c *cobra.Command, s *settings, client *operator.Clie
 	}
 	var found located
 	for _, text := range x.objects {
-		key, version, pinned := cutLast(text, "@")
-		if !pinned {
-			latest, err := latest(c, lake, text)
-			if err != nil {
-				return dataset.Changes{}, err
-			}
-			key, version = text, latest
+		key, version, err := objectOf(c, lake, text)
+		if err != nil {
+			return dataset.Changes{}, err
 		}
 		found.add("pin "+key, contract.ObjectVersion{Key: key, VersionID: version})
 	}
@@ -191,6 +187,28 @@ func (x *selection) changes(c *cobra.Command, s *settings, client *operator.Clie
 	}
 	puts, err := s.verify(c, client, found.claims())
 	return dataset.Changes{Puts: puts, Deletes: x.removes}, err
+}
+
+// objectOf reads KEY, KEY@VERSIONID or KEY@, which is KEY's latest version also
+// where KEY has an "@". What can be read both ways is refused.
+func objectOf(c *cobra.Command, lake dataset.Source, text string) (key, version string, err error) {
+	key, version, pinned := cutLast(text, "@")
+	if !pinned || version == "" {
+		version, err = latest(c, lake, key)
+		return key, version, err
+	}
+	whole, err := latest(c, lake, text)
+	switch {
+	case fault.Is(err, fault.NotFound):
+		return key, version, nil // verify says when it is gone
+	case err != nil:
+		return "", "", err
+	}
+	if _, err := lake.Stat(c.Context(), key, version); err == nil {
+		return "", "", fault.New(fault.Invalid, "pin "+text, "it is a key of the lake, and version %s of %s", version, key).
+			WithHint("write %s@ for the key's latest version, or pin the other by --list", text)
+	}
+	return text, whole, nil
 }
 
 func cutLast(text, separator string) (before, after string, found bool) {

@@ -20,6 +20,9 @@ func dataDiff(s *settings) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := needPrefix(c, repository, "diff "+args[1]+" "+args[2], prefix, args[1], args[2]); err != nil {
+				return err
+			}
 			changes := []dataset.Change{}
 			for change, err := range repository.DiffEach(c.Context(), args[1], args[2], prefix) {
 				if err != nil {

@@ -198,6 +198,9 @@ func dataRestore(s *settings) *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := needPrefix(c, repository, "restore "+args[2], prefix, args[1], args[2]); err != nil {
+				return err
+			}
 			made, err := repository.Restore(c.Context(), dataset.RestoreRequest{Branch: args[1], From: args[2], Prefix: prefix, Lake: back.lake(c, client),
 				Message: note.message, Author: note.author, Time: time.Now(), Metadata: metadata})
 			if err != nil {

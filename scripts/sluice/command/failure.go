@@ -207,6 +207,7 @@ func (s *settings) needDataset(c *cobra.Command) error {
 	if err != nil {
 		return err
 	}
+	known = slices.DeleteFunc(known, func(name string) bool { return strings.HasPrefix(name, "_") }) // the stack's own
 	hint := "no model has a dataset yet: upload to raw/MODEL/, or: sluice data add MODEL main FOLDER"
 	if len(known) > 0 {
 		hint = fmt.Sprintf("there are datasets of: %s", strings.Join(known[:min(20, len(known))], ", "))

@@ -141,6 +141,10 @@ func faultClock(s *settings) *cobra.Command {
 		Long: `Move the clock that the stack's services read, forwards or back (write -- before a
 negative jump). Waits under way keep their length. The jump ends with the stack.`,
 		RunE: func(c *cobra.Command, args []string) error {
+			jump, err := time.ParseDuration(args[0])
+			if err != nil || jump == 0 {
+				return usageError{fmt.Errorf("jump %q: want a duration other than 0, such as +2h or -5m", args[0])}
+			}
 			var clock struct{ Clock string }
 			if err := s.admin(c.Context(), http.MethodPut, "faults/clock", map[string]string{"jump": args[0]}, &clock); err != nil {
 				return err

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/url"
 	"os"
 	"text/tabwriter"
 
@@ -124,6 +125,9 @@ func (s *settings) localStack() (string, error) {
 	given := s.flags != nil && s.flags.Changed("dir")
 	switch {
 	case s.endpoint != "":
+		if at, err := url.Parse(s.endpoint); err != nil || at.Host == "" || at.Scheme != "http" && at.Scheme != "https" {
+			return "", usageError{fmt.Errorf("--endpoint %q: want a URL, e.g. http://127.0.0.1:4566", s.endpoint)}
+		}
 		return s.endpoint, nil
 	case s.onAWS && given:
 		return "", usageError{errors.New("--aws and --dir: want at most one of them")}
