@@ -86,7 +86,7 @@ func writePeerRows(b *testing.B, path string, s Sample) {
 func BenchmarkBootstrapPRAUC10k(b *testing.B) {
 	s := noisy(10_000, 1)
 	for b.Loop() {
-		if _, _, err := Bootstrap(MetricPRAUC, s, 0.95, Resampling{1000, 1}); err != nil {
+		if _, _, err := Bootstrap(MetricPRAUC, s, 0.95, Resampling{Draws: 1000, Seed: 1}); err != nil {
 			b.Fatal(err)
 		}
 	}

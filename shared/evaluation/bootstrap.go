@@ -12,6 +12,7 @@ import (
 type Resampling struct {
 	Draws int
 	Seed  int64 // equal seeds give equal intervals, on any number of cores
+	whole bool  // rows are drawn from all, so that the share of positives varies too
 }
 
 // falling is the sample in falling order of score, so that a statistic that goes
@@ -109,7 +110,11 @@ func (r Resampling) draw(s Sample, confidence float64, of func(func(int) float64
 	}
 	var classes [2][]int
 	for i, label := range s.Label {
-		classes[int(label)] = append(classes[int(label)], i)
+		class := int(label)
+		if r.whole {
+			class = 0
+		}
+		classes[class] = append(classes[class], i)
 	}
 	values, errs := make([]float64, r.Draws), make([]error, r.Draws)
 	var all sync.WaitGroup

@@ -1,6 +1,9 @@
 package evaluation
 
-import "math"
+import (
+	"math"
+	"math/rand/v2"
+)
 
 // CalibrationBin is the rows of one bin of scores.
 type CalibrationBin struct {
@@ -46,6 +49,9 @@ func CalibrationErrorByMass(s Sample, bins int) (float64, []CalibrationBin, erro
 // mass or of equal width. Noise alone makes the error of a finite sample greater
 // than the truth, and that of a resample greater still; so the interval is the
 // basic bootstrap's, which turns the draws over at the value: 2·value − draws.
+// Rows are drawn from all, not within each class: the share of positives in a bin
+// is what calibration is about, and drawn within classes it would hardly vary.
+// Where a calibrated model would show as great an error, the low end is 0.
 func MeasureCalibration(s Sample, bins int, byMass bool, confidence float64, r Resampling) (Estimate, error) {
 	e := Estimate{Name: MetricCalibration, Confidence: confidence, Method: ByBasicBootstrap}
 	bin := equalWidth
@@ -65,13 +71,44 @@ func MeasureCalibration(s Sample, bins int, byMass bool, confidence float64, r R
 	if e.Value, err = of(s.weight); err != nil {
 		return e, err
 	}
+	r.whole = true
 	values, err := r.draw(s, confidence, of)
 	if err != nil {
 		return e, err
 	}
 	low, high := percentiles(values, confidence)
 	e.Low, e.High = max(0, 2*e.Value-high), min(1, max(0, 2*e.Value-low))
+	if r.consistent(s, which, bins, e.Value, (1-confidence)/2) {
+		e.Low = 0
+	}
 	return e, nil
+}
+
+// nullDraws are enough to tell a chance of 2.5 % from one of 5 %.
+const nullDraws = 400
+
+// consistent says whether labels drawn from the scores themselves, as those of a
+// calibrated model are, show an error as great as value in more than a share tail
+// of the draws (Bröcker and Smith 2007): then nothing speaks against 0.
+func (r Resampling) consistent(s Sample, which []int, bins int, value, tail float64) bool {
+	random := rand.New(rand.NewPCG(uint64(r.Seed), 0x63616c6962)) // "calib"
+	drawn := Sample{Label: make([]float64, len(s.Label)), Score: s.Score, Weight: s.Weight}
+	draws, asGreat := min(r.Draws, nullDraws), 0.0
+	for range draws {
+		for i, p := range s.Score {
+			drawn.Label[i] = 0
+			if random.Float64() < p {
+				drawn.Label[i] = 1
+			}
+		}
+		if v, _, _ := calibrate(drawn, which, bins, drawn.weight); v >= value {
+			asGreat++
+		}
+		if (asGreat+1)/(float64(draws)+1) > tail {
+			return true // whatever the rest shows
+		}
+	}
+	return false
 }
 
 func (s Sample) binnable(bins int) error {

@@ -107,12 +107,12 @@ func noisy(n int, seed uint64) Sample {
 
 func TestBootstrapIsSeededAndAgreesWithDeLong(t *testing.T) {
 	s := noisy(1500, 1)
-	low, high, err := Bootstrap(MetricAUC, s, 0.95, Resampling{1000, 7})
+	low, high, err := Bootstrap(MetricAUC, s, 0.95, Resampling{Draws: 1000, Seed: 7})
 	if err != nil {
 		t.Fatal(err)
 	}
-	again, _, _ := Bootstrap(MetricAUC, s, 0.95, Resampling{1000, 7})
-	other, _, _ := Bootstrap(MetricAUC, s, 0.95, Resampling{1000, 8})
+	again, _, _ := Bootstrap(MetricAUC, s, 0.95, Resampling{Draws: 1000, Seed: 7})
+	other, _, _ := Bootstrap(MetricAUC, s, 0.95, Resampling{Draws: 1000, Seed: 8})
 	if low != again || low == other {
 		t.Errorf("%v, again %v, another seed %v", low, again, other)
 	}
@@ -123,7 +123,7 @@ func TestBootstrapIsSeededAndAgreesWithDeLong(t *testing.T) {
 	}
 	for _, metric := range []string{MetricPRAUC, MetricF1, MetricPrecision, MetricRecall, MetricAccuracy, MetricLogLoss, MetricBrier} {
 		value, _ := Metric(metric, s)
-		low, high, err := Bootstrap(metric, s, 0.95, Resampling{200, 7})
+		low, high, err := Bootstrap(metric, s, 0.95, Resampling{Draws: 200, Seed: 7})
 		if err != nil || !(low < value && value < high) {
 			t.Errorf("%s: %v not in %v to %v, %v", metric, value, low, high, err)
 		}
@@ -325,19 +325,19 @@ func TestPairedBootstrapSeesWhatTwoIntervalsHide(t *testing.T) {
 	for i := range b.Score {
 		b.Score[i] = min(1, max(0, a.Score[i]+0.1*r.NormFloat64()))
 	}
-	low, high, p, err := BootstrapDifference(MetricPRAUC, a, b, 0.95, Resampling{500, 3})
+	low, high, p, err := BootstrapDifference(MetricPRAUC, a, b, 0.95, Resampling{Draws: 500, Seed: 3})
 	if err != nil || !(0 < low && low < high) || p > 0.05 {
 		t.Errorf("%v to %v, p %v, %v", low, high, p, err)
 	}
-	alone, _, _ := Bootstrap(MetricPRAUC, a, 0.95, Resampling{500, 3})
-	if _, other, _ := Bootstrap(MetricPRAUC, b, 0.95, Resampling{500, 3}); alone > other {
+	alone, _, _ := Bootstrap(MetricPRAUC, a, 0.95, Resampling{Draws: 500, Seed: 3})
+	if _, other, _ := Bootstrap(MetricPRAUC, b, 0.95, Resampling{Draws: 500, Seed: 3}); alone > other {
 		t.Error("the intervals do not overlap: a poor example")
 	}
 	b.Label = b.Label[1:]
-	if _, _, _, err := BootstrapDifference(MetricPRAUC, a, b, 0.95, Resampling{500, 3}); err == nil {
+	if _, _, _, err := BootstrapDifference(MetricPRAUC, a, b, 0.95, Resampling{Draws: 500, Seed: 3}); err == nil {
 		t.Error("a difference over other rows")
 	}
-	if _, _, err := Bootstrap(MetricPRAUC, a, 0.95, Resampling{10, 3}); err == nil {
+	if _, _, err := Bootstrap(MetricPRAUC, a, 0.95, Resampling{Draws: 10, Seed: 3}); err == nil {
 		t.Error("ten draws")
 	}
 }
