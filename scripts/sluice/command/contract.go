@@ -111,7 +111,7 @@ func (o *contractOptions) check(c *cobra.Command) (*checked, error) {
 	answer, archive := &checked{Passed: true}, []byte(nil)
 	if o.model != "" {
 		var err error
-		if archive, err = os.ReadFile(o.model); err != nil {
+		if archive, err = readFile(o.model); err != nil {
 			return nil, err
 		}
 	}

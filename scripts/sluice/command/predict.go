@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sluice-ml/sluice/shared/fault"
 	"github.com/sluice-ml/sluice/shared/gbdt"
 	"github.com/sluice-ml/sluice/shared/model"
 	"github.com/sluice-ml/sluice/shared/parquet"
@@ -112,7 +113,7 @@ type predictor struct {
 
 // openPredictor reads a model of any of the three kinds.
 func openPredictor(path string) (*predictor, error) {
-	body, err := os.ReadFile(path)
+	body, err := readFile(path)
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +139,7 @@ func (p *predictor) inputs(rows *table.Table) ([]*table.Column, error) {
 	}
 	if len(names) == 0 {
 		if len(rows.Columns) != p.trees.Features() {
-			return nil, fmt.Errorf("%d columns; the model names no features and takes %d, in their order", len(rows.Columns), p.trees.Features())
+			return nil, wrongRows("%d columns; the model names no features and takes %d, in their order", len(rows.Columns), p.trees.Features())
 		}
 		for i := range rows.Columns {
 			names = append(names, rows.Columns[i].Name)
@@ -148,7 +149,7 @@ func (p *predictor) inputs(rows *table.Table) ([]*table.Column, error) {
 	for i, name := range names {
 		column, ok := rows.Column(name)
 		if !ok {
-			return nil, fmt.Errorf("there is no column %q, which is a feature of %s; the columns are %s", name, p.file, quoted(rows.Names()))
+			return nil, wrongRows("there is no column %q, which is a feature of %s; the columns are %s", name, p.file, quoted(rows.Names()))
 		}
 		out[i] = column
 	}
@@ -191,13 +192,18 @@ func (p *predictor) encode(i int, column *table.Column, row int) (float32, error
 	case column.Null[row]:
 		return float32(math.NaN()), nil
 	case column.Kind != table.Number:
-		return 0, fmt.Errorf("column %q is %q, which is not a number; a plain XGBoost file does not know its categories: use the run's model.tar.gz, or give codes", column.Name, column.Text[row])
+		return 0, wrongRows("column %q is %q, which is not a number; a plain XGBoost file does not know its categories: use the run's model.tar.gz, or give codes", column.Name, column.Text[row])
 	}
 	v := float32(column.Number[row])
 	if math.IsInf(float64(v), 0) {
-		return 0, fmt.Errorf("column %q is %v, which is too large for a 32-bit number", column.Name, column.Number[row])
+		return 0, wrongRows("column %q is %v, which is too large for a 32-bit number", column.Name, column.Number[row])
 	}
 	return v, nil
+}
+
+// wrongRows is an error of the rows to score.
+func wrongRows(why string, args ...any) *fault.Error {
+	return fault.New(fault.Invalid, "read the rows", why, args...)
 }
 
 // classes are the names of a multiclass model's outputs, nil of others and of a
