@@ -108,7 +108,7 @@ func (v *Verdict) largeGroups(e *trainconfig.Evaluation, p part, name string) []
 		return nil
 	}
 	if missing > 0 {
-		v.skip(in(name+" missing", p.name), missing, 0, "the rows have no value")
+		v.unsaid(p, name, max(e.Fairness.MinGroupSize, MinRows))
 	}
 	var out []part
 	for _, group := range slices.Sorted(maps.Keys(rows)) {
