@@ -138,6 +138,18 @@ func TestEvaluateSaysWhatCannotBeTold(t *testing.T) {
 	require.Contains(t, got.Groups[0].Insufficient, "0 of 2 groups are large enough")
 	require.Len(t, got.Groups[0].Skipped, 2)
 
+	for class, absent := range []string{"positive", "negative"} {
+		one := scoredRows(300)
+		for i := range one.Label {
+			one.Label[i] = float64(class)
+		}
+		got = evaluate(t, asParquet(t, one), "--compare-score", "champion")
+		require.Len(t, got.Metrics, 11)
+		for _, m := range append(got.Metrics, got.Comparison.Metrics...) {
+			require.Equal(t, map[string]any{"name": m["name"], "verdict": "insufficient",
+				"insufficient": "no row of 300 is " + absent + "; both classes are needed"}, m)
+		}
+	}
 	constant := scoredRows(300)
 	for i := range constant.Score {
 		constant.Score[i] = 0.25
