@@ -88,7 +88,7 @@ func (v *Verdict) groups(e *trainconfig.Evaluation, p part, name string) []evalu
 	values, ok := p.set.Attributes[name]
 	if !ok {
 		if p.slice == nil { // said once is enough
-			v.insufficient("the predictions do not say %q; is the column in the data?", name)
+			v.insufficient("the predictions have no column %q, which evaluation.fairness.protected_attributes names; it is missing or misnamed", name)
 		}
 		return nil
 	}

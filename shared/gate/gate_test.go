@@ -131,7 +131,7 @@ func TestFairness(t *testing.T) {
 	expect(t, Fairness(e, unfair), Fail, "auc_disparity of sex=Female and sex=Male")
 	expect(t, Fairness(e, scored(450, 1.5, 2)), Insufficient, "rows do not tell")
 	expect(t, Fairness(&config(t, "").Evaluation, set), Pass, "no protected attributes are named")
-	expect(t, Fairness(&config(t, "fairness: {protected_attributes: [age]}").Evaluation, set), Insufficient, `do not say "age"`)
+	expect(t, Fairness(&config(t, "fairness: {protected_attributes: [age]}").Evaluation, set), Insufficient, `have no column "age", which evaluation.fairness.protected_attributes names; it is missing or misnamed`)
 }
 
 func TestSmallGroupsAreListedNotJudged(t *testing.T) {

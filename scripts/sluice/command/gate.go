@@ -41,6 +41,10 @@ the evaluator wrote (evaluation/predictions.parquet) is taken as it is.
   sluice gate predictions.parquet --config train.yaml
   sluice gate scored.csv --config train.yaml --score p --champion p_old --json
 
+Groups of fewer rows than evaluation.fairness.min_group_size (default 100), parts of
+slices of fewer than their min_size (default 100), and any with fewer than 10 positive
+or 10 negative rows are listed and not judged.
+
 performance and fairness are always judged; champion when there is a column of
 its scores, robustness with --perturbed and latency with --latency (the
 evaluator's perturbed.parquet and latency.json). data_quality judges the data and
@@ -258,9 +262,22 @@ func (j *judgedFile) ended() error {
 	case gate.Fail:
 		return fmt.Errorf("the gates fail %s (%s)", j.File, strings.Join(names, ", "))
 	case gate.Insufficient:
-		return endedError{fmt.Errorf("the gates cannot tell about %s (%s): more rows would", j.File, strings.Join(names, ", "))}
+		return endedError{fmt.Errorf("the gates cannot tell about %s (%s): %s", j.File, strings.Join(names, ", "), j.next())}
 	}
 	return nil
+}
+
+// next is what would let the gates tell: more rows only where an interval, or a
+// number of rows, is why one cannot.
+func (j *judgedFile) next() string {
+	for _, v := range j.Gates {
+		for _, m := range v.Measurements {
+			if v.Verdict == gate.Insufficient && m.Verdict == gate.Insufficient {
+				return "more rows would"
+			}
+		}
+	}
+	return "the reasons above say what is missing"
 }
 
 func (j *judgedFile) print(w io.Writer) {

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -70,6 +71,9 @@ Exit codes: 0 scored; 1 the model or a row is wrong; 2 the command line is wrong
 }
 
 func (o *predictOptions) run(c *cobra.Command, s *settings) error {
+	if err := o.checkOutput(); err != nil {
+		return err
+	}
 	p, err := openPredictor(o.model)
 	if err != nil {
 		return err
@@ -77,6 +81,10 @@ func (o *predictOptions) run(c *cobra.Command, s *settings) error {
 	rows, err := readTable(c.Context(), o.data)
 	if err != nil {
 		return err
+	}
+	if _, ok := rows.Column(o.id); !ok && c.Flags().Changed("id") && o.id != "" {
+		return fmt.Errorf("%s: %w", o.data, wrongRows("there is no column %q (--id); the columns are %s", o.id, quoted(rows.Names())).
+			WithHint("leave --id out to write scores alone"))
 	}
 	scores, err := p.predict(c.Context(), rows)
 	if err != nil {
@@ -104,6 +112,27 @@ func (o *predictOptions) run(c *cobra.Command, s *settings) error {
 	return s.print(c, summary, func(w io.Writer) { fmt.Fprintf(w, "%s\t%d rows\n", o.output, rows.Rows()) })
 }
 
+// checkOutput refuses, before anything is scored, a place that cannot be written.
+func (o *predictOptions) checkOutput() error {
+	if o.output == "" {
+		return nil
+	}
+	if info, err := os.Stat(o.output); err == nil && info.IsDir() {
+		return fault.New(fault.Invalid, "write "+o.output, "it is a folder").WithHint("name a file in it")
+	}
+	folder := filepath.Dir(o.output)
+	info, err := os.Stat(folder)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fault.New(fault.NotFound, "write "+o.output, "there is no folder %s", folder).WithHint("make it: mkdir -p %s", folder)
+	case err != nil:
+		return fileFault("write", o.output, err)
+	case !info.IsDir():
+		return fault.New(fault.Invalid, "write "+o.output, "%s is no folder", folder)
+	}
+	return nil
+}
+
 // predictor is a model with the way from a column's cell to a feature.
 type predictor struct {
 	file   string
@@ -119,6 +148,9 @@ func openPredictor(path string) (*predictor, error) {
 	}
 	if len(body) > 1 && body[0] == 0x1f && body[1] == 0x8b { // gzip
 		artifact, err := model.Unpack(body)
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			return nil, fault.New(fault.Invalid, "read "+path, "%w: it is cut short", err).WithHint("copy it again, whole")
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
@@ -126,7 +158,8 @@ func openPredictor(path string) (*predictor, error) {
 	}
 	trees, err := gbdt.Load(body)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w (want model.tar.gz, or what XGBoost's save_model wrote as .json or .ubj)", path, err)
+		return nil, fault.Wrap(fault.Invalid, "read "+path, fault.New(fault.Invalid, "read the model", "%w", err).
+			WithHint("want model.tar.gz, or what XGBoost's save_model wrote as .json or .ubj"))
 	}
 	return &predictor{path, nil, trees}, nil
 }
@@ -277,7 +310,7 @@ func writeCSV(w io.Writer, columns []parquet.Column) error {
 func (o *predictOptions) write(columns []parquet.Column) error {
 	file, err := os.CreateTemp(filepath.Dir(o.output), filepath.Base(o.output)+".*.tmp")
 	if err != nil {
-		return err
+		return fileFault("write", o.output, err)
 	}
 	defer os.Remove(file.Name()) // after the rename there is nothing left to remove
 	if strings.HasSuffix(o.output, ".csv") {
