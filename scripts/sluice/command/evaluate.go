@@ -149,11 +149,15 @@ func (n *columns) register(c *cobra.Command) {
 // checkGroup refuses to part rows by what is measured of them.
 func (n *columns) checkGroup(by string) error {
 	for _, name := range strings.Split(by, ",") {
-		for flag, column := range map[string]string{"--label": n.label, "--score": n.score} {
-			if name == column {
-				return usageError{fmt.Errorf("--group %s: %q is the %s column; group by a column that says something else of a row", by, name, flag)}
-			}
+		flag := "--score"
+		switch name {
+		case n.label:
+			flag = "--label"
+		case n.score:
+		default:
+			continue
 		}
+		return usageError{fmt.Errorf("--group %s: %q is the %s column; group by a column that says something else of a row", by, name, flag)}
 	}
 	return nil
 }

@@ -135,12 +135,14 @@ func (r *evaluated) measure(s evaluation.Sample) error {
 // class alone tells nothing of how a model parts two, whatever can be computed.
 func oneClass(s evaluation.Sample) string {
 	positive, negative := s.Totals()
-	for name, weight := range map[string]float64{"positive": positive, "negative": negative} {
-		if !(weight > 0) {
-			return fmt.Sprintf("no row of %d is %s; both classes are needed", len(s.Label), name)
-		}
+	absent := "negative"
+	switch {
+	case positive > 0 && negative > 0:
+		return ""
+	case negative > 0:
+		absent = "positive"
 	}
-	return ""
+	return fmt.Sprintf("no row of %d is %s; both classes are needed", len(s.Label), absent)
 }
 
 // reasonOf leaves the operation out of a message.
