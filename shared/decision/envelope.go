@@ -127,6 +127,10 @@ func parse(encoded []byte) (Envelope, error) {
 	if err := json.Unmarshal(encoded, &e); err != nil {
 		return e, fault.New(fault.Invalid, "read a decision", "%w", err)
 	}
+	if e.PayloadType == "" {
+		return e, fault.New(fault.Invalid, "read a decision", "it is JSON and not a decision: it has no payloadType").
+			WithHint("name a decision.json, as sluice decision fetch writes it")
+	}
 	if e.PayloadType != PayloadType && e.PayloadType != payloadTypePlain {
 		return e, fault.New(fault.Invalid, "read a decision", "payloadType %q: this build knows %q and %q", e.PayloadType, payloadTypePlain, PayloadType).
 			WithHint("use the version of sluice that made it, or run the gates again")

@@ -34,9 +34,9 @@ func ParsePublicKey(data []byte) (*PublicKey, error) {
 		}
 		data = block.Bytes
 	}
-	parsed, err := x509.ParsePKIXPublicKey(data)
+	parsed, err := x509.ParsePKIXPublicKey(data) // KMS gives it without PEM around it
 	if err != nil {
-		return nil, fault.New(fault.Invalid, op, "%w", err).WithHint("want PEM, as sluice decision fetch and sluice decision key write it")
+		return nil, fault.New(fault.Invalid, op, "it is not a PEM public key").WithHint("want PEM, as sluice decision fetch and sluice decision key write it")
 	}
 	key, ok := parsed.(*ecdsa.PublicKey)
 	if !ok {

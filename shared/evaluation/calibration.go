@@ -121,9 +121,22 @@ func (s Sample) binnable(bins int) error {
 func equalWidth(s Sample, bins int) []int {
 	which := make([]int, len(s.Score))
 	for i, v := range s.Score {
-		which[i] = min(bins-1, int(v*float64(bins)))
+		which[i] = widthBin(v, bins)
 	}
 	return which
+}
+
+// widthBin is the bin k of a score, k/bins ≤ score < (k+1)/bins, and the last one's
+// of 1. The product is rounded (0.29 · 100 is below 29), so the edges decide.
+func widthBin(score float64, bins int) int {
+	k := min(bins-1, int(score*float64(bins)))
+	switch n := float64(bins); {
+	case k+1 < bins && score >= float64(k+1)/n:
+		return k + 1
+	case k > 0 && score < float64(k)/n:
+		return k - 1
+	}
+	return k
 }
 
 func equalMass(s Sample, bins int) []int {

@@ -42,18 +42,18 @@ func (c Classes) Check() error {
 	}
 	for i, label := range c.Label {
 		if k := int(label); !(label >= 0) || float64(k) != label || k >= len(c.Names) {
-			return invalid("row %d: the label %v is no class", i, label)
+			return invalid("row %d: the label %v is no class", i+1, label)
 		}
 		sum := 0.0
 		for k := range c.Probability {
 			p := c.Probability[k][i]
 			if !(p >= 0 && p <= 1) {
-				return invalid("row %d: the probability %v of class %q is not from 0 to 1", i, p, c.Names[k])
+				return invalid("row %d: the probability %v of class %q is not from 0 to 1", i+1, p, c.Names[k])
 			}
 			sum += p
 		}
 		if math.Abs(sum-1) > 1e-4 {
-			return invalid("row %d: the probabilities sum to %v", i, sum)
+			return invalid("row %d: the probabilities sum to %v", i+1, sum)
 		}
 	}
 	return checkWeights(c.Weight, n)

@@ -79,7 +79,7 @@ func (s Sample) probabilities() error {
 	}
 	for i, v := range s.Score {
 		if v < 0 || v > 1 {
-			return invalid("row %d: the score %v is not a probability from 0 to 1", i, v)
+			return invalid("row %d: the score %v is not a probability from 0 to 1", i+1, v)
 		}
 	}
 	if p, n := s.Totals(); !(p+n > 0) || !finite(p+n) {

@@ -40,10 +40,10 @@ func (q Queries) Check() error {
 	}
 	for i := range n {
 		if !(q.Label[i] >= 0) || !finite(q.Label[i]) {
-			return invalid("row %d: the label %v is no relevance, a number of 0 or more", i, q.Label[i])
+			return invalid("row %d: the label %v is no relevance, a number of 0 or more", i+1, q.Label[i])
 		}
 		if !finite(q.Score[i]) {
-			return invalid("row %d: the score %v is not finite", i, q.Score[i])
+			return invalid("row %d: the score %v is not finite", i+1, q.Score[i])
 		}
 	}
 	if err := checkWeights(q.Weight, n); err != nil {

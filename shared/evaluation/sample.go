@@ -51,13 +51,13 @@ func (s Sample) Check() error {
 	}
 	for i := range n {
 		if s.Label[i] != 0 && s.Label[i] != 1 {
-			return invalid("row %d: the label %v is neither 0 nor 1", i, s.Label[i])
+			return invalid("row %d: the label %v is neither 0 nor 1", i+1, s.Label[i])
 		}
 		if !finite(s.Score[i]) {
-			return invalid("row %d: the score %v is not finite", i, s.Score[i])
+			return invalid("row %d: the score %v is not finite", i+1, s.Score[i])
 		}
 		if s.Weight != nil && (!finite(s.Weight[i]) || s.Weight[i] < 0) {
-			return invalid("row %d: the weight %v is negative or not finite", i, s.Weight[i])
+			return invalid("row %d: the weight %v is negative or not finite", i+1, s.Weight[i])
 		}
 	}
 	return nil

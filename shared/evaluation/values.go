@@ -52,7 +52,7 @@ func (v Values) Check() error {
 	}
 	for i := range n {
 		if !finite(v.Label[i]) || !finite(v.Score[i]) {
-			return invalid("row %d: the label %v or the score %v is not finite", i, v.Label[i], v.Score[i])
+			return invalid("row %d: the label %v or the score %v is not finite", i+1, v.Label[i], v.Score[i])
 		}
 	}
 	return checkWeights(v.Weight, n)
@@ -105,13 +105,13 @@ func (v Values) Linear(metric string) (Linear, error) {
 		return v.mean(metric, v.each(func(label, score float64) float64 { return label - score })), nil
 	case MetricMAPE:
 		if i := slices.Index(v.Label, 0); i >= 0 {
-			return Linear{}, invalid("mape is not defined: the label of row %d is 0, of which no error is a share", i)
+			return Linear{}, invalid("mape is not defined: the label of row %d is 0, of which no error is a share", i+1)
 		}
 		return v.mean(metric, v.each(func(label, score float64) float64 { return math.Abs(score-label) / math.Abs(label) })), nil
 	case MetricRMSLE:
 		for i := range v.Label {
 			if v.Label[i] <= -1 || v.Score[i] <= -1 {
-				return Linear{}, invalid("rmsle is not defined: the label %v or the score %v of row %d is not above -1", v.Label[i], v.Score[i], i)
+				return Linear{}, invalid("rmsle is not defined: the label %v or the score %v of row %d is not above -1", v.Label[i], v.Score[i], i+1)
 			}
 		}
 		return v.mean(metric, v.each(squaredLog)).root(metric), nil

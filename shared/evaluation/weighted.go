@@ -17,7 +17,7 @@ func checkWeights(weight []float64, n int) error {
 	any := false
 	for i, w := range weight {
 		if !finite(w) || w < 0 {
-			return invalid("row %d: the weight %v is negative or not finite", i, w)
+			return invalid("row %d: the weight %v is negative or not finite", i+1, w)
 		}
 		any = any || w > 0
 	}

@@ -98,7 +98,7 @@ func (v *Verdict) largeGroups(e *trainconfig.Evaluation, p part, name string) []
 	values, ok := p.set.Attributes[name]
 	if !ok {
 		if p.slice == nil { // said once is enough
-			v.insufficient("the predictions do not say %q; is the column in the data?", name)
+			v.insufficient("the predictions have no column %q, which evaluation.fairness.protected_attributes names; it is missing or misnamed", name)
 		}
 		return nil
 	}
@@ -108,7 +108,7 @@ func (v *Verdict) largeGroups(e *trainconfig.Evaluation, p part, name string) []
 		return nil
 	}
 	if missing > 0 {
-		v.skip(in(name+" missing", p.name), missing, 0, "the rows have no value")
+		v.unsaid(p, name, max(e.Fairness.MinGroupSize, MinRows))
 	}
 	var out []part
 	for _, group := range slices.Sorted(maps.Keys(rows)) {

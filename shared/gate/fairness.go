@@ -13,8 +13,9 @@ import (
 
 // Fairness judges, for each protected attribute, how far the AUCs of any two
 // groups lie apart, in all rows and in each part of every slice. Groups that are
-// too small are skipped and listed. Rates at the threshold and intersections of
-// attributes are reported.
+// too small are skipped and listed, and so are rows without a value; as many of
+// these as the least group are insufficient. Rates at the threshold and
+// intersections of attributes are reported.
 func Fairness(e *trainconfig.Evaluation, set *predictions.Set) Verdict {
 	v := newVerdict(NameFairness, struct {
 		trainconfig.Fairness
@@ -87,7 +88,7 @@ func (v *Verdict) groups(e *trainconfig.Evaluation, p part, name string) []evalu
 	values, ok := p.set.Attributes[name]
 	if !ok {
 		if p.slice == nil { // said once is enough
-			v.insufficient("the predictions do not say %q; is the column in the data?", name)
+			v.insufficient("the predictions have no column %q, which evaluation.fairness.protected_attributes names; it is missing or misnamed", name)
 		}
 		return nil
 	}
@@ -97,7 +98,7 @@ func (v *Verdict) groups(e *trainconfig.Evaluation, p part, name string) []evalu
 		return nil
 	}
 	if missing > 0 {
-		v.skip(in(name+" missing", p.name), missing, 0, "the rows have no value")
+		v.unsaid(p, name, e.Fairness.MinGroupSize)
 	}
 	out := v.large(e, all, p.name)
 	if len(out) > MostParts {
@@ -105,6 +106,30 @@ func (v *Verdict) groups(e *trainconfig.Evaluation, p part, name string) []evalu
 		return nil
 	}
 	return out
+}
+
+// unsaid lists the rows of a part that have no value of a protected attribute. As
+// many as a group that is judged could hide one: nothing tells how the model
+// treats them, and the gate does not pass without knowing.
+func (v *Verdict) unsaid(p part, name string, least int) {
+	without := p.set.Take(valueless(p.set.Attributes[name]))
+	n, positives := len(without.RowID), positivesOf(without)
+	v.skip(in(name+" missing", p.name), n, positives, "the rows have no value")
+	if n >= least && p.slice == nil { // then a part of the rows says nothing new
+		v.insufficient("%q has no value in %d of %d rows, which is a group that is large enough to judge (%d rows); give them a value of their own, e.g. unknown, to have them compared",
+			name, n, len(p.set.RowID), least)
+	}
+}
+
+// valueless are the rows where one of the columns is "".
+func valueless(columns ...[]string) []int {
+	var rows []int
+	for i := range columns[0] {
+		if slices.ContainsFunc(columns, func(column []string) bool { return column[i] == "" }) {
+			rows = append(rows, i)
+		}
+	}
+	return rows
 }
 
 // in names a group within a part.
@@ -206,7 +231,7 @@ func (v *Verdict) intersections(e *trainconfig.Evaluation, set *predictions.Set)
 	}
 	groups := v.large(e, all, "")
 	if len(groups) > MostParts {
-		v.skip("intersections", len(set.Label), 0, "%d are large enough, and at most %d are shown", len(groups), MostParts)
+		v.skip("intersections", len(set.Label), positivesOf(set), "%d are large enough, and at most %d are shown", len(groups), MostParts)
 		return
 	}
 	var worst Measurement

@@ -2,12 +2,14 @@ package gate
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"strings"
 	"testing"
 
 	"github.com/sluice-ml/sluice/shared/contract"
+	"github.com/sluice-ml/sluice/shared/goal"
 	"github.com/sluice-ml/sluice/shared/predictions"
 	"github.com/sluice-ml/sluice/shared/profile"
 	"github.com/sluice-ml/sluice/shared/trainconfig"
@@ -129,7 +131,7 @@ func TestFairness(t *testing.T) {
 	expect(t, Fairness(e, unfair), Fail, "auc_disparity of sex=Female and sex=Male")
 	expect(t, Fairness(e, scored(450, 1.5, 2)), Insufficient, "rows do not tell")
 	expect(t, Fairness(&config(t, "").Evaluation, set), Pass, "no protected attributes are named")
-	expect(t, Fairness(&config(t, "fairness: {protected_attributes: [age]}").Evaluation, set), Insufficient, `do not say "age"`)
+	expect(t, Fairness(&config(t, "fairness: {protected_attributes: [age]}").Evaluation, set), Insufficient, `have no column "age", which evaluation.fairness.protected_attributes names; it is missing or misnamed`)
 }
 
 func TestSmallGroupsAreListedNotJudged(t *testing.T) {
@@ -145,7 +147,14 @@ func TestSmallGroupsAreListedNotJudged(t *testing.T) {
 	}
 	v := Fairness(&config(t, "fairness: {protected_attributes: [race]}").Evaluation, set)
 	expect(t, v, Pass, "")
-	want := []Skipped{{"race missing", 10, 0, "the rows have no value"}, {"race=c", 50, v.Skipped[1].Positives, "fewer than 100 rows"},
+	missing := 0 // positive rows without a value
+	for i := 50; i < 60; i++ {
+		missing += int(set.Label[i])
+	}
+	if missing == 0 {
+		t.Fatal("no row without a value is positive: the count would say nothing")
+	}
+	want := []Skipped{{"race missing", 10, missing, "the rows have no value"}, {"race=c", 50, v.Skipped[1].Positives, "fewer than 100 rows"},
 		{"race=d", 200, 0, "0 positive and 200 negative rows; at least 10 of each are needed"}}
 	if len(v.Skipped) != 3 || v.Skipped[0] != want[0] || v.Skipped[1] != want[1] || v.Skipped[2] != want[2] {
 		t.Errorf("%+v", v.Skipped)
@@ -155,6 +164,39 @@ func TestSmallGroupsAreListedNotJudged(t *testing.T) {
 	}
 	v = Fairness(&config(t, "fairness: {protected_attributes: [race]}").Evaluation, set)
 	expect(t, v, Insufficient, `"race" has 1 groups that are large enough`)
+}
+
+// TestRowsWithoutAValueAreNoPass: as many as a group that is judged could hide one.
+func TestRowsWithoutAValueAreNoPass(t *testing.T) {
+	for missing, want := range map[int]string{99: Pass, 100: Insufficient, 1000: Insufficient} {
+		set, positives := scored(3000, 1.5, 3), 0
+		for i := range missing {
+			set.Attributes["sex"][i] = ""
+			positives += int(set.Label[i])
+		}
+		c := config(t, "thresholds: {auc_roc: 0.6}, fairness: {protected_attributes: [sex], max_disparity: 0.2}, slices: [{by: [sex]}]")
+		v := Fairness(&c.Evaluation, set)
+		if v.Verdict != want || v.Skipped[0] != (Skipped{"sex missing", missing, positives, "the rows have no value"}) {
+			t.Errorf("%d: %s %q %+v", missing, v.Verdict, v.Reasons, v.Skipped)
+		}
+		if want == Insufficient {
+			expect(t, v, want, fmt.Sprintf(`"sex" has no value in %d of 3000 rows, which is a group that is large enough to judge (100 rows)`, missing))
+		}
+		if v := Performance(&c.Evaluation, set); v.Skipped[0].Positives != positives {
+			t.Errorf("%+v", v.Skipped)
+		}
+	}
+	prices := &predictions.Set{Goal: goal.Regression, Attributes: map[string][]string{}}
+	r := rand.New(rand.NewPCG(1, 2))
+	for i := range 900 {
+		label := r.NormFloat64()
+		prices.RowID, prices.Label = append(prices.RowID, itoa(i)), append(prices.Label, label)
+		prices.Score = append(prices.Score, label+0.1*r.NormFloat64())
+		prices.Attributes["site"] = append(prices.Attributes["site"], []string{"a", "b", ""}[i%3])
+	}
+	e := &trainconfig.Evaluation{DecideOn: "interval", Confidence: 0.95, Fairness: trainconfig.Fairness{
+		ProtectedAttributes: []string{"site"}, MinGroupSize: 100, MaxDisparity: 0.3, Metric: "mae"}}
+	expect(t, Fairness(e, prices), Insufficient, `"site" has no value in 300 of 900 rows`)
 }
 
 func disturbed(set *predictions.Set, noise, size float64, draws int) []predictions.Perturbed {

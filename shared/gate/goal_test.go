@@ -212,7 +212,7 @@ func TestFairnessOfGoals(t *testing.T) {
 		{"even", sex, Pass, "", goal.Multiclass, 0},
 		{"guessed at", sex, Fail, "recall_disparity of sex=Female and sex=Male, class a is 0.", goal.Multiclass, 0.5},
 		{"guessed at, by accuracy", "fairness: {protected_attributes: [sex], metric: accuracy}", Fail, "accuracy_disparity of", goal.Multiclass, 0.5},
-		{"no such column", "fairness: {protected_attributes: [race]}", Insufficient, `the predictions do not say "race"`, goal.Multiclass, 0},
+		{"no such column", "fairness: {protected_attributes: [race]}", Insufficient, `have no column "race", which evaluation.fairness.protected_attributes names`, goal.Multiclass, 0},
 		{"small groups", "fairness: {protected_attributes: [age], min_group_size: 1000}", Insufficient, `"age" has 0 groups that are large enough`, goal.Regression, 0},
 	} {
 		v := Fairness(&configOf(t, c.goal, c.config).Evaluation, predicted(c.goal, 6000, 0.8, c.bias, 7))

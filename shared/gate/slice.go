@@ -48,7 +48,8 @@ func (v *Verdict) parts(set *predictions.Set, slice *trainconfig.Slice) []part {
 		return nil
 	}
 	if missing > 0 {
-		v.skip(by+" missing", missing, 0, "the rows have no value")
+		without := set.Take(valueless(columns...))
+		v.skip(by+" missing", missing, positivesOf(without), "the rows have no value")
 	}
 	return v.judgeable(set, slice, all)
 }

@@ -19,14 +19,14 @@ import (
 func Read(ctx context.Context, r io.ReaderAt, size int64, limits Limits) (columns []Column, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			columns, err = nil, fmt.Errorf("the Parquet file is damaged or cut off: %v; upload it again", p)
+			columns, err = nil, fmt.Errorf("the Parquet file is damaged or cut off: %v; replace it with a whole copy", p)
 		}
 	}()
 	alloc := &limited{in: memory.NewGoAllocator(), left: limits.MaxBytes, max: limits.MaxBytes}
 	props := parquet.NewReaderProperties(alloc)
 	f, err := file.NewParquetReader(io.NewSectionReader(r, 0, size), file.WithReadProps(props))
 	if err != nil {
-		return nil, fmt.Errorf("not a whole Parquet file: %w; upload it again", err)
+		return nil, fmt.Errorf("not a whole Parquet file: %w; replace it with a whole copy", err)
 	}
 	fields, err := flatFields(f.MetaData().Schema)
 	if err != nil {

@@ -139,10 +139,10 @@ func inLines(name string, columns []Column, lines []int32) *Table {
 	return t
 }
 
-var errNoRows = errors.New("a header but no rows; upload rows or remove the file")
+var errNoRows = errors.New("a header but no rows; add rows or remove the file")
 
 func notFinite(line int, column, cell string) error {
-	return fmt.Errorf("line %d: column %q: %s is not a finite number; leave the cell empty when there is no value", line, column, clip(cell))
+	return fmt.Errorf("line %d: column %q: %s is not a finite number; mend the value or drop the row (of a feature, an empty cell is a missing value)", line, column, clip(cell))
 }
 
 // fromCells infers every column; lines are the rows' lines, for messages.

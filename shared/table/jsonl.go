@@ -38,7 +38,7 @@ func readJSONL(name string, in io.Reader, opts Options) (*Table, error) {
 		return nil, err
 	}
 	if len(b.header) == 0 {
-		return nil, errors.New("no values; upload rows or remove the file")
+		return nil, errors.New("no values; add rows or remove the file")
 	}
 	for i := range b.cells {
 		b.fill(i)

@@ -28,7 +28,7 @@ func readParquet(r *source, name string, size int64, opts Options) (*Table, erro
 	}
 	rows := read[0].Len()
 	if rows == 0 {
-		return nil, errors.New("no rows; upload rows or remove the file")
+		return nil, errors.New("no rows; add rows or remove the file")
 	}
 	columns := make([]Column, len(read))
 	for i := range read {

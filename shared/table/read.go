@@ -68,7 +68,7 @@ func Read(ctx context.Context, name string, r io.ReaderAt, size int64, opts Opti
 
 func readFormat(r *source, name string, size int64, opts Options) (*Table, error) {
 	if size == 0 {
-		return nil, errors.New("the file is empty; remove it or upload it again")
+		return nil, errors.New("the file is empty; remove it, or replace it with one that has rows")
 	}
 	lower := strings.ToLower(name)
 	plain, zipped := strings.CutSuffix(lower, ".gz")
@@ -142,7 +142,7 @@ type gunzip struct{ z *gzip.Reader }
 func (g *gunzip) Read(p []byte) (int, error) {
 	n, err := g.z.Read(p)
 	if err != nil && !errors.Is(err, io.EOF) {
-		err = fmt.Errorf("the gzip stream is damaged or cut off: %w; upload the file again", err)
+		err = fmt.Errorf("the gzip stream is damaged or cut off: %w; replace the file with a whole copy", err)
 	}
 	return n, err
 }

@@ -144,7 +144,7 @@ func (d *decoder) structure(n *node, path string, v reflect.Value) {
 		i := fieldIndex(v.Type(), e.key)
 		if i < 0 {
 			d.fail(&node{line: e.line, column: e.column}, child,
-				"unknown key %q; %s", clip(e.key), suggest(e.key, fieldKeys(v.Type())))
+				"unknown key %q; %s", clip(e.key), misplaced(e.key, path, fieldKeys(v.Type())))
 			return
 		}
 		d.decode(e.value, child, v.Field(i))

@@ -1,6 +1,7 @@
 package trainconfig
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"regexp"
@@ -87,6 +88,18 @@ func placedAt(t *token.Token, text string, args ...any) *placed {
 	return p
 }
 
+// tabbedLine is the first line whose indentation holds a tab.
+func tabbedLine(data []byte) (line int, tabbed bool) {
+	for text := range bytes.Lines(data) {
+		line++
+		indent := text[:len(text)-len(bytes.TrimLeft(text, " \t"))]
+		if bytes.ContainsRune(indent, '\t') && len(bytes.TrimSpace(text)) > 0 {
+			return line, true
+		}
+	}
+	return 0, false
+}
+
 // readYAML parses one YAML document into nodes. The YAML library is the only
 // code here that sees hostile bytes unchecked, so its panics become errors.
 func readYAML(data []byte) (root *node, err error) {
@@ -98,6 +111,9 @@ func readYAML(data []byte) (root *node, err error) {
 	file, err := parser.ParseBytes(data, 0, parser.AllowDuplicateMapKey())
 	if err != nil {
 		if syntax, ok := errors.AsType[*yaml.SyntaxError](err); ok {
+			if line, tabbed := tabbedLine(data); tabbed {
+				return nil, &placed{line: line, column: 1, text: "the line begins with a tab, and YAML is indented with spaces; replace the tab"}
+			}
 			return nil, placedAt(syntax.Token, "%s", syntax.Message)
 		}
 		return nil, &placed{text: err.Error()}

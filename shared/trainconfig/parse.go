@@ -23,7 +23,7 @@ func Parse(name string, data []byte) (*Config, error) {
 	}
 	config := Default()
 	if root.kind == kindNull {
-		d.fail(nil, "", "the file is empty; it needs at least experiment.name, data.target and evaluation.thresholds")
+		d.fail(nil, "", "the file is empty; it needs at least experiment.name and data.target (and evaluation.thresholds, without which no model passes)")
 		return nil, d.fault()
 	}
 	d.decode(root, "", reflect.ValueOf(config).Elem())

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -94,6 +95,9 @@ func (o *contractOptions) run(c *cobra.Command, s *settings, args []string) erro
 	if o.trainer == "" && o.model == "" {
 		return usageError{errors.New("a server alone needs --model: a model.tar.gz that it can read")}
 	}
+	if err := o.checkFlags(); err != nil {
+		return err
+	}
 	answer, err := o.check(c)
 	if err != nil {
 		return err
@@ -107,11 +111,48 @@ func (o *contractOptions) run(c *cobra.Command, s *settings, args []string) erro
 	return nil
 }
 
+// checkFlags refuses what no program could be run with.
+func (o *contractOptions) checkFlags() error {
+	for _, pair := range o.env {
+		if name, _, ok := strings.Cut(pair, "="); !ok || name == "" {
+			return usageError{fmt.Errorf("--env %s: want NAME=VALUE", pair)}
+		}
+	}
+	if o.timeout <= 0 {
+		return usageError{fmt.Errorf("--timeout %s: want more than 0, e.g. 10m", o.timeout)}
+	}
+	return errors.Join(checkProgram("--trainer", o.trainer), checkProgram("--server", o.server))
+}
+
+// checkProgram says at once that nothing could be run: what is named is a folder
+// without a Dockerfile, or no file and no program that can be found.
+func checkProgram(flag, named string) error {
+	words := strings.Fields(named)
+	if len(words) == 0 {
+		return nil // not asked for
+	}
+	op := fmt.Sprintf("check %s (%s)", named, strings.TrimPrefix(flag, "--"))
+	if info, err := os.Stat(named); err == nil && info.IsDir() {
+		if _, err := os.Stat(filepath.Join(named, "Dockerfile")); err != nil {
+			return fault.New(fault.Invalid, op, "the folder has no Dockerfile").WithHint("name the folder of an image, or a command line")
+		}
+		return nil
+	}
+	if strings.ContainsAny(words[0], ":@") { // an image's name, which is told as such
+		return nil
+	}
+	if _, err := exec.LookPath(words[0]); err != nil {
+		return fault.New(fault.NotFound, op, "%s is neither a folder nor a program that can be run: %w", words[0], err).
+			WithHint("name the folder of a Dockerfile, or a command line")
+	}
+	return nil
+}
+
 func (o *contractOptions) check(c *cobra.Command) (*checked, error) {
 	answer, archive := &checked{Passed: true}, []byte(nil)
 	if o.model != "" {
 		var err error
-		if archive, err = os.ReadFile(o.model); err != nil {
+		if archive, err = readFile(o.model); err != nil {
 			return nil, err
 		}
 	}

@@ -51,7 +51,7 @@ func (s *settings) openDecision(ctx context.Context, name, keyFile string) (*ope
 	case err == nil:
 		return openFolder(filepath.Dir(name), name, keyFile)
 	case !errors.Is(err, os.ErrNotExist) || strings.ContainsAny(name, `/\`) || strings.HasSuffix(name, ".json"):
-		return nil, err
+		return nil, fileFault("read", name, err)
 	}
 	client, err := s.connect(ctx)
 	if err != nil {
@@ -70,7 +70,11 @@ func (s *settings) openDecision(ctx context.Context, name, keyFile string) (*ope
 }
 
 func openFolder(folder, path, keyFile string) (*opened, error) {
-	encoded, err := os.ReadFile(path)
+	encoded, err := readFile(path)
+	if fault.Is(err, fault.NotFound) {
+		return nil, fault.New(fault.NotFound, "read "+folder, "there is no %s in it", filepath.Base(path)).
+			WithHint("copy a run's there: sluice decision fetch RUN %s", folder)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -86,9 +90,10 @@ func openFolder(folder, path, keyFile string) (*opened, error) {
 }
 
 func (o *opened) readKey(path string) error {
-	body, err := os.ReadFile(path)
-	if errors.Is(err, os.ErrNotExist) {
-		return fmt.Errorf("there is no public key %s: name the one that you trust with --public-key (sluice decision fetch writes it)", path)
+	body, err := readFile(path)
+	if fault.Is(err, fault.NotFound) {
+		return fault.New(fault.NotFound, "read the public key of decisions", "there is no public key %s", path).
+			WithHint("name the one that you trust with --public-key; sluice decision fetch writes it")
 	}
 	if err != nil {
 		return err
@@ -174,7 +179,7 @@ func broken(v audit.Verification) error {
 	if len(names) == 0 {
 		return nil
 	}
-	return fmt.Errorf("the decision on run %s does not hold: %s", v.Decision.Run, strings.Join(names, ", "))
+	return fault.New(fault.Invalid, "check the decision on run "+v.Decision.Run, "it does not hold: %s", strings.Join(names, ", "))
 }
 
 func printVerification(w io.Writer, v audit.Verification, o *opened) {
@@ -213,20 +218,30 @@ Exit codes: 0 the same; 1 a difference, or something cannot be read.`,
 			if err != nil {
 				return err
 			}
-			if err := s.print(c, r, func(w io.Writer) { printReplay(w, r) }); err != nil {
+			holds := broken(v)
+			view := struct {
+				audit.Replay
+				Holds bool `json:"holds"` // the signature, and everything that the decision binds
+			}{r, holds == nil}
+			if err := s.print(c, view, func(w io.Writer) { printReplay(w, r, holds) }); err != nil {
 				return err
 			}
 			if !r.Same {
 				return fmt.Errorf("run %s is not judged the same again", v.Decision.Run)
 			}
-			return broken(v)
+			return holds
 		},
 	}
 	trustFlag(c, &keyFile)
 	return c
 }
 
-func printReplay(w io.Writer, r audit.Replay) {
+// printReplay shows every verdict made again; first that the decision does not hold,
+// where it does not: equal verdicts then say nothing of what was signed.
+func printReplay(w io.Writer, r audit.Replay, holds error) {
+	if holds != nil {
+		fmt.Fprintf(w, "DIFFERS: %v (sluice decision verify says how)\n", holds)
+	}
 	for _, g := range r.Gates {
 		fmt.Fprintf(w, "%s\trecorded %s\tagain %s\t%d measurements\n", g.Gate, g.Recorded, g.Again, len(g.Verdict.Measurements))
 		for _, d := range g.Differences {

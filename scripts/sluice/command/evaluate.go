@@ -3,6 +3,7 @@ package command
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -33,7 +34,7 @@ func (o *evaluateOptions) check() error {
 		ok   bool
 		text string
 	}{
-		{o.threshold > 0 && o.threshold < 1e308, fmt.Sprintf("--threshold %v: want a number above 0", o.threshold)},
+		{o.threshold > 0 && o.threshold < 1e308, fmt.Sprintf("--threshold %v: want a finite number above 0, e.g. 0.5", o.threshold)},
 		{o.confidence >= 0.5 && o.confidence < 1, fmt.Sprintf("--confidence %v: want 0.5 or more and below 1, e.g. 0.95", o.confidence)},
 		{o.maxFPR > 0 && o.maxFPR <= 1, fmt.Sprintf("--max-fpr %v: want above 0 and at most 1", o.maxFPR)},
 		{o.bins >= 1 && o.bins <= 10_000, fmt.Sprintf("--bins %d: want 1 to 10000", o.bins)},
@@ -43,6 +44,11 @@ func (o *evaluateOptions) check() error {
 	} {
 		if !c.ok {
 			return usageError{fmt.Errorf("%s", c.text)}
+		}
+	}
+	for _, by := range o.groups {
+		if err := o.checkGroup(by); err != nil {
+			return err
 		}
 	}
 	return nil
@@ -138,6 +144,22 @@ func (n *columns) register(c *cobra.Command) {
 	f.StringVarP(&n.score, "score", "s", "score", "the column of scores, probabilities of the positive class")
 	f.StringVar(&n.query, "query", columnQuery, "ranking: the column that says which query a row belongs to")
 	f.StringVar(&n.id, "id", "row_id", "the column of row ids, to match rows by")
+}
+
+// checkGroup refuses to part rows by what is measured of them.
+func (n *columns) checkGroup(by string) error {
+	for _, name := range strings.Split(by, ",") {
+		flag := "--score"
+		switch name {
+		case n.label:
+			flag = "--label"
+		case n.score:
+		default:
+			continue
+		}
+		return usageError{fmt.Errorf("--group %s: %q is the %s column; group by a column that says something else of a row", by, name, flag)}
+	}
+	return nil
 }
 
 func evaluateFile(ctx context.Context, path string, o *evaluateOptions) (*evaluated, error) {

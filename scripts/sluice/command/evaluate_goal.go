@@ -127,7 +127,7 @@ func (r *evaluatedGoal) group(s *scored, set *predictions.Set, by string, o *eva
 	values := make([][]string, len(g.By))
 	for k, name := range g.By {
 		if values[k] = s.attribute(name); values[k] == nil {
-			return fmt.Errorf("there is no column %q (--group %s); the columns are %s", name, by, quoted(s.table.Names()))
+			return wrongFile("there is no column %q (--group %s); the columns are %s", name, by, quoted(s.table.Names()))
 		}
 	}
 	rows, missing, err := evaluation.PartitionRows(r.Rows, g.By, values)
@@ -178,7 +178,7 @@ func (r *evaluatedGoal) compareWith(ctx context.Context, s *scored, set *predict
 		second = second.Take(rows)
 	}
 	if !slices.Equal(second.Label, set.Label) || !slices.Equal(second.Classes, set.Classes) || !slices.Equal(second.Query, set.Query) {
-		return fmt.Errorf("%s and %s do not have the same labels; the files are not of the same rows", s.file, path)
+		return wrongFile("%s and %s do not have the same labels; the files are not of the same rows", s.file, path)
 	}
 	second.Weight = set.Weight
 	r.Comparison = &comparison{With: path, Paired: true, Rows: len(second.RowID)}

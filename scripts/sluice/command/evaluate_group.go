@@ -53,7 +53,7 @@ func (r *evaluated) group(file *scored, by string) error {
 			column, ok = file.table.Column("attribute." + name)
 		}
 		if !ok {
-			return fmt.Errorf("there is no column %q (--group %s); the columns are %s", name, by, quoted(file.table.Names()))
+			return wrongFile("there is no column %q (--group %s); the columns are %s", name, by, quoted(file.table.Names()))
 		}
 		for i := range column.Len() {
 			values[k] = append(values[k], column.Content(i))

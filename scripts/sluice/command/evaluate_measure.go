@@ -106,11 +106,14 @@ func (r *evaluated) measure(s evaluation.Sample) error {
 	for _, label := range s.Label {
 		r.Positives += int(label)
 	}
+	absent := oneClass(s)
 	constant := slices.Max(s.Score) == slices.Min(s.Score)
 	for _, name := range overall() {
 		m := measured{Estimate: evaluation.Estimate{Name: name}}
 		e, err := r.estimate(name, s)
 		switch {
+		case absent != "":
+			m.Insufficient = absent
 		case err != nil:
 			m.Insufficient = reasonOf(err)
 		case constant && (name == evaluation.MetricAUC || name == evaluation.MetricPRAUC || name == evaluation.MetricPartialAUC):
@@ -126,6 +129,20 @@ func (r *evaluated) measure(s evaluation.Sample) error {
 	}
 	r.calibration(s)
 	return r.addCurves(s)
+}
+
+// oneClass says which class no row that counts is of, "" where both are there. One
+// class alone tells nothing of how a model parts two, whatever can be computed.
+func oneClass(s evaluation.Sample) string {
+	positive, negative := s.Totals()
+	absent := "negative"
+	switch {
+	case positive > 0 && negative > 0:
+		return ""
+	case negative > 0:
+		absent = "positive"
+	}
+	return fmt.Sprintf("no row of %d is %s; both classes are needed", len(s.Label), absent)
 }
 
 // reasonOf leaves the operation out of a message.
@@ -174,7 +191,10 @@ type compared struct {
 func (r *evaluated) compareWith(ctx context.Context, file *scored) error {
 	o := r.options
 	names := o.columns
-	names.positive, names.weight = file.positive, ""
+	names.weight = ""
+	if r.Positives > 0 { // else no row has the value to look for
+		names.positive = file.positive
+	}
 	if o.compareBy != "" {
 		names.score = o.compareBy
 	}
@@ -205,7 +225,9 @@ func (r *evaluated) comparePaired(a, b evaluation.Sample) error {
 		evaluation.MetricF1, evaluation.MetricAccuracy, evaluation.MetricLogLoss, evaluation.MetricBrier} {
 		c := compared{}
 		var err error
-		if c.Comparison, err = evaluation.Compare(name, a, b, r.Confidence, r.options.resampling()); err != nil {
+		if absent := oneClass(a); absent != "" {
+			c.Name, c.Insufficient = name, absent
+		} else if c.Comparison, err = evaluation.Compare(name, a, b, r.Confidence, r.options.resampling()); err != nil {
 			c.Insufficient = reasonOf(err)
 		}
 		r.Comparison.Metrics = append(r.Comparison.Metrics, c)

@@ -138,6 +138,18 @@ func TestEvaluateSaysWhatCannotBeTold(t *testing.T) {
 	require.Contains(t, got.Groups[0].Insufficient, "0 of 2 groups are large enough")
 	require.Len(t, got.Groups[0].Skipped, 2)
 
+	for class, absent := range []string{"positive", "negative"} {
+		one := scoredRows(300)
+		for i := range one.Label {
+			one.Label[i] = float64(class)
+		}
+		got = evaluate(t, asParquet(t, one), "--compare-score", "champion")
+		require.Len(t, got.Metrics, 11)
+		for _, m := range append(got.Metrics, got.Comparison.Metrics...) {
+			require.Equal(t, map[string]any{"name": m["name"], "verdict": "insufficient",
+				"insufficient": "no row of 300 is " + absent + "; both classes are needed"}, m)
+		}
+	}
 	constant := scoredRows(300)
 	for i := range constant.Score {
 		constant.Score[i] = 0.25
@@ -171,9 +183,9 @@ func TestEvaluateNamesWhatIsWrong(t *testing.T) {
 		{[]string{good, "-l", "y", "-s", "p", "--compare", asCSV(t, fewer, false)}, 1, `1 of the 40 row ids of`},
 		{[]string{good, "-l", "y", "-s", "p", "--compare", asCSV(t, relabelled, false)}, 1, `row id "k#7" has the label`},
 		{[]string{good, "-l", "y", "-s", "p", "--compare", good, "--id", "key"}, 1, `there is no column "key" to match rows by`},
-		{[]string{write(t, "a.csv", "label,score\n1,0.5\n0,NaN\n"), "-l", "label"}, 1, `column "score" (--score) is "missing" in row 2`},
+		{[]string{write(t, "a.csv", "label,score\n1,0.5\n0,NaN\n"), "-l", "label"}, 1, `column "score" (--score) is empty or NaN in row 2`},
 		{[]string{write(t, "a.csv", "label,score\n1,0.5\n0,Inf\n")}, 1, `line 3: column "score": Inf is not a finite number`},
-		{[]string{write(t, "a.csv", "label,score\n1,0.5\n,0.4\n")}, 1, `has no value in row 2`},
+		{[]string{write(t, "a.csv", "label,score\n1,0.5\n,0.4\n")}, 1, `column "label" (--label) is empty or NaN in row 2 (drop the row, or label it)`},
 		{[]string{write(t, "a.csv", "label,score,w\n1,0.5,1\n0,0.4,-2\n"), "-w", "w"}, 1, `column "w" is the weight -2 in row 2`},
 		{[]string{write(t, "a.csv", "row_id,label,score\na,1,0.5\na,0,0.4\n")}, 1, `the row id "a" in row 1 and in row 2`},
 		{[]string{write(t, "a.csv", "label,score\n1\n")}, 1, "a.csv"},

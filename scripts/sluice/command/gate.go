@@ -7,15 +7,16 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sluice-ml/sluice/shared/contract"
+	"github.com/sluice-ml/sluice/shared/fault"
 	"github.com/sluice-ml/sluice/shared/gate"
 	"github.com/sluice-ml/sluice/shared/goal"
 	"github.com/sluice-ml/sluice/shared/predictions"
+	"github.com/sluice-ml/sluice/shared/table"
 	"github.com/sluice-ml/sluice/shared/trainconfig"
 )
 
@@ -39,6 +40,10 @@ the evaluator wrote (evaluation/predictions.parquet) is taken as it is.
 
   sluice gate predictions.parquet --config train.yaml
   sluice gate scored.csv --config train.yaml --score p --champion p_old --json
+
+Groups of fewer rows than evaluation.fairness.min_group_size (default 100), parts of
+slices of fewer than their min_size (default 100), and any with fewer than 10 positive
+or 10 negative rows are listed and not judged.
 
 performance and fairness are always judged; champion when there is a column of
 its scores, robustness with --perturbed and latency with --latency (the
@@ -67,6 +72,7 @@ command line is wrong; 3 no gate fails and one is insufficient.`,
 	f.Lookup("label").DefValue, o.label = `"label", else the configuration's data.target`, ""
 	f.StringVarP(&o.config, "config", "c", "", "the train.yaml to judge by (required)")
 	f.StringVar(&o.champion, "champion", "champion", "the column of the serving version's scores")
+	f.StringVarP(&o.weight, "weight", "w", "", "the column of row weights, 0 or more (default: the configuration's data.weight)")
 	f.StringVar(&o.perturbed, "perturbed", "", "the scores of disturbed rows, for robustness")
 	f.StringVar(&o.latency, "latency", "", "the evaluator's latency.json, for latency")
 	return c
@@ -87,7 +93,7 @@ func (o *gateOptions) judge(ctx context.Context, path string) (*judgedFile, erro
 	if o.config == "" {
 		return nil, usageError{errors.New("--config is missing: name the train.yaml to judge by")}
 	}
-	text, err := os.ReadFile(o.config)
+	text, err := readFile(o.config)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +122,7 @@ func (o *gateOptions) judgeMore(j *judgedFile, config *trainconfig.Config, set *
 	if o.perturbed == "" {
 		j.NotJudged[gate.NameRobustness] = "there is no --perturbed"
 	} else {
-		body, err := os.ReadFile(o.perturbed)
+		body, err := readFile(o.perturbed)
 		if err != nil {
 			return err
 		}
@@ -130,7 +136,7 @@ func (o *gateOptions) judgeMore(j *judgedFile, config *trainconfig.Config, set *
 		j.NotJudged[gate.NameLatency] = "there is no --latency"
 		return nil
 	}
-	body, err := os.ReadFile(o.latency)
+	body, err := readFile(o.latency)
 	if err != nil {
 		return err
 	}
@@ -158,6 +164,9 @@ func (o *gateOptions) read(ctx context.Context, path string, config *trainconfig
 		names.positive = config.Data.Positive
 	}
 	s := &scored{file: path, table: t}
+	if names.weight, err = o.weightColumn(t, config.Data.Weight); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
 	if g := config.Goal(); g != goal.Binary {
 		return o.readGoal(s, g, names, config)
 	}
@@ -165,7 +174,7 @@ func (o *gateOptions) read(ctx context.Context, path string, config *trainconfig
 	if err := errors.Join(s.read(names), o.fill(set, s, config)); err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	set.Label, set.Score, set.RowID = s.sample.Label, s.sample.Score, s.id
+	set.Label, set.Score, set.Weight, set.RowID = s.sample.Label, s.sample.Score, s.sample.Weight, s.id
 	for i := range set.Label {
 		if s.id == nil {
 			set.RowID = append(set.RowID, fmt.Sprintf("row %d", i+1))
@@ -175,6 +184,22 @@ func (o *gateOptions) read(ctx context.Context, path string, config *trainconfig
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return set, nil
+}
+
+// weightColumn is the column that says how much a row counts: the one that the
+// command line names, else data.weight under its own name, else under the one that
+// the evaluator gives it. "" is none.
+func (o *gateOptions) weightColumn(t *table.Table, configured string) (string, error) {
+	if o.weight != "" || configured == "" {
+		return o.weight, nil
+	}
+	for _, name := range []string{configured, columnWeight} {
+		if _, ok := t.Column(name); ok {
+			return name, nil
+		}
+	}
+	return "", fault.New(fault.Invalid, "read the weights", "there is no column %q, which is data.weight of %s; the columns are %s",
+		configured, o.config, quoted(t.Names())).WithHint("keep the column beside the scores, or name another with --weight")
 }
 
 // fill takes the columns that only gates look at. An attribute that is not there
@@ -237,9 +262,22 @@ func (j *judgedFile) ended() error {
 	case gate.Fail:
 		return fmt.Errorf("the gates fail %s (%s)", j.File, strings.Join(names, ", "))
 	case gate.Insufficient:
-		return endedError{fmt.Errorf("the gates cannot tell about %s (%s): more rows would", j.File, strings.Join(names, ", "))}
+		return endedError{fmt.Errorf("the gates cannot tell about %s (%s): %s", j.File, strings.Join(names, ", "), j.next())}
 	}
 	return nil
+}
+
+// next is what would let the gates tell: more rows only where an interval, or a
+// number of rows, is why one cannot.
+func (j *judgedFile) next() string {
+	for _, v := range j.Gates {
+		for _, m := range v.Measurements {
+			if v.Verdict == gate.Insufficient && m.Verdict == gate.Insufficient {
+				return "more rows would"
+			}
+		}
+	}
+	return "the reasons above say what is missing"
 }
 
 func (j *judgedFile) print(w io.Writer) {

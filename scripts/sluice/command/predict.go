@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"math"
 	"os"
 	"path/filepath"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sluice-ml/sluice/shared/fault"
 	"github.com/sluice-ml/sluice/shared/gbdt"
 	"github.com/sluice-ml/sluice/shared/model"
 	"github.com/sluice-ml/sluice/shared/parquet"
@@ -69,6 +71,9 @@ Exit codes: 0 scored; 1 the model or a row is wrong; 2 the command line is wrong
 }
 
 func (o *predictOptions) run(c *cobra.Command, s *settings) error {
+	if err := o.checkOutput(); err != nil {
+		return err
+	}
 	p, err := openPredictor(o.model)
 	if err != nil {
 		return err
@@ -76,6 +81,10 @@ func (o *predictOptions) run(c *cobra.Command, s *settings) error {
 	rows, err := readTable(c.Context(), o.data)
 	if err != nil {
 		return err
+	}
+	if _, ok := rows.Column(o.id); !ok && c.Flags().Changed("id") && o.id != "" {
+		return fmt.Errorf("%s: %w", o.data, wrongRows("there is no column %q (--id); the columns are %s", o.id, quoted(rows.Names())).
+			WithHint("leave --id out to write scores alone"))
 	}
 	scores, err := p.predict(c.Context(), rows)
 	if err != nil {
@@ -103,6 +112,27 @@ func (o *predictOptions) run(c *cobra.Command, s *settings) error {
 	return s.print(c, summary, func(w io.Writer) { fmt.Fprintf(w, "%s\t%d rows\n", o.output, rows.Rows()) })
 }
 
+// checkOutput refuses, before anything is scored, a place that cannot be written.
+func (o *predictOptions) checkOutput() error {
+	if o.output == "" {
+		return nil
+	}
+	if info, err := os.Stat(o.output); err == nil && info.IsDir() {
+		return fault.New(fault.Invalid, "write "+o.output, "it is a folder").WithHint("name a file in it")
+	}
+	folder := filepath.Dir(o.output)
+	info, err := os.Stat(folder)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return fault.New(fault.NotFound, "write "+o.output, "there is no folder %s", folder).WithHint("make it: mkdir -p %s", folder)
+	case err != nil:
+		return fileFault("write", o.output, err)
+	case !info.IsDir():
+		return fault.New(fault.Invalid, "write "+o.output, "%s is no folder", folder)
+	}
+	return nil
+}
+
 // predictor is a model with the way from a column's cell to a feature.
 type predictor struct {
 	file   string
@@ -112,12 +142,15 @@ type predictor struct {
 
 // openPredictor reads a model of any of the three kinds.
 func openPredictor(path string) (*predictor, error) {
-	body, err := os.ReadFile(path)
+	body, err := readFile(path)
 	if err != nil {
 		return nil, err
 	}
 	if len(body) > 1 && body[0] == 0x1f && body[1] == 0x8b { // gzip
 		artifact, err := model.Unpack(body)
+		if errors.Is(err, io.ErrUnexpectedEOF) {
+			return nil, fault.New(fault.Invalid, "read "+path, "%w: it is cut short", err).WithHint("copy it again, whole")
+		}
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
@@ -125,7 +158,8 @@ func openPredictor(path string) (*predictor, error) {
 	}
 	trees, err := gbdt.Load(body)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w (want model.tar.gz, or what XGBoost's save_model wrote as .json or .ubj)", path, err)
+		return nil, fault.Wrap(fault.Invalid, "read "+path, fault.New(fault.Invalid, "read the model", "%w", err).
+			WithHint("want model.tar.gz, or what XGBoost's save_model wrote as .json or .ubj"))
 	}
 	return &predictor{path, nil, trees}, nil
 }
@@ -138,7 +172,7 @@ func (p *predictor) inputs(rows *table.Table) ([]*table.Column, error) {
 	}
 	if len(names) == 0 {
 		if len(rows.Columns) != p.trees.Features() {
-			return nil, fmt.Errorf("%d columns; the model names no features and takes %d, in their order", len(rows.Columns), p.trees.Features())
+			return nil, wrongRows("%d columns; the model names no features and takes %d, in their order", len(rows.Columns), p.trees.Features())
 		}
 		for i := range rows.Columns {
 			names = append(names, rows.Columns[i].Name)
@@ -148,7 +182,7 @@ func (p *predictor) inputs(rows *table.Table) ([]*table.Column, error) {
 	for i, name := range names {
 		column, ok := rows.Column(name)
 		if !ok {
-			return nil, fmt.Errorf("there is no column %q, which is a feature of %s; the columns are %s", name, p.file, quoted(rows.Names()))
+			return nil, wrongRows("there is no column %q, which is a feature of %s; the columns are %s", name, p.file, quoted(rows.Names()))
 		}
 		out[i] = column
 	}
@@ -191,13 +225,18 @@ func (p *predictor) encode(i int, column *table.Column, row int) (float32, error
 	case column.Null[row]:
 		return float32(math.NaN()), nil
 	case column.Kind != table.Number:
-		return 0, fmt.Errorf("column %q is %q, which is not a number; a plain XGBoost file does not know its categories: use the run's model.tar.gz, or give codes", column.Name, column.Text[row])
+		return 0, wrongRows("column %q is %q, which is not a number; a plain XGBoost file does not know its categories: use the run's model.tar.gz, or give codes", column.Name, column.Text[row])
 	}
 	v := float32(column.Number[row])
 	if math.IsInf(float64(v), 0) {
-		return 0, fmt.Errorf("column %q is %v, which is too large for a 32-bit number", column.Name, column.Number[row])
+		return 0, wrongRows("column %q is %v, which is too large for a 32-bit number", column.Name, column.Number[row])
 	}
 	return v, nil
+}
+
+// wrongRows is an error of the rows to score.
+func wrongRows(why string, args ...any) *fault.Error {
+	return fault.New(fault.Invalid, "read the rows", why, args...)
 }
 
 // classes are the names of a multiclass model's outputs, nil of others and of a
@@ -271,7 +310,7 @@ func writeCSV(w io.Writer, columns []parquet.Column) error {
 func (o *predictOptions) write(columns []parquet.Column) error {
 	file, err := os.CreateTemp(filepath.Dir(o.output), filepath.Base(o.output)+".*.tmp")
 	if err != nil {
-		return err
+		return fileFault("write", o.output, err)
 	}
 	defer os.Remove(file.Name()) // after the rename there is nothing left to remove
 	if strings.HasSuffix(o.output, ".csv") {

@@ -3,7 +3,6 @@ package command
 import (
 	"fmt"
 	"io"
-	"os"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -139,7 +138,7 @@ func configCommand(s *settings) *cobra.Command {
 	check := &cobra.Command{
 		Use: "check FILE", Short: "Read a train.yaml as the pipeline will; exit 1 and name every problem", Args: exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			text, err := os.ReadFile(args[0])
+			text, err := readFile(args[0])
 			if err != nil {
 				return err
 			}

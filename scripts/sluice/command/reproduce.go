@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sluice-ml/sluice/shared/fault"
 	"github.com/sluice-ml/sluice/shared/xgboost"
 )
 
@@ -26,7 +27,7 @@ differs between the run's environment.json and this machine.`,
 			if err != nil {
 				return err
 			}
-			library, err := openXGBoost(folder)
+			library, err := openXGBoost(folder, c.Flags().Changed("library"))
 			if err != nil {
 				return err
 			}
@@ -51,11 +52,18 @@ differs between the run's environment.json and this machine.`,
 }
 
 // openXGBoost opens the library that the environment names, the one in a folder,
-// or the system's.
-func openXGBoost(folder string) (*xgboost.Library, error) {
+// or, where no folder was asked for, the system's.
+func openXGBoost(folder string, asked bool) (*xgboost.Library, error) {
+	const op, next = "open XGBoost's library", "make xgboost puts it into .sluice/cache/xgboost/lib"
 	file := filepath.Join(folder, "libxgboost.so")
 	if _, err := os.Stat(file); err == nil && os.Getenv(xgboost.EnvLibrary) == "" {
 		return xgboost.OpenFile(file)
+	} else if err != nil && asked {
+		return nil, fault.New(fault.NotFound, op, "there is no libxgboost.so in %s", folder).WithHint(next)
 	}
-	return xgboost.Open()
+	library, err := xgboost.Open()
+	if err != nil {
+		return nil, fault.New(fault.NotFound, op, "%w", err).WithHint(next)
+	}
+	return library, nil
 }

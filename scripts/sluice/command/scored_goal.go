@@ -12,10 +12,12 @@ import (
 	"github.com/sluice-ml/sluice/shared/table"
 )
 
-// The columns that the evaluator writes where the goal is not binary.
+// The columns that the evaluator writes: of weights, and where the goal is not
+// binary.
 const (
 	columnPrediction  = "prediction"
 	columnQuery       = "query"
+	columnWeight      = "weight"
 	probabilityPrefix = "probability."
 	championPrefix    = "champion."
 )
@@ -121,10 +123,10 @@ func (s *scored) classesOf(set *predictions.Set, names columns, _ string) error 
 		}
 	}
 	if len(set.Classes) == 0 {
-		return fmt.Errorf("there is no column %sCLASS; several classes need one for each, and the columns are %s", probabilityPrefix, quoted(s.table.Names()))
+		return wrongFile("there is no column %sCLASS; several classes need one for each, and the columns are %s", probabilityPrefix, quoted(s.table.Names()))
 	}
 	if serving != nil && !slices.Equal(serving, set.Classes) {
-		return fmt.Errorf("the champion's classes %s are not the candidate's, %s", quoted(serving), quoted(set.Classes))
+		return wrongFile("the champion's classes %s are not the candidate's, %s", quoted(serving), quoted(set.Classes))
 	}
 	contents := make([]string, label.Len())
 	for i := range contents {

@@ -28,7 +28,8 @@ func (c *Client) Decision(ctx context.Context, run string) ([]byte, error) {
 	model, _ := ModelOfRun(run)
 	encoded, _, err := c.Objects.Get(ctx, c.Store, contract.RunKey(model, run, contract.FileDecision), "")
 	if fault.Is(err, fault.NotFound) {
-		return nil, fmt.Errorf("run %q has no decision: it never came to one, or there is no such run (sluice run show %s)", run, run)
+		return nil, fault.New(fault.NotFound, "read the decision", "run %q has no decision: it never came to one, or there is no such run", run).
+			WithHint("list them: sluice run list; a copy is named by its path, e.g. ./%s", run)
 	}
 	return encoded, err
 }

@@ -48,6 +48,9 @@ func (c *Client) Reproduce(ctx context.Context, name string, library *xgboost.Li
 	of, _ := ModelOfRun(name)
 	r := Reproduction{Run: name, TrainedBy: name, Differences: []Difference{}}
 	run, err := jobstore.Open(ctx, c.Objects, contract.URI(c.Store, contract.RunKey(of, name, contract.FilePlan)))
+	if fault.Is(err, fault.NotFound) {
+		return r, NoRun("reproduce", name)
+	}
 	if err != nil {
 		return r, err
 	}

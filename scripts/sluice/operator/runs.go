@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sfn/types"
 
 	"github.com/sluice-ml/sluice/shared/contract"
+	"github.com/sluice-ml/sluice/shared/fault"
 )
 
 // Run is one pass through the lifecycle as the state machine knows it.
@@ -112,13 +113,18 @@ func ModelOfRun(run string) (model, number string) {
 // ErrNoRun says that no run has this name.
 var ErrNoRun = errors.New("no such run")
 
+// NoRun is ErrNoRun of a run, as a fault of kind NotFound with the next step.
+func NoRun(doing, name string) error {
+	return fault.New(fault.NotFound, fmt.Sprintf("%s run %q", doing, name), "%w", ErrNoRun).WithHint("list them: sluice run list")
+}
+
 // ShowRun reads a run's state.
 func (c *Client) ShowRun(ctx context.Context, name string) (Run, error) {
 	out, err := c.states.DescribeExecution(ctx, &sfn.DescribeExecutionInput{ExecutionArn: aws.String(c.ExecutionARN(name))})
 	if err != nil {
 		var missing *types.ExecutionDoesNotExist
 		if errors.As(err, &missing) {
-			return Run{}, fmt.Errorf("run %q: %w (list them: sluice run list)", name, ErrNoRun)
+			return Run{}, NoRun("read", name)
 		}
 		return Run{}, fmt.Errorf("read run %q: %w", name, err)
 	}
