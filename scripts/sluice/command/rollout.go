@@ -3,7 +3,6 @@ package command
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,11 +12,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sluice-ml/sluice/scripts/sluice/operator"
+	"github.com/sluice-ml/sluice/shared/fault"
 	"github.com/sluice-ml/sluice/shared/rollout"
 )
 
 func rolloutCommand(s *settings) *cobra.Command {
-	return group("rollout", "Watch, steer and stop rollouts", rolloutStatus(s), rolloutWatch(s), rolloutHistory(s), rolloutExplain(s),
+	c := group("rollout", "Watch, steer and stop rollouts", rolloutStatus(s), rolloutWatch(s), rolloutHistory(s), rolloutExplain(s),
 		rolloutSay(s, "approve", "approve", "Let the next step that needs approval begin", `A step listed under deployment.approve_at waits until somebody approves it. Approving
 ahead of time is fine. Nothing waits longer than deployment.hold_deadline (24 h).`),
 		rolloutSay(s, "pause", "pause", "Keep the weights from rising until resume", `The present weight stays and is watched: failures and alarms still roll back.`),
@@ -27,6 +27,8 @@ analysis of the remaining steps are left out; an alarm on the way still rolls ba
 		rolloutSay(s, "revert", "revert", "Take a provisional promotion back", `For a promotion that is still observed (deployment.observe): the old champion, kept at
 weight 0 until then, becomes the champion again.`),
 		rolloutAbort(s), rolloutQuarantine(s), rolloutRelease(s), rolloutSimulate(s), rolloutCost(s))
+	s.nameModel(c)
+	return c
 }
 
 // onRollout runs do on a model's latest rollout.
@@ -184,7 +186,7 @@ func pause(ctx context.Context, d time.Duration) error {
 
 func rolloutHistory(s *settings) *cobra.Command {
 	return &cobra.Command{
-		Use: "history MODEL", Short: "List a model's finished rollouts, newest first", Args: exactly(1),
+		Use: "history MODEL", Short: "List a model's rollouts, newest first", Args: exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			client, err := s.connect(c.Context())
 			if err != nil {
@@ -197,11 +199,19 @@ func rolloutHistory(s *settings) *cobra.Command {
 			return s.print(c, states, func(w io.Writer) {
 				fmt.Fprintln(w, "STARTED\tROLLOUT\tVERSION\tOUTCOME\tREASON")
 				for _, one := range states {
-					fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\n", one.Started.UTC().Format(time.DateTime), one.Rollout, one.Candidate.Version, one.Outcome, one.Reason)
+					fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\n", one.Started.UTC().Format(time.DateTime), one.Rollout, one.Candidate.Version, outcomeOf(one), one.Reason)
 				}
 			})
 		},
 	}
+}
+
+// outcomeOf is how a rollout ended, or that it has not.
+func outcomeOf(state rollout.State) string {
+	if state.Outcome == "" {
+		return "under way: " + string(state.Phase)
+	}
+	return state.Outcome
 }
 
 func rolloutExplain(s *settings) *cobra.Command {
@@ -300,10 +310,11 @@ func rolloutAbort(s *settings) *cobra.Command {
 		Use: "abort MODEL", Short: "Put the champion back at 100 %, verified, and end the rollout", Args: exactly(1),
 		RunE: onRollout(s, func(c *cobra.Command, client *operator.Client, state rollout.State) error {
 			if state.Phase.Done() {
-				return fmt.Errorf("rollout %s is over: it was %s", state.Rollout, state.Outcome)
+				return fault.New(fault.Invalid, "abort rollout "+state.Rollout, "it is over: it was %s", state.Outcome)
 			}
 			if state.Phase == rollout.Observing {
-				return errors.New("the candidate is promoted and only observed still (sluice rollout revert " + state.Model + " takes it back)")
+				return fault.New(fault.Invalid, "abort rollout "+state.Rollout, "the candidate is promoted and only observed still").
+					WithHint("sluice rollout revert %s takes it back", state.Model)
 			}
 			command, err := client.AbortRollout(c.Context(), state, "asked for by "+whoAndWhy(why))
 			if err != nil {
