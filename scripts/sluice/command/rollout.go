@@ -308,6 +308,9 @@ func rolloutAbort(s *settings) *cobra.Command {
 	var why string
 	c := &cobra.Command{
 		Use: "abort MODEL", Short: "Put the champion back at 100 %, verified, and end the rollout", Args: exactly(1),
+		Long: `Put the champion back at 100 %, verified, and end the rollout. A candidate that
+answered users, or copies of their requests, is quarantined, as after every rollback: no
+run rolls the same model.tar.gz out again until sluice rollout release MODEL VERSION.`,
 		RunE: onRollout(s, func(c *cobra.Command, client *operator.Client, state rollout.State) error {
 			if state.Phase.Done() {
 				return fault.New(fault.Invalid, "abort rollout "+state.Rollout, "it is over: it was %s", state.Outcome)
