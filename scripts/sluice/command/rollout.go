@@ -50,14 +50,16 @@ func rolloutStatus(s *settings) *cobra.Command {
 	return &cobra.Command{
 		Use: "status MODEL", Short: "Show a model's latest rollout, step by step", Args: exactly(1),
 		RunE: onRollout(s, func(c *cobra.Command, _ *operator.Client, state rollout.State) error {
-			return s.print(c, state, func(w io.Writer) { describeRollout(w, state, time.Now()) })
+			view := viewStatus(state, time.Now())
+			return s.print(c, view, func(w io.Writer) { describeRollout(w, view, time.Now()) })
 		}),
 	}
 }
 
-func describeRollout(w io.Writer, state rollout.State, now time.Time) {
-	fmt.Fprintf(w, "rollout\t%s\nphase\t%s\ncandidate\tversion %d in slot %s\nchampion\tversion %d in slot %s\nweight\t%g %%\nfailures in a row\t%d of %d\n",
-		state.Rollout, state.Phase, state.Candidate.Version, state.Candidate.Slot, state.Champion.Version, state.Champion.Slot,
+func describeRollout(w io.Writer, view statusView, now time.Time) {
+	state := view.State
+	fmt.Fprintf(w, "rollout\t%s\nphase\t%s\ncandidate\tversion %d in slot %s\nchampion\t%s\nweight\t%g %%\nfailures in a row\t%d of %d\n",
+		state.Rollout, state.Phase, state.Candidate.Version, state.Candidate.Slot, championOf(state),
 		state.Weight, state.Failures, state.Policy.MaxFailures)
 	if shadow := describeShadow(state); shadow != "" {
 		fmt.Fprintf(w, "shadow\t%s\n", shadow)
@@ -65,13 +67,21 @@ func describeRollout(w io.Writer, state rollout.State, now time.Time) {
 	if state.Paused != "" {
 		fmt.Fprintf(w, "paused by\t%s\n", state.Paused)
 	}
-	if next := nextDecision(state, now); next != "" {
-		fmt.Fprintf(w, "next\t%s\n", next)
-	}
-	fmt.Fprintf(w, "reason\t%s\n\nTIME\tPHASE\tWEIGHT\tVERDICT\tREASON\n", state.Reason)
+	describeTimes(w, view.Times, now)
+	fmt.Fprintf(w, "reason\t%s\n", state.Reason)
+	describeLook(w, view.Look)
+	fmt.Fprint(w, "\nTIME\tPHASE\tWEIGHT\tVERDICT\tREASON\n")
 	for _, r := range state.History {
 		fmt.Fprintln(w, recordLine(r))
 	}
+}
+
+// championOf says which version serves beside the candidate.
+func championOf(state rollout.State) string {
+	if state.First() {
+		return "none: it is the first version"
+	}
+	return fmt.Sprintf("version %d in slot %s", state.Champion.Version, state.Champion.Slot)
 }
 
 // describeShadow says what a policy's shadow is about; "" where it has none.
@@ -99,26 +109,6 @@ func recordLine(r rollout.Record) string {
 	return fmt.Sprintf("%s\t%s\t%g %%\t%s\t%s", r.Time.UTC().Format(time.TimeOnly), r.Phase, r.Weight, r.Verdict, r.Reason)
 }
 
-// nextDecision says when something happens by itself; "" is never or at once.
-func nextDecision(state rollout.State, now time.Time) string {
-	var at time.Time
-	what := ""
-	switch state.Phase {
-	case rollout.Baking:
-		at, what = state.BakeUntil, "the bake is judged"
-	case rollout.Mirroring:
-		at, what = state.BakeUntil, "the shadow is judged"
-	case rollout.Observing:
-		at, what = state.Observed, "the promotion is final"
-	default:
-		return ""
-	}
-	if left := at.Sub(now).Round(time.Second); left > 0 {
-		return fmt.Sprintf("%s in %s", what, left)
-	}
-	return what + " now"
-}
-
 func rolloutWatch(s *settings) *cobra.Command {
 	return &cobra.Command{
 		Use: "watch MODEL", Short: "Print what happens in a rollout as it happens, until it is over", Args: exactly(1),
@@ -139,7 +129,7 @@ func watchRollout(c *cobra.Command, s *settings, client *operator.Client, state 
 				continue
 			}
 			shown = r.Time
-			if err := s.line(c, r, recordLine(r)); err != nil {
+			if err := s.line(c, r, recordLine(r)+lookLines(lookOf(state.Policy, r))); err != nil {
 				return err
 			}
 		}
@@ -232,8 +222,12 @@ func rolloutExplain(s *settings) *cobra.Command {
 }
 
 func explainRollout(w io.Writer, state rollout.State) {
-	fmt.Fprintf(w, "rollout\t%s of %s\nended\t%s: %s\nlimits\tp99 %s, error rate %g, accuracy %g, %d requests at least, %d failures in a row\n",
-		state.Rollout, state.Model, state.Outcome, state.Reason, state.Policy.LatencyP99, state.Policy.ErrorRate, state.Policy.Accuracy,
+	ended := "ended\t" + state.Outcome
+	if state.Outcome == "" {
+		ended = "under way\t" + string(state.Phase)
+	}
+	fmt.Fprintf(w, "rollout\t%s of %s\n%s: %s\nlimits\tp99 %s, error rate %g, accuracy %g, %d requests at least, %d failures in a row\n",
+		state.Rollout, state.Model, ended, state.Reason, state.Policy.LatencyP99, state.Policy.ErrorRate, state.Policy.Accuracy,
 		state.Policy.MinRequests, state.Policy.MaxFailures)
 	if shadow := describeShadow(state); shadow != "" {
 		fmt.Fprintf(w, "shadow\t%s\n", shadow)
