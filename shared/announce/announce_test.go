@@ -81,7 +81,7 @@ func TestTexts(t *testing.T) {
 		"rolled_back": {severity: Warning, change: func() (rollout.State, rollout.State) {
 			return decided(baking, noon, rollout.Measured{Measurements: *bake(25, 3)}, rollout.Restored{Detail: "version 2 was read back with all the traffic on 2 instances: blue 100, green 0"})
 		}},
-		"held": {severity: Info, change: func() (rollout.State, rollout.State) {
+		"held": {severity: Warning, change: func() (rollout.State, rollout.State) {
 			return decided(baking, noon, rollout.Measured{Measurements: rollout.Measurements{From: noon.Add(-5 * time.Minute), To: noon, Champion: &rollout.Variant{}}})
 		}},
 		"held_for_good": {severity: Critical, change: func() (rollout.State, rollout.State) {

@@ -248,7 +248,10 @@ func (p page) next() [][2]string {
 	case Started, Step:
 		return [][2]string{show, {"rollout pause " + p.Model, "let no weight rise"}, abort}
 	case ApprovalWanted:
-		return [][2]string{{"rollout approve " + p.Model, "let the next step begin"}, {"rollout resume " + p.Model, "if it was paused"}, show, abort}
+		if p.Paused != "" {
+			return [][2]string{{"rollout resume " + p.Model, "let it go on"}, show, abort}
+		}
+		return [][2]string{{"rollout approve " + p.Model, "let the next step begin"}, show, abort}
 	case Frozen:
 		return [][2]string{show, abort}
 	case Held, BothUnhealthy, DeadlineNear:
