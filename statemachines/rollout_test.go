@@ -36,7 +36,7 @@ func definition(t *testing.T, name string) *asl.Machine {
 	body, err := os.ReadFile(name)
 	require.NoError(t, err)
 	text := strings.NewReplacer("${ShiftArn}", "shift", "${AnalyzeArn}", "analyze", "${PromoteArn}", "promote",
-		"${RollbackArn}", "rollback", "${MonitorArn}", "monitor", "${TopicArn}", "arn:aws:sns:us-east-1:1:people",
+		"${RollbackArn}", "rollback", "${MonitorArn}", "monitor", "${Environment}", "production", "${TopicArn}", "arn:aws:sns:us-east-1:1:people",
 		"${RolloutArn}", "arn:aws:states:us-east-1:1:stateMachine:rollout").Replace(string(body))
 	require.NotContains(t, text, "${")
 	machine, err := asl.Parse([]byte(text), func(asl.TaskDefinition) error { return nil })
@@ -134,9 +134,10 @@ func (a *account) Measure(_ context.Context, q rollout.Question) (rollout.Measur
 // Do implements asl.Tasks.
 func (a *account) Do(ctx context.Context, call asl.TaskCall) (json.RawMessage, *asl.TaskError) {
 	var in struct {
-		FunctionName, Name, Message, StateMachineArn string
-		Payload                                      contract.RolloutStep
-		Input                                        json.RawMessage
+		FunctionName, Name, Message, Subject, StateMachineArn string
+		MessageAttributes                                     map[string]struct{ StringValue string }
+		Payload                                               contract.RolloutStep
+		Input                                                 json.RawMessage
 	}
 	require.NoError(a.t, json.Unmarshal(call.Arguments, &in))
 	switch {
@@ -145,7 +146,7 @@ func (a *account) Do(ctx context.Context, call asl.TaskCall) (json.RawMessage, *
 	case strings.HasSuffix(call.Resource, "lambda:invoke"):
 		return a.invoke(ctx, in.FunctionName, in.Payload)
 	case strings.HasSuffix(call.Resource, "sns:publish"):
-		a.topic = append(a.topic, in.Message)
+		a.topic = append(a.topic, in.Message+" "+in.MessageAttributes["kind"].StringValue+" "+in.MessageAttributes["severity"].StringValue)
 		return json.RawMessage(`{"MessageId":"1"}`), nil
 	case strings.HasSuffix(call.Resource, "states:startExecution.sync:2"):
 		result := a.execute(in.Name, string(in.Input))
@@ -405,6 +406,7 @@ func TestRollbackThatKeepsFailingTellsPeople(t *testing.T) {
 		require.Equal(t, "Sluice.Denied", *result.Error)
 		require.Len(t, a.topic, 1)
 		require.Contains(t, a.topic[0], "failed at action bake: Sluice.Unavailable: put back: the service is down. It began with Sluice.Denied: analyze: no permission")
+		require.True(t, strings.HasSuffix(a.topic[0], " needs_you critical"), a.topic[0])
 		rollbacks := 0
 		for _, call := range a.calls {
 			if call == "rollback/" {

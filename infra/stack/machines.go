@@ -111,6 +111,7 @@ func (s *Sluice) substitutions(path, text string) (values map[string]*string, in
 		"TrainerJobArn":   s.training.trainer.Ref(),
 		"EvaluatorJobArn": s.training.evaluator.Ref(),
 		"RolloutArn":      s.machineARN("rollout"),
+		"Environment":     jsii.String(s.environment),
 	}
 	values = map[string]*string{}
 	for _, name := range placeholders(text) {

@@ -4,6 +4,9 @@
 //
 // A message has a kind and a severity, which are attributes that subscriptions
 // filter by: info is progress, warning wants a person some time, critical now.
+// The lifecycle state machine sends the messages of a run that ended without a
+// rollout, of the kinds run_invalid, run_rejected, run_held and run_failed.
+//
 // At most one message comes of one change; a change that says nothing new, such as
 // one more bake that held, makes none.
 package announce
@@ -58,7 +61,7 @@ type Message struct {
 // severityOf is a kind's, unless the state makes it worse.
 func severityOf(k Kind) string {
 	switch k {
-	case RollingBack, RolledBack, Reverting, BothUnhealthy, ApprovalWanted, DeadlineNear, Quarantined, Notice:
+	case RollingBack, RolledBack, Reverting, Held, BothUnhealthy, ApprovalWanted, DeadlineNear, Quarantined, Notice:
 		return Warning
 	}
 	return Info

@@ -22,7 +22,7 @@ var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 func at(phase rollout.Phase) rollout.State {
 	return rollout.State{Rollout: "adult-income-3-rollout", Model: "adult-income", Run: "adult-income-3", Decision: "s3://store/runs/adult-income/adult-income-3/decision.json",
 		Artifact: rollout.Artifact{Version: 3, Digest: "sha256:0123"}, Candidate: rollout.Place{Version: 3, Slot: "green"}, Champion: rollout.Place{Version: 2, Slot: "blue", Instances: 2},
-		Phase: phase, Weight: 10, Started: noon.Add(-10 * time.Minute), Since: noon.Add(-2 * time.Second), StepSince: noon.Add(-5 * time.Minute), BakeFrom: noon.Add(-5 * time.Minute), BakeUntil: noon,
+		Phase: phase, Weight: 10, Started: noon.Add(-10 * time.Minute), Since: noon.Add(-2 * time.Second), StepSince: noon.Add(-5 * time.Minute), Serving: noon.Add(-5 * time.Minute), BakeFrom: noon.Add(-5 * time.Minute), BakeUntil: noon,
 		Policy: rollout.Policy{Steps: []float64{10, 50, 100}, Bake: trainconfig.Duration(5 * time.Minute), Deadline: trainconfig.Duration(2 * time.Hour),
 			ErrorRate: 0.05, LatencyP99: trainconfig.Duration(500 * time.Millisecond), MinRequests: 50, MaxFailures: 1},
 		History: []rollout.Record{{Time: noon.Add(-5 * time.Minute), Phase: rollout.Baking, Weight: 10, Reason: "10 % was read back"}}}
@@ -63,15 +63,25 @@ func TestTexts(t *testing.T) {
 			return decided(baking, noon, rollout.Measured{Measurements: *bake(25, 3)})
 		}},
 		"rolling_back_alarm": {severity: Warning, change: func() (rollout.State, rollout.State) {
-			return decided(baking, noon, rollout.Sounded{Alarm: rollout.Alarm{Name: "sluice-production-adult--income.green.errors", Slot: "green", Since: noon, Reason: "Threshold Crossed"}})
+			return decided(baking, noon, rollout.Sounded{Alarm: rollout.Alarm{Name: "sluice-production-adult--income.green.errors", Slot: "green", Since: noon, Reason: "Threshold Crossed: 1 datapoint [0.2 (01/03/26 11:59:00)] was greater than the threshold (0.05)."}})
 		}},
 		"rolling_back_first": {severity: Critical, change: func() (rollout.State, rollout.State) {
 			return decided(with(baking, func(s *rollout.State) { s.Champion = rollout.Place{} }), noon, rollout.Abort{Reason: "too early"})
 		}},
+		"rolled_back_alarm": {severity: Warning, change: func() (rollout.State, rollout.State) {
+			quiet := bake(1, 3)
+			quiet.Candidate.Requests = 20
+			return decided(baking, noon, rollout.Measured{Measurements: *quiet}, rollout.Sounded{Alarm: rollout.Alarm{Name: "sluice-production-adult--income.green.errors", Slot: "green", Since: noon, Reason: "Threshold Crossed: 1 datapoint [0.2 (01/03/26 11:59:00)] was greater than the threshold (0.05)."}},
+				rollout.Restored{Detail: "version 2 was read back with all the traffic on 2 instances: blue 100, green 0"})
+		}},
+		"rolled_back_blameless": {severity: Warning, change: func() (rollout.State, rollout.State) {
+			return decided(with(baking, func(s *rollout.State) { s.Serving = time.Time{} }), noon, rollout.Abort{Reason: "asked for by somebody"},
+				rollout.Restored{Detail: "version 2 was read back with all the traffic on 2 instances: blue 100, green 0"})
+		}},
 		"rolled_back": {severity: Warning, change: func() (rollout.State, rollout.State) {
 			return decided(baking, noon, rollout.Measured{Measurements: *bake(25, 3)}, rollout.Restored{Detail: "version 2 was read back with all the traffic on 2 instances: blue 100, green 0"})
 		}},
-		"held": {severity: Info, change: func() (rollout.State, rollout.State) {
+		"held": {severity: Warning, change: func() (rollout.State, rollout.State) {
 			return decided(baking, noon, rollout.Measured{Measurements: rollout.Measurements{From: noon.Add(-5 * time.Minute), To: noon, Champion: &rollout.Variant{}}})
 		}},
 		"held_for_good": {severity: Critical, change: func() (rollout.State, rollout.State) {
@@ -110,7 +120,7 @@ func TestTexts(t *testing.T) {
 			old, next := c.change()
 			m := Of("production", old, next, later(next))
 			require.NotNil(t, m, "%s → %s: %s", old.Phase, next.Phase, next.Reason)
-			kind := strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(name, "_alarm"), "_first"), "_for_good")
+			kind := strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(name, "_alarm"), "_first"), "_for_good"), "_blameless")
 			require.Equal(t, kind, m.Attributes["kind"])
 			require.Equal(t, c.severity, m.Attributes["severity"])
 			require.Equal(t, "adult-income", m.Attributes["model"])

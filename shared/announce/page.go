@@ -2,9 +2,11 @@ package announce
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
 
+	"github.com/sluice-ml/sluice/shared/contract"
 	"github.com/sluice-ml/sluice/shared/rollout"
 )
 
@@ -90,11 +92,15 @@ func (p page) evidence() []string {
 			last = &p.History[i]
 		}
 	}
+	var lines []string
+	if d := p.decided(); d != nil && d.Alarm != nil {
+		lines = alarm(*d.Alarm)
+	}
 	if last == nil {
-		return nil
+		return lines
 	}
 	m := last.Measurements
-	lines := []string{fmt.Sprintf("from %s to %s, at %v %%", m.From.UTC().Format(time.RFC3339), m.To.UTC().Format(time.RFC3339), last.Weight)}
+	lines = append(lines, fmt.Sprintf("%sfrom %s to %s, at %v %%", p.before(last), m.From.UTC().Format(time.RFC3339), m.To.UTC().Format(time.RFC3339), last.Weight))
 	lines = append(lines, samples("candidate", m.Candidate))
 	if m.Champion != nil {
 		lines = append(lines, samples("champion", *m.Champion))
@@ -109,6 +115,59 @@ func (p page) evidence() []string {
 		lines = append(lines, "no measurements: "+m.Problem)
 	}
 	return lines
+}
+
+// decided is the line of the history that the rollback began with; nil where none
+// did.
+func (p page) decided() *rollout.Record {
+	for i := len(p.History) - 1; i >= 0; i-- {
+		if r := &p.History[i]; (r.Phase == rollout.RollingBack || r.Phase == rollout.Reverting) && p.back() {
+			return r
+		}
+	}
+	return nil
+}
+
+// back says that the message is about going back.
+func (p page) back() bool {
+	return p.kind == RollingBack || p.kind == Reverting || p.kind == RolledBack
+}
+
+// before tells a look that decided nothing from one that did.
+func (p page) before(look *rollout.Record) string {
+	switch d := p.decided(); {
+	case d == nil || d.Measurements != nil:
+		return ""
+	case d.Alarm != nil:
+		return "last look, before the alarm: "
+	}
+	return "last look, before that was decided: "
+}
+
+// watches is what the alarms measure, by the last part of their names.
+var watches = map[string]string{"errors": "the rate of errors", "latency": "the 99th percentile of the latency",
+	"accuracy": "the accuracy by late labels", "health": "the healthy targets"}
+
+// threshold finds the limit in CloudWatch's words, e.g. "1 datapoint [0.2] was
+// greater than the threshold (0.05)".
+var threshold = regexp.MustCompile(`threshold \(([^)]+)\)`)
+
+// alarm says which alarm went off, on what, by which limit and what it saw.
+func alarm(a rollout.Alarm) []string {
+	line := "alarm " + a.Name
+	if _, _, slot, measure, ok := contract.ParseAlarmName(a.Name); ok && watches[measure] != "" {
+		line += fmt.Sprintf(" on %s of slot %s", watches[measure], slot)
+	}
+	if limit := threshold.FindStringSubmatch(a.Reason); limit != nil {
+		line += ", limit " + limit[1]
+	}
+	if !a.Since.IsZero() {
+		line += ", since " + a.Since.UTC().Format(time.RFC3339)
+	}
+	if a.Reason == "" {
+		return []string{line}
+	}
+	return []string{line, "it says: " + a.Reason}
 }
 
 func samples(who string, v rollout.Variant) string {
@@ -139,9 +198,9 @@ func (p page) done() []string {
 		if p.Phase != p.old.Phase && p.old.Phase != "" {
 			took = fmt.Sprintf("%s after that was decided", p.now.Sub(p.old.Since).Round(100*time.Millisecond))
 		}
-		return []string{last.Reason, took, "the candidate goes on at weight 0 until it is retired"}
+		return []string{last.Reason, took, p.kept(), p.quarantine("are")}
 	case RollingBack, Reverting:
-		return []string{"the champion is checked (configuration, capacity, one real answer), then gets all the traffic, which is read back; a message follows"}
+		return []string{"the champion is checked (configuration, capacity, one real answer), then gets all the traffic, which is read back; a message follows", p.quarantine("will be")}
 	case Step:
 		return []string{last.Reason, fmt.Sprintf("it is watched until %s at least", p.BakeUntil.UTC().Format(time.RFC3339)), p.atDeadline()}
 	case Held, BothUnhealthy:
@@ -154,6 +213,22 @@ func (p page) done() []string {
 		return []string{fmt.Sprintf("%v %% stay in force; the time counts for no deadline", p.Weight)}
 	}
 	return nil
+}
+
+// kept is what becomes of the candidate.
+func (p page) kept() string {
+	if p.First() {
+		return "" // it went with its endpoint
+	}
+	return "the candidate goes on at weight 0 until it is retired"
+}
+
+// quarantine says what becomes of the candidate's bytes.
+func (p page) quarantine(are string) string {
+	if p.Quarantines() {
+		return fmt.Sprintf("its bytes %s quarantined: no run rolls %s out again until a person releases it", are, p.Artifact.Digest)
+	}
+	return "its bytes are not quarantined: they may be rolled out again"
 }
 
 func (p page) atDeadline() string {
@@ -173,7 +248,10 @@ func (p page) next() [][2]string {
 	case Started, Step:
 		return [][2]string{show, {"rollout pause " + p.Model, "let no weight rise"}, abort}
 	case ApprovalWanted:
-		return [][2]string{{"rollout approve " + p.Model, "let the next step begin"}, {"rollout resume " + p.Model, "if it was paused"}, show, abort}
+		if p.Paused != "" {
+			return [][2]string{{"rollout resume " + p.Model, "let it go on"}, show, abort}
+		}
+		return [][2]string{{"rollout approve " + p.Model, "let the next step begin"}, show, abort}
 	case Frozen:
 		return [][2]string{show, abort}
 	case Held, BothUnhealthy, DeadlineNear:
@@ -184,7 +262,11 @@ func (p page) next() [][2]string {
 	case Provisional:
 		return [][2]string{{"rollout revert " + p.Model, "take it back now"}, show}
 	}
-	return [][2]string{explain, {"model show " + p.Model, "what serves"}, {"run start " + p.Model, "try again once the cause is mended"}}
+	commands := [][2]string{explain, {"model show " + p.Model, "what serves"}}
+	if p.Quarantines() {
+		commands = append(commands, [2]string{fmt.Sprintf("rollout release %s %d", p.Model, p.Candidate.Version), "let the same bytes be rolled out again, if they are not to blame"})
+	}
+	return append(commands, [2]string{"run start " + p.Model, "try again once the cause is mended"})
 }
 
 func (p page) where() []string {

@@ -173,7 +173,11 @@ func (c *Controller) hear(ctx context.Context, step contract.RolloutStep, o Obse
 		return c.closed(ctx, step, err)
 	}
 	if s.Turn == turn {
-		return contract.RolloutCommand{}, fault.New(fault.Invalid, step.Operation+" the rollout of "+step.Model, "%s", tell).
+		verb := step.Operation
+		if verb == "force" {
+			verb = "promote" // as the operator's command is called
+		}
+		return contract.RolloutCommand{}, fault.New(fault.Invalid, verb+" the rollout of "+step.Model, "%s", tell).
 			WithHint("sluice rollout status %s shows where it stands", step.Model)
 	}
 	c.tell(ctx, s.Model, tell)

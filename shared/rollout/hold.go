@@ -150,6 +150,10 @@ func (m *machine) pause(by string) {
 		m.refuse("nothing to pause")
 		return
 	}
+	if m.Paused != "" {
+		m.tell = "it is paused already, by " + m.Paused
+		return
+	}
 	m.Paused = by
 	m.note("paused by " + by)
 }
@@ -171,7 +175,11 @@ func (m *machine) approve(by string) {
 			next = percent
 		}
 	}
-	if !m.Phase.Open() || next == 0 {
+	switch {
+	case m.Forced != "":
+		m.refuse("nothing needs approval: it is promoted without further looks already, by " + m.Forced)
+		return
+	case !m.Phase.Open() || next == 0:
 		m.refuse("nothing needs approval")
 		return
 	}
@@ -186,7 +194,7 @@ func (m *machine) force(by string) {
 		return
 	}
 	m.Forced, m.Paused, m.Failures = by, "", 0
-	m.say(fmt.Sprintf("version %d of %s is promoted without further looks by %s", m.Candidate.Version, m.Model, by))
+	m.say(fmt.Sprintf("version %d is promoted without further looks by %s", m.Candidate.Version, by))
 	r := Record{Reason: "promotion without further looks, by " + by}
 	switch {
 	case m.Phase == Acquired || m.Phase == Joining || m.Phase == Preparing:

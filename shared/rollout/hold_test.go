@@ -57,6 +57,8 @@ func TestHoldingTransitions(t *testing.T) {
 		"abort while waiting":         {with(at(Waiting), waiting), Abort{"why"}, noon, RollingBack, "why"},
 		"disturbed while waiting":     {with(at(Waiting), waiting), Looked{Turn: 7, Condition: Different, Detail: "x"}, noon, Shifting, ""},
 		"disturbed before the start":  {with(at(Waiting), func(s *State) { s.Then = Shifting }), Looked{Turn: 7, Condition: Broken}, noon, RollingBack, "changed before the first step"},
+		"pause twice":                 {with(at(Baking), pausing), Pause{"Bob"}, noon, Baking, "it is paused already, by "},
+		"approve after promote":       {with(with(at(Shifting), approving), func(s *State) { s.Forced = "Ada" }), Approve{"Bob"}, noon, Shifting, "promoted without further looks already, by Ada"},
 		"resume":                      {with(at(Baking), pausing), Resume{"Ada"}, noon, Baking, "resumed by Ada"},
 		"resume nothing":              {at(Baking), Resume{"Ada"}, noon, Baking, "nothing is paused"},
 		"pause too late":              {at(Promoting), Pause{"Ada"}, noon, Promoting, "nothing to pause"},

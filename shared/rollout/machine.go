@@ -484,7 +484,7 @@ func (m *machine) sounded(a Alarm) {
 	case a.Slot == m.Candidate.Slot && (m.Phase == RollingBack || m.Phase == RolledBack || m.Phase == Reverting):
 		// What it asks for is done or being done.
 	case a.Slot == m.Candidate.Slot && m.Phase == Observing && !m.Policy.Hold:
-		m.revert(text)
+		m.revertWith(Record{Reason: text, Alarm: &a})
 	case !m.Phase.Open():
 		m.tell = text + fmt.Sprintf("; no rollout is open (%s), so nothing was moved", m.Phase)
 	case a.Slot != m.Candidate.Slot:
@@ -494,7 +494,7 @@ func (m *machine) sounded(a Alarm) {
 	case m.Policy.Hold:
 		m.tell = text + "; rollback is disabled, so nothing was moved"
 	default:
-		m.rollBack(text)
+		m.rollBackWith(Record{Reason: text, Alarm: &a})
 	}
 }
 

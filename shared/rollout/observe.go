@@ -102,13 +102,15 @@ func (m *machine) confirm(reason string) {
 	}
 }
 
-func (m *machine) revert(reason string) {
+func (m *machine) revert(reason string) { m.revertWith(Record{Reason: reason}) }
+
+func (m *machine) revertWith(r Record) {
 	if m.Phase != Observing {
 		m.refuse("nothing to revert")
 		return
 	}
-	m.say(fmt.Sprintf("version %d of %s was promoted provisionally; version %d comes back: %s", m.Candidate.Version, m.Model, m.Champion.Version, reason))
-	m.enter(Reverting, Record{Reason: reason})
+	m.say(fmt.Sprintf("version %d of %s was promoted provisionally; version %d comes back: %s", m.Candidate.Version, m.Model, m.Champion.Version, r.Reason))
+	m.enter(Reverting, r)
 }
 
 // labelled: only what labels say is judged. Errors and latency have alarms.

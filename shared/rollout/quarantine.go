@@ -44,12 +44,18 @@ type Quarantine interface {
 // that never answered users, whose dry run or shadow came to its end, or whose
 // controller died, is not to blame.
 func (c *Controller) isolate(ctx context.Context, s State) error {
-	asked := !s.Serving.IsZero() || s.mirrored()
-	if s.Artifact.Digest == "" || !asked || s.Blameless || s.Dry || (s.Mirrored && s.Policy.ShadowOnly) {
+	if !s.Quarantines() {
 		return nil
 	}
 	return c.Quarantine.Isolate(ctx, Quarantined{Model: s.Model, Digest: s.Artifact.Digest, Version: s.Candidate.Version, Run: s.Run,
 		Rollout: s.Rollout, Reason: s.Reason, Time: c.Now().UTC()})
+}
+
+// Quarantines says that rolling back quarantines the candidate: whoever asked for
+// it, also a person.
+func (s State) Quarantines() bool {
+	asked := !s.Serving.IsZero() || s.mirrored()
+	return s.Artifact.Digest != "" && asked && !s.Blameless && !s.Dry && !(s.Mirrored && s.Policy.ShadowOnly)
 }
 
 // mirrored says whether the candidate answered copies of requests.

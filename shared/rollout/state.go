@@ -109,6 +109,7 @@ type Record struct {
 	Reason       string        `json:"reason"`
 	Measurements *Measurements `json:"measurements,omitempty"`
 	Findings     []Finding     `json:"findings,omitempty"`
+	Alarm        *Alarm        `json:"alarm,omitempty"` // that decided it
 }
 
 // Deadline is when the rollout stops trying. Waiting for people and for the end

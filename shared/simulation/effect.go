@@ -85,6 +85,9 @@ func (e *Effect) Parse(text string) error {
 }
 
 func parseChange(name, text string) (Change, error) {
+	if v, err := strconv.ParseFloat(strings.TrimPrefix(text, "x"), 64); err == nil && (math.IsNaN(v) || math.IsInf(v, 0)) {
+		return Change{}, fmt.Errorf("%s is not a number: want e.g. +0.02 or x1.5", text)
+	}
 	switch {
 	case strings.HasSuffix(text, "%"):
 		return Change{}, fmt.Errorf("%s could be points or a share: write +0.02 for points, x1.02 for a share", text)

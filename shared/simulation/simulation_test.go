@@ -227,7 +227,7 @@ func TestThin(t *testing.T) {
 	require.Contains(t, Thin(parsed(t, "bake: 5m"), Default(0.01)), "at 0.01 requests/s the first step (10 %) needs")
 	none := Default(100)
 	none.LabelCoverage = 0
-	require.Contains(t, Thin(sequential, none), "days of traffic")
+	require.Contains(t, Thin(sequential, none), "never gets")
 	require.Equal(t, 0, many(t, none, Sluice("", "", sequential), 5).Promoted.Runs, "and so it is")
 }
 

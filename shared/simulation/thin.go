@@ -40,6 +40,10 @@ func Thin(p rollout.Policy, s Scene) string {
 	if worst > 0 {
 		which = fmt.Sprintf("step %d", worst+1)
 	}
+	if longest > year {
+		return fmt.Sprintf("at %g requests/s %s (%g %%) never gets the candidate's %d %s that it takes to judge %s, so every rollout expires at its deadline of %s",
+			s.Traffic, which, p.Steps[worst], why.Requests, what, why.Measure, plain(time.Duration(p.Deadline)))
+	}
 	return fmt.Sprintf("at %g requests/s %s (%g %%) needs %s of traffic, about %d of the candidate's %s to judge %s, and all steps %s; the deadline is %s, so hardly any candidate can be promoted",
 		s.Traffic, which, p.Steps[worst], plain(longest), why.Requests, what, why.Measure, plain(total), plain(time.Duration(p.Deadline)))
 }
@@ -68,6 +72,9 @@ func (s Scene) gathers(n rollout.Need, weight float64) time.Duration {
 	}
 	return late + seconds(takes)
 }
+
+// year is as long as never.
+const year = 365 * 24 * time.Hour
 
 // plain is a time for people: "90s", "12m", "2h40m", "5 days".
 func plain(d time.Duration) string {

@@ -139,7 +139,9 @@ func (d *decoder) checkEvaluation(c *Config) {
 	if !(e.Champion.Margin >= 0 && e.Champion.Margin < 1) {
 		d.failAt("evaluation.champion.margin", "%v is not between 0 and 1", e.Champion.Margin)
 	}
-	d.positive("evaluation.latency.p99", e.Latency.P99)
+	if d.has("evaluation.latency.p99") { // else it is the deployment's, which has its own problem
+		d.positive("evaluation.latency.p99", e.Latency.P99)
+	}
 }
 
 // checkThresholds checks thresholds whose paths start with at.
@@ -221,7 +223,26 @@ func (d *decoder) checkDeployment(p *Deployment) {
 	if _, err := ParseTrigger(p.Rollback.Trigger); err != nil {
 		d.failAt("deployment.rollback.trigger", "%v", err)
 	}
+	d.checkReach(p)
 	d.checkHolds(p)
+}
+
+// fastest is more requests a second than any endpoint of a model gets.
+const fastest = 1e6
+
+// checkReach refuses counts that the deadline comes before.
+func (d *decoder) checkReach(p *Deployment) {
+	deadline := time.Duration(p.Deadline).Seconds()
+	if deadline <= 0 || p.Bake <= 0 {
+		return
+	}
+	if float64(p.MinRequests) > fastest*deadline {
+		d.failAt("deployment.min_requests", "%d requests do not come before the deadline of %s, even at %.0f a second", p.MinRequests, p.Deadline, fastest)
+	}
+	takes := float64(p.MaxFailures) * time.Duration(p.Bake).Seconds()
+	if d.has("deployment.max_failures") && p.Analysis.Mode != "sequential" && takes > deadline {
+		d.failAt("deployment.max_failures", "%d failed bakes of %s each cannot come before the deadline of %s, so measurements could never roll back", p.MaxFailures, p.Bake, p.Deadline)
+	}
 }
 
 func (d *decoder) checkHolds(p *Deployment) {
@@ -234,6 +255,9 @@ func (d *decoder) checkHolds(p *Deployment) {
 	d.notNegative("deployment.step_deadline", p.StepDeadline)
 	if p.StepDeadline > 0 && p.StepDeadline < p.Bake+p.WarmUp {
 		d.failAt("deployment.step_deadline", "%s is less than what a step takes, warm_up and bake, %s", p.StepDeadline, p.Bake+p.WarmUp)
+	}
+	if d.has("deployment.hold_deadline") && p.HoldDeadline == 0 && len(p.ApproveAt) > 0 {
+		d.failAt("deployment.hold_deadline", "0s leaves nobody time to approve the steps %v; write how long people may take, or leave it out for 24h", p.ApproveAt)
 	}
 	for i, percent := range p.ApproveAt {
 		if !slices.Contains(p.Steps, percent) {
@@ -276,6 +300,9 @@ func (d *decoder) checkAnalysis(p *Deployment) {
 	}
 }
 
+// leastStep is the smallest percent that a step may have: one request in a million.
+const leastStep = 0.0001
+
 func (d *decoder) checkSteps(p *Deployment) {
 	before := 0.0
 	if p.Strategy == "shadow" {
@@ -289,6 +316,10 @@ func (d *decoder) checkSteps(p *Deployment) {
 		path := "deployment.steps[" + itoa(i) + "]"
 		if !(step > before && step <= 100) {
 			d.failAt(path, "%v does not rise from %v towards 100", step, before)
+			return
+		}
+		if step < leastStep {
+			d.failAt(path, "%v %% is finer than a backend's weights, %v %% at least (ECS: 0.1 %%)", step, leastStep)
 			return
 		}
 		before = step

@@ -10,7 +10,7 @@ import (
 
 // Freeze is a time in which no step raises the candidate's weight: every week
 // ("Fri 16:00" to "Mon 08:00"), every day ("22:00" to "06:00"), or once
-// ("2026-12-20 00:00" to "2027-01-04 00:00").
+// ("2026-12-20 00:00" to "2027-01-04 00:00"; a date alone is its 00:00).
 type Freeze struct {
 	From     string `yaml:"from" json:"from"`
 	To       string `yaml:"to" json:"to"`
@@ -37,6 +37,9 @@ var weekdays = map[string]time.Weekday{"Sun": 0, "Mon": 1, "Tue": 2, "Wed": 3, "
 
 func parseMoment(text string, zone *time.Location) (moment, error) {
 	if at, err := time.ParseInLocation("2006-01-02 15:04", text, zone); err == nil {
+		return moment{kind: once, at: at}, nil
+	}
+	if at, err := time.ParseInLocation(time.DateOnly, text, zone); err == nil {
 		return moment{kind: once, at: at}, nil
 	}
 	m, clock := moment{kind: daily}, text
@@ -95,6 +98,9 @@ func (f Freeze) ends() (from, to moment, zone *time.Location, err error) {
 	}
 	if zone, err = time.LoadLocation(name); err != nil || name == "Local" {
 		return from, to, nil, fmt.Errorf("%q is not a time zone: write an IANA name such as Europe/Berlin", f.Timezone)
+	}
+	if f.From == "00:00" && f.To == "24:00" {
+		return from, to, nil, errors.New("from 00:00 to 24:00 is always on, so no step could ever begin")
 	}
 	if from, err = parseMoment(f.From, zone); err != nil {
 		return from, to, nil, err

@@ -25,6 +25,8 @@ func TestFreeze(t *testing.T) {
 		{night, "2026-11-20T22:00:00Z", "2026-11-21T06:00:00Z"},
 		{night, "2026-11-21T05:59:59Z", "2026-11-21T06:00:00Z"},
 		{night, "2026-11-21T06:00:00Z", ""},
+		{Freeze{"2026-12-24", "2026-12-27", ""}, "2026-12-23T23:59:00Z", ""},
+		{Freeze{"2026-12-24", "2026-12-27", ""}, "2026-12-24T00:00:00Z", "2026-12-27T00:00:00Z"},
 		{holidays, "2026-12-20T04:59:00Z", ""},
 		{holidays, "2026-12-20T05:00:00Z", "2027-01-04T05:00:00Z"},
 		{holidays, "2027-01-04T05:00:00Z", ""},
@@ -52,8 +54,9 @@ func TestFreezeBadInput(t *testing.T) {
 		`"25:00" is not a time: write Fri 16:00, 16:00 or 2026-12-20 16:00`:                                                  {"22:00", "25:00", ""},
 		`"Mars" is not a time zone: write an IANA name such as Europe/Berlin`:                                                {"22:00", "06:00", "Mars"},
 		`from "22:00" to "Mon 06:00" mixes two kinds of times: write both with a weekday, both with a date, or both without`: {"22:00", "Mon 06:00", ""},
-		`from and to are the same time`:                               {"22:00", "22:00", ""},
-		`from "2026-12-20 00:00" is not before to "2026-12-19 00:00"`: {"2026-12-20 00:00", "2026-12-19 00:00", ""},
+		`from 00:00 to 24:00 is always on, so no step could ever begin`:                                                      {"00:00", "24:00", ""},
+		`from and to are the same time`:                                                                                      {"22:00", "22:00", ""},
+		`from "2026-12-20 00:00" is not before to "2026-12-19 00:00"`:                                                        {"2026-12-20 00:00", "2026-12-19 00:00", ""},
 	} {
 		require.EqualError(t, f.Check(), want)
 		_, frozen := f.Until(time.Now())

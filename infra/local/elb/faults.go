@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -104,6 +105,9 @@ func (s *Service) Admin() http.Handler {
 	mux.HandleFunc("PUT /_sluice/balancing/faults/{group}", func(w http.ResponseWriter, r *http.Request) {
 		fault, err := readFault(r.Body)
 		if err == nil {
+			err = s.mustHave(r.PathValue("group"))
+		}
+		if err == nil {
 			err = s.SetFault(r.PathValue("group"), fault)
 		}
 		if err != nil {
@@ -121,6 +125,22 @@ func (s *Service) Admin() http.Handler {
 		w.WriteHeader(http.StatusNoContent)
 	})
 	return mux
+}
+
+// mustHave refuses a drill on a target group that is not there: it would strike
+// nothing.
+func (s *Service) mustHave(group string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	names := []string{}
+	for _, g := range s.state.TargetGroups {
+		names = append(names, g.Name)
+	}
+	if slices.Contains(names, group) {
+		return nil
+	}
+	slices.Sort(names)
+	return invalid("there is no target group %q: want one of %q", group, names)
 }
 
 func readFault(body io.Reader) (Fault, error) {

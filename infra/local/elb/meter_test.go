@@ -98,6 +98,9 @@ func TestFaults(t *testing.T) {
 			b.Admin().ServeHTTP(w, httptest.NewRequest(method, "/_sluice/balancing/faults"+path, strings.NewReader(body)))
 			return w
 		}
+		refused := call("PUT", "/gren", `{"error_rate":1}`)
+		require.Equal(t, http.StatusBadRequest, refused.Code)
+		require.Contains(t, refused.Body.String(), "there is no target group")
 		require.Equal(t, http.StatusNoContent, call("PUT", "/green", `{"delay":"250ms","error_rate":0.25}`).Code)
 		slow, errs, all := 0, 0, 0
 		for range 800 {

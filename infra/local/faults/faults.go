@@ -86,6 +86,8 @@ func (r Rule) Check() error {
 		return fmt.Errorf("do is %q: want %s for a fault on %s", r.Do, strings.Join(allowed, ", "), r.On)
 	case r.Target == "":
 		return fmt.Errorf("target is missing: want a name, or a pattern such as *")
+	case r.On == API && !served(r.Target):
+		return fmt.Errorf("target %q: no service is called %q; want one of %s, with :Operation behind it or not", r.Target, serviceOf(r.Target), strings.Join(services, ", "))
 	case r.Skip < 0 || r.Times < 0:
 		return fmt.Errorf("skip %d, times %d: want none below 0", r.Skip, r.Times)
 	case !(r.Share >= 0 && r.Share <= 1):
@@ -105,6 +107,24 @@ func (r Rule) Check() error {
 		return fmt.Errorf("by is %q: want a duration such as 5s, at most 1h", r.By)
 	}
 	return nil
+}
+
+// services are the names that the stack's services are called by, as requests are
+// signed for them.
+var services = []string{"batch", "ecs", "elasticloadbalancing", "events", "kms", "lambda", "logs", "monitoring", "s3", "sagemaker", "scheduler", "sns", "sqs", "states", "sts"}
+
+// serviceOf is the part of an API's target that names the service.
+func serviceOf(target string) string {
+	name, _, _ := strings.Cut(target, ":")
+	return name
+}
+
+// served says whether a target can be about one of the services.
+func served(target string) bool {
+	return slices.ContainsFunc(services, func(name string) bool {
+		ok, err := path.Match(serviceOf(target), name)
+		return err == nil && ok
+	})
 }
 
 // matches says whether a call has one of the names that the rule is about. A

@@ -51,12 +51,13 @@ func TestBadRules(t *testing.T) {
 	for want, r := range map[string]Rule{
 		`on is "disk": want function, api, event or update`:                  {On: "disk", Target: "x", Do: Fail},
 		`do is "lose": want fail, timeout, throttle for a fault on function`: {On: Function, Target: "x", Do: Lose},
-		`target is missing: want a name, or a pattern such as *`:             {On: Function, Do: Fail},
-		`skip -1, times 0: want none below 0`:                                {On: Function, Target: "x", Do: Fail, Skip: -1},
-		`share is 2: want 0 to 1`:                                            {On: Function, Target: "x", Do: Fail, Share: 2},
-		`target "[": syntax error in pattern`:                                {On: Function, Target: "[", Do: Fail},
-		`by is "5s": only delay and reorder have it`:                         {On: Event, Target: "x", Do: Drop, By: "5s"},
-		`by is "soon": want a duration such as 5s, at most 1h`:               {On: Event, Target: "x", Do: Delay, By: "soon"},
+		`target "nosuch:Thing": no service is called "nosuch"; want one of batch, ecs, elasticloadbalancing, events, kms, lambda, logs, monitoring, s3, sagemaker, scheduler, sns, sqs, states, sts, with :Operation behind it or not`: {On: API, Target: "nosuch:Thing", Do: Lose},
+		`target is missing: want a name, or a pattern such as *`: {On: Function, Do: Fail},
+		`skip -1, times 0: want none below 0`:                    {On: Function, Target: "x", Do: Fail, Skip: -1},
+		`share is 2: want 0 to 1`:                                {On: Function, Target: "x", Do: Fail, Share: 2},
+		`target "[": syntax error in pattern`:                    {On: Function, Target: "[", Do: Fail},
+		`by is "5s": only delay and reorder have it`:             {On: Event, Target: "x", Do: Drop, By: "5s"},
+		`by is "soon": want a duration such as 5s, at most 1h`:   {On: Event, Target: "x", Do: Delay, By: "soon"},
 	} {
 		_, err := new(Injector).Add(r)
 		require.EqualError(t, err, want)

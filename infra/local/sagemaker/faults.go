@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"regexp"
 	"slices"
@@ -87,6 +88,9 @@ func (s *Service) Admin() http.Handler {
 	mux.HandleFunc("PUT /_sluice/faults/{endpoint}/{variant}", func(w http.ResponseWriter, r *http.Request) {
 		fault, err := readFault(r.Body)
 		if err == nil {
+			err = s.mustServe(r.PathValue("endpoint"))
+		}
+		if err == nil {
 			err = s.SetFault(r.PathValue("endpoint"), r.PathValue("variant"), fault)
 		}
 		if err != nil {
@@ -104,6 +108,17 @@ func (s *Service) Admin() http.Handler {
 		w.WriteHeader(http.StatusNoContent)
 	})
 	return mux
+}
+
+// mustServe refuses a drill on an endpoint that is not there: it would strike
+// nothing.
+func (s *Service) mustServe(endpoint string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.endpoints[endpoint] != nil {
+		return nil
+	}
+	return invalid("there is no endpoint %q: want one of %q; for a slot that ECS serves: sluice fault target GROUP", endpoint, slices.Sorted(maps.Keys(s.endpoints)))
 }
 
 func readFault(body io.Reader) (Fault, error) {

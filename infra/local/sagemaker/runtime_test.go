@@ -86,6 +86,12 @@ func TestFaults(t *testing.T) {
 	for _, body := range []string{`{"delay":"soon"}`, `{"error_rate":2}`, `{"delay":"2m"}`, `{"latency":"1s"}`, `x`} {
 		require.Equal(t, http.StatusBadRequest, put(body), body)
 	}
+	missing, err := http.NewRequestWithContext(t.Context(), http.MethodPut, b.admin.URL+"/_sluice/faults/nosuch/green", strings.NewReader(`{"error_rate":1}`))
+	require.NoError(t, err)
+	refused, err := http.DefaultClient.Do(missing)
+	require.NoError(t, err)
+	require.NoError(t, refused.Body.Close())
+	require.Equal(t, http.StatusBadRequest, refused.StatusCode, "there is no such endpoint")
 	r, err := http.NewRequestWithContext(t.Context(), http.MethodDelete, b.admin.URL+"/_sluice/faults/e/green", nil)
 	require.NoError(t, err)
 	answer, err := http.DefaultClient.Do(r)

@@ -122,8 +122,8 @@ func (s *settings) nameModel(c *cobra.Command) {
 		if err == nil {
 			err = run(c, args)
 		}
-		if err == nil {
-			return nil
+		if err == nil || len(args) == 0 {
+			return err
 		}
 		return modelError{s.noDataset(c, err), args[0]}
 	}

@@ -24,8 +24,8 @@ import (
 func (b *bench) fails(args ...string) (code int, stderr string) {
 	root := Root()
 	dialed := &settings{environment: "staging", dial: func(context.Context, operator.Target) (*operator.Client, error) { return b.client, nil }}
-	root.RemoveCommand(find(root, "data"))
-	root.AddCommand(dataCommand(dialed))
+	root.RemoveCommand(find(root, "data"), find(root, "rollout"))
+	root.AddCommand(dataCommand(dialed), rolloutCommand(dialed))
 	var out, failed bytes.Buffer
 	root.SetOut(&out)
 	root.SetErr(&failed)

@@ -23,7 +23,7 @@ func faultCommand(s *settings) *cobra.Command {
 		faultRule(s, faults.API, "api SERVICE[:OPERATION]", "An API that throttles, fails, or does its work and loses the answer", "throttle, fail or lose"),
 		faultRule(s, faults.Event, "event DETAIL-TYPE", "Events that are dropped, duplicated, delayed or reordered", "drop, duplicate, delay or reorder"),
 		faultRule(s, faults.Update, "update ENDPOINT", "An endpoint update that fails and rolls back, or rolls back badly", "rollback or rollback-badly"),
-		faultVariant(s), faultReclaim(s), faultClock(s), faultList(s), faultClear(s))
+		faultVariant(s), faultTarget(s), faultReclaim(s), faultClock(s), faultList(s), faultClear(s))
 	c.Long = `Have things go wrong on the running local stack (--dir, or AWS_ENDPOINT_URL), to see
 that nothing bad comes of it. Targets may be patterns with * and ?. Which of the
 matching calls a fault strikes follows from the stack's --fault-seed and their order.
@@ -34,7 +34,10 @@ matching calls a fault strikes follows from the stack's --fault-seed and their o
   sluice fault event 'Object Created' duplicate
   sluice fault update 'sluice-production-*' rollback-badly --times 1
   sluice fault variant sluice-production-adult-income blue --delay 700ms --errors 0.5
+  sluice fault target sluice-production-adult-income-blue --delay 700ms --errors 0.5
   sluice fault clock +2h
+
+variant is for models that SageMaker serves, target for those that ECS serves.
 
 The state machines of the stack call functions, jobs and topics inside the stack:
 api faults strike functions, jobs, commands and other clients, not those calls.`
@@ -123,6 +126,25 @@ func faultVariant(s *settings) *cobra.Command {
 	c.Flags().DurationVar(&delay, "delay", 0, "added to every answer")
 	c.Flags().Float64Var(&fails, "errors", 0, "share of answers that become a 500")
 	c.Flags().Float64Var(&wrong, "wrong", 0, "share of answers whose scores p become 1-p")
+	return c
+}
+
+func faultTarget(s *settings) *cobra.Command {
+	var delay time.Duration
+	var fails float64
+	c := &cobra.Command{Use: "target GROUP", Short: "A target group of the load balancer that is slow or errs", Args: exactly(1),
+		Long: `A target group of the load balancer that is slow or errs: a slot of a model that ECS
+serves, by the name of its target group.`,
+		RunE: func(c *cobra.Command, args []string) error {
+			body := map[string]any{"delay": delay.String(), "error_rate": fails}
+			err := s.admin(c.Context(), http.MethodPut, "balancing/faults/"+url.PathEscape(args[0]), body, nil)
+			if err != nil {
+				return err
+			}
+			return s.print(c, body, func(w io.Writer) { fmt.Fprintln(w, "in force (sluice fault clear ends it)") })
+		}}
+	c.Flags().DurationVar(&delay, "delay", 0, "added to every answer")
+	c.Flags().Float64Var(&fails, "errors", 0, "share of answers that become a 500")
 	return c
 }
 

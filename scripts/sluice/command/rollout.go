@@ -3,7 +3,6 @@ package command
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,11 +12,12 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sluice-ml/sluice/scripts/sluice/operator"
+	"github.com/sluice-ml/sluice/shared/fault"
 	"github.com/sluice-ml/sluice/shared/rollout"
 )
 
 func rolloutCommand(s *settings) *cobra.Command {
-	return group("rollout", "Watch, steer and stop rollouts", rolloutStatus(s), rolloutWatch(s), rolloutHistory(s), rolloutExplain(s),
+	c := group("rollout", "Watch, steer and stop rollouts", rolloutStatus(s), rolloutWatch(s), rolloutHistory(s), rolloutExplain(s),
 		rolloutSay(s, "approve", "approve", "Let the next step that needs approval begin", `A step listed under deployment.approve_at waits until somebody approves it. Approving
 ahead of time is fine. Nothing waits longer than deployment.hold_deadline (24 h).`),
 		rolloutSay(s, "pause", "pause", "Keep the weights from rising until resume", `The present weight stays and is watched: failures and alarms still roll back.`),
@@ -27,6 +27,8 @@ analysis of the remaining steps are left out; an alarm on the way still rolls ba
 		rolloutSay(s, "revert", "revert", "Take a provisional promotion back", `For a promotion that is still observed (deployment.observe): the old champion, kept at
 weight 0 until then, becomes the champion again.`),
 		rolloutAbort(s), rolloutQuarantine(s), rolloutRelease(s), rolloutSimulate(s), rolloutCost(s))
+	s.nameModel(c)
+	return c
 }
 
 // onRollout runs do on a model's latest rollout.
@@ -48,14 +50,16 @@ func rolloutStatus(s *settings) *cobra.Command {
 	return &cobra.Command{
 		Use: "status MODEL", Short: "Show a model's latest rollout, step by step", Args: exactly(1),
 		RunE: onRollout(s, func(c *cobra.Command, _ *operator.Client, state rollout.State) error {
-			return s.print(c, state, func(w io.Writer) { describeRollout(w, state, time.Now()) })
+			view := viewStatus(state, time.Now())
+			return s.print(c, view, func(w io.Writer) { describeRollout(w, view, time.Now()) })
 		}),
 	}
 }
 
-func describeRollout(w io.Writer, state rollout.State, now time.Time) {
-	fmt.Fprintf(w, "rollout\t%s\nphase\t%s\ncandidate\tversion %d in slot %s\nchampion\tversion %d in slot %s\nweight\t%g %%\nfailures in a row\t%d of %d\n",
-		state.Rollout, state.Phase, state.Candidate.Version, state.Candidate.Slot, state.Champion.Version, state.Champion.Slot,
+func describeRollout(w io.Writer, view statusView, now time.Time) {
+	state := view.State
+	fmt.Fprintf(w, "rollout\t%s\nphase\t%s\ncandidate\tversion %d in slot %s\nchampion\t%s\nweight\t%g %%\nfailures in a row\t%d of %d\n",
+		state.Rollout, state.Phase, state.Candidate.Version, state.Candidate.Slot, championOf(state),
 		state.Weight, state.Failures, state.Policy.MaxFailures)
 	if shadow := describeShadow(state); shadow != "" {
 		fmt.Fprintf(w, "shadow\t%s\n", shadow)
@@ -63,13 +67,21 @@ func describeRollout(w io.Writer, state rollout.State, now time.Time) {
 	if state.Paused != "" {
 		fmt.Fprintf(w, "paused by\t%s\n", state.Paused)
 	}
-	if next := nextDecision(state, now); next != "" {
-		fmt.Fprintf(w, "next\t%s\n", next)
-	}
-	fmt.Fprintf(w, "reason\t%s\n\nTIME\tPHASE\tWEIGHT\tVERDICT\tREASON\n", state.Reason)
+	describeTimes(w, view.Times, now)
+	fmt.Fprintf(w, "reason\t%s\n", state.Reason)
+	describeLook(w, view.Look)
+	fmt.Fprint(w, "\nTIME\tPHASE\tWEIGHT\tVERDICT\tREASON\n")
 	for _, r := range state.History {
 		fmt.Fprintln(w, recordLine(r))
 	}
+}
+
+// championOf says which version serves beside the candidate.
+func championOf(state rollout.State) string {
+	if state.First() {
+		return "none: it is the first version"
+	}
+	return fmt.Sprintf("version %d in slot %s", state.Champion.Version, state.Champion.Slot)
 }
 
 // describeShadow says what a policy's shadow is about; "" where it has none.
@@ -97,26 +109,6 @@ func recordLine(r rollout.Record) string {
 	return fmt.Sprintf("%s\t%s\t%g %%\t%s\t%s", r.Time.UTC().Format(time.TimeOnly), r.Phase, r.Weight, r.Verdict, r.Reason)
 }
 
-// nextDecision says when something happens by itself; "" is never or at once.
-func nextDecision(state rollout.State, now time.Time) string {
-	var at time.Time
-	what := ""
-	switch state.Phase {
-	case rollout.Baking:
-		at, what = state.BakeUntil, "the bake is judged"
-	case rollout.Mirroring:
-		at, what = state.BakeUntil, "the shadow is judged"
-	case rollout.Observing:
-		at, what = state.Observed, "the promotion is final"
-	default:
-		return ""
-	}
-	if left := at.Sub(now).Round(time.Second); left > 0 {
-		return fmt.Sprintf("%s in %s", what, left)
-	}
-	return what + " now"
-}
-
 func rolloutWatch(s *settings) *cobra.Command {
 	return &cobra.Command{
 		Use: "watch MODEL", Short: "Print what happens in a rollout as it happens, until it is over", Args: exactly(1),
@@ -137,7 +129,7 @@ func watchRollout(c *cobra.Command, s *settings, client *operator.Client, state 
 				continue
 			}
 			shown = r.Time
-			if err := s.line(c, r, recordLine(r)); err != nil {
+			if err := s.line(c, r, recordLine(r)+lookLines(lookOf(state.Policy, r))); err != nil {
 				return err
 			}
 		}
@@ -184,7 +176,7 @@ func pause(ctx context.Context, d time.Duration) error {
 
 func rolloutHistory(s *settings) *cobra.Command {
 	return &cobra.Command{
-		Use: "history MODEL", Short: "List a model's finished rollouts, newest first", Args: exactly(1),
+		Use: "history MODEL", Short: "List a model's rollouts, newest first", Args: exactly(1),
 		RunE: func(c *cobra.Command, args []string) error {
 			client, err := s.connect(c.Context())
 			if err != nil {
@@ -197,11 +189,19 @@ func rolloutHistory(s *settings) *cobra.Command {
 			return s.print(c, states, func(w io.Writer) {
 				fmt.Fprintln(w, "STARTED\tROLLOUT\tVERSION\tOUTCOME\tREASON")
 				for _, one := range states {
-					fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\n", one.Started.UTC().Format(time.DateTime), one.Rollout, one.Candidate.Version, one.Outcome, one.Reason)
+					fmt.Fprintf(w, "%s\t%s\t%d\t%s\t%s\n", one.Started.UTC().Format(time.DateTime), one.Rollout, one.Candidate.Version, outcomeOf(one), one.Reason)
 				}
 			})
 		},
 	}
+}
+
+// outcomeOf is how a rollout ended, or that it has not.
+func outcomeOf(state rollout.State) string {
+	if state.Outcome == "" {
+		return "under way: " + string(state.Phase)
+	}
+	return state.Outcome
 }
 
 func rolloutExplain(s *settings) *cobra.Command {
@@ -222,8 +222,12 @@ func rolloutExplain(s *settings) *cobra.Command {
 }
 
 func explainRollout(w io.Writer, state rollout.State) {
-	fmt.Fprintf(w, "rollout\t%s of %s\nended\t%s: %s\nlimits\tp99 %s, error rate %g, accuracy %g, %d requests at least, %d failures in a row\n",
-		state.Rollout, state.Model, state.Outcome, state.Reason, state.Policy.LatencyP99, state.Policy.ErrorRate, state.Policy.Accuracy,
+	ended := "ended\t" + state.Outcome
+	if state.Outcome == "" {
+		ended = "under way\t" + string(state.Phase)
+	}
+	fmt.Fprintf(w, "rollout\t%s of %s\n%s: %s\nlimits\tp99 %s, error rate %g, accuracy %g, %d requests at least, %d failures in a row\n",
+		state.Rollout, state.Model, ended, state.Reason, state.Policy.LatencyP99, state.Policy.ErrorRate, state.Policy.Accuracy,
 		state.Policy.MinRequests, state.Policy.MaxFailures)
 	if shadow := describeShadow(state); shadow != "" {
 		fmt.Fprintf(w, "shadow\t%s\n", shadow)
@@ -298,12 +302,16 @@ func rolloutAbort(s *settings) *cobra.Command {
 	var why string
 	c := &cobra.Command{
 		Use: "abort MODEL", Short: "Put the champion back at 100 %, verified, and end the rollout", Args: exactly(1),
+		Long: `Put the champion back at 100 %, verified, and end the rollout. A candidate that
+answered users, or copies of their requests, is quarantined, as after every rollback: no
+run rolls the same model.tar.gz out again until sluice rollout release MODEL VERSION.`,
 		RunE: onRollout(s, func(c *cobra.Command, client *operator.Client, state rollout.State) error {
 			if state.Phase.Done() {
-				return fmt.Errorf("rollout %s is over: it was %s", state.Rollout, state.Outcome)
+				return fault.New(fault.Invalid, "abort rollout "+state.Rollout, "it is over: it was %s", state.Outcome)
 			}
 			if state.Phase == rollout.Observing {
-				return errors.New("the candidate is promoted and only observed still (sluice rollout revert " + state.Model + " takes it back)")
+				return fault.New(fault.Invalid, "abort rollout "+state.Rollout, "the candidate is promoted and only observed still").
+					WithHint("sluice rollout revert %s takes it back", state.Model)
 			}
 			command, err := client.AbortRollout(c.Context(), state, "asked for by "+whoAndWhy(why))
 			if err != nil {

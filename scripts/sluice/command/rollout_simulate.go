@@ -94,8 +94,9 @@ type rehearsed struct {
 	Policy  string               `json:"policy"`
 	Scene   simulation.Scene     `json:"scene"`
 	Seed    uint64               `json:"seed"`
-	Thin    string               `json:"thin,omitempty"` // why hardly any candidate can be promoted
-	Note    string               `json:"note,omitempty"` // what is odd about the policy here
+	Thin    string               `json:"thin,omitempty"`   // why hardly any candidate can be promoted
+	Labels  string               `json:"labels,omitempty"` // what it waits for labels by
+	Note    string               `json:"note,omitempty"`   // what is odd about the policy here
 	Results []simulation.Summary `json:"results"`
 }
 
@@ -116,6 +117,9 @@ func (r *rehearsal) play(s *settings, c *cobra.Command) error {
 	}
 	if len(policy.Slices.By) > 0 {
 		out.Note = strings.TrimPrefix(out.Note+"; deployment.slices is left out: made-up rows have no columns", "; ")
+	}
+	if policy.Accuracy > 0 && policy.Analysis.Mode != "sequential" && !policy.ShadowOnly {
+		out.Labels = fmt.Sprintf("deployment.limits.accuracy is %g, so the candidate waits for %d labels (0.85 is the default; 0 turns it off)", policy.Accuracy, policy.MinRequests)
 	}
 	for _, rule := range rules {
 		summary, err := simulation.Many(c.Context(), r.scene, rule, r.seed, r.runs)
@@ -198,6 +202,9 @@ func describeRehearsal(w io.Writer, r rehearsed) {
 	fmt.Fprintf(w, "policy\t%s\ntraffic\t%g requests/s\neffect\t%s\n", r.Policy, r.Scene.Traffic, r.Scene.Effect)
 	if r.Thin != "" {
 		fmt.Fprintf(w, "too thin\t%s\n", r.Thin)
+	}
+	if r.Labels != "" {
+		fmt.Fprintf(w, "labels\t%s\n", r.Labels)
 	}
 	if r.Note != "" {
 		fmt.Fprintf(w, "note\t%s\n", r.Note)

@@ -3,7 +3,6 @@ package operator
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -78,21 +77,6 @@ func (c *Client) Versions(ctx context.Context, model string) ([]contract.Version
 	return versions, nil
 }
 
-// ErrNoRollout says that a model has had no rollout here.
-var ErrNoRollout = errors.New("no rollout")
-
-// Rollout reads the state of a model's latest rollout.
-func (c *Client) Rollout(ctx context.Context, model string) (rollout.State, error) {
-	state, err := c.rollouts().Load(ctx, model)
-	if fault.Is(err, fault.NotFound) {
-		return rollout.State{}, fmt.Errorf("model %q: %w (start a run: sluice run start %s)", model, ErrNoRollout, model)
-	}
-	if err != nil {
-		return rollout.State{}, fmt.Errorf("read the rollout of %q: %w", model, err)
-	}
-	return state, nil
-}
-
 // rollouts opens the rollouts' records.
 func (c *Client) rollouts() rollout.Records {
 	return rollout.Records{Store: c.Objects.Refs(c.Store, "")}
@@ -117,48 +101,6 @@ func (c *Client) SayRollout(ctx context.Context, state rollout.State, operation,
 	var command contract.RolloutCommand
 	err := c.invoke(ctx, function, contract.RolloutStep{Operation: operation, Model: state.Model, Rollout: state.Rollout, Reason: by}, &command)
 	return command, err
-}
-
-// RolloutHistory reads a model's finished rollouts, newest first.
-func (c *Client) RolloutHistory(ctx context.Context, model string) ([]rollout.State, error) {
-	keys, err := c.Objects.Refs(c.Store, "").List(ctx, contract.RolloutHistoryPrefix(model))
-	if err != nil {
-		return nil, fmt.Errorf("list the rollouts of %q: %w", model, err)
-	}
-	states := []rollout.State{}
-	for _, key := range keys {
-		name, ok := strings.CutSuffix(strings.TrimPrefix(key, contract.RolloutHistoryPrefix(model)), ".json")
-		if !ok {
-			continue
-		}
-		s, err := c.rollouts().Archived(ctx, model, name)
-		if err != nil {
-			return nil, err
-		}
-		states = append(states, s)
-	}
-	slices.SortFunc(states, func(a, b rollout.State) int { return b.Started.Compare(a.Started) })
-	return states, nil
-}
-
-// FindRollout reads a rollout, finished or under way, by its id alone.
-func (c *Client) FindRollout(ctx context.Context, id string) (rollout.State, error) {
-	keys, err := c.Objects.Refs(c.Store, "").List(ctx, "rollouts/")
-	if err != nil {
-		return rollout.State{}, fmt.Errorf("list the rollouts: %w", err)
-	}
-	for _, key := range keys {
-		model, _, _ := strings.Cut(strings.TrimPrefix(key, "rollouts/"), "/")
-		switch key {
-		case contract.RolloutHistoryKey(model, id):
-			return c.rollouts().Archived(ctx, model, id)
-		case contract.RolloutStateKey(model):
-			if s, err := c.rollouts().Load(ctx, model); err == nil && s.Rollout == id && !s.Phase.Done() {
-				return s, nil
-			}
-		}
-	}
-	return rollout.State{}, fmt.Errorf("rollout %q: %w (sluice rollout history MODEL lists them)", id, ErrNoRollout)
 }
 
 // RolloutPhases reads when each state of a run's rollout was entered and left.

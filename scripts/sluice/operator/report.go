@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -278,9 +277,6 @@ func alarmOf(reason string) (string, bool) {
 
 func (c *Client) rolloutOf(ctx context.Context, model, run string) (rollout.State, error) {
 	latest, err := c.Rollout(ctx, model)
-	if errors.Is(err, ErrNoRollout) {
-		return latest, fault.New(fault.NotFound, "read the rollout", "run %s had none", run)
-	}
 	if err != nil || latest.Run == run {
 		return latest, err
 	}
