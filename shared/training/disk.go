@@ -225,21 +225,29 @@ func (d *disk) settle(schema *model.Schema) error {
 	return nil
 }
 
-// matrix makes XGBoost's matrix of rows on disk.
+// matrix makes XGBoost's matrix of rows on disk: of their bins, which are those of
+// ref where there is one. Held-out rows with categorical features stay values: a
+// category that the rows of ref lack has no bin among theirs, and XGBoost would
+// take it for the last that has.
 func (d *disk) matrix(l *learner, m *matrix, ref *xgboost.Matrix) (*xgboost.Matrix, error) {
 	d.made++
-	bins, err := l.maxBin()
-	if err != nil {
-		return nil, err
-	}
 	reader := &diskReader{disk: d, m: m, types: l.types, threads: l.params.threads}
-	x, err := l.library.NewExternalMatrix(reader, xgboost.External{
-		Cache: filepath.Join(d.folder, "pages-"+strconv.Itoa(d.made)), MaxBin: bins, Threads: l.params.threads, Ref: ref,
-	})
+	x, err := d.read(l, reader, ref, filepath.Join(d.folder, "pages-"+strconv.Itoa(d.made)))
 	if reader.failed != nil {
 		return nil, fault.New(fault.Unavailable, "read the features", "%w", reader.failed)
 	}
 	return x, refused(err)
+}
+
+func (d *disk) read(l *learner, reader *diskReader, ref *xgboost.Matrix, cache string) (*xgboost.Matrix, error) {
+	if ref != nil && slices.Contains(l.types, xgboost.Categorical) {
+		return l.library.NewPagedMatrix(reader, cache, l.params.threads)
+	}
+	bins, err := l.maxBin()
+	if err != nil {
+		return nil, err
+	}
+	return l.library.NewExternalMatrix(reader, xgboost.External{Cache: cache, MaxBin: bins, Threads: l.params.threads, Ref: ref})
 }
 
 // diskReader reads the rows of a matrix, which are in the file's order, batch by

@@ -3,6 +3,7 @@ package training
 import (
 	"io/fs"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -47,8 +48,12 @@ func Memory(config *trainconfig.Config, root fs.FS) (bytes int64, from string) {
 }
 
 // pageShare is how much the files that XGBoost makes of the features take beside
-// them: a byte or two for each of their four.
-const pageShare = 1.0
+// them: a byte or two for each of their four, and pageShareValues where held-out
+// rows stay values, of eight bytes each.
+const (
+	pageShare       = 1.0
+	pageShareValues = 2.0
+)
 
 // checkRoom refuses to begin what the disk does not hold.
 func (r *run) checkRoom(folder string) error {
@@ -57,7 +62,11 @@ func (r *run) checkRoom(folder string) error {
 		return fault.New(fault.Unavailable, "look at the scratch folder", "%w", err)
 	}
 	free := int64(of.Bavail * uint64(of.Bsize))
-	need := int64(float64(r.disk.bytes()) * (1 + pageShare))
+	share := pageShare
+	if slices.ContainsFunc(r.disk.columns, func(c spillColumn) bool { return c.text }) {
+		share = pageShareValues
+	}
+	need := int64(float64(r.disk.bytes()) * (1 + share))
 	if need > free {
 		return fault.New(fault.Invalid, "write the features", "%d rows of %d features need about %d bytes of disk, and %d are free in the scratch folder",
 			r.disk.count(), r.disk.width, need, free).WithHint("give the job more ephemeral storage, or name a larger folder with TMPDIR")

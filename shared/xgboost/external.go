@@ -47,6 +47,19 @@ func (l *Library) NewExternalMatrix(batches Batches, how External) (*Matrix, err
 	return l.fromBatches(op, batches, how.Ref, config, l.externalNew)
 }
 
+// NewPagedMatrix reads rows part by part into a matrix of their values, which lie
+// on disk in files whose names begin with cache and are read each time it is
+// predicted or evaluated; memory holds a few parts at a time. Unlike bins, values
+// keep a category that the rows of another matrix lack. threads of 0 is all. The
+// error is that of batches where it failed.
+func (l *Library) NewPagedMatrix(batches Batches, cache string, threads int) (*Matrix, error) {
+	config := fmt.Sprintf(`{"missing": NaN, "cache_prefix": %q, "nthread": %d}`, cache, threads)
+	return l.fromBatches("make a matrix of values on disk", batches, nil, config,
+		func(iterator, proxy, _, reset, next uintptr, config string, out *uintptr) int32 {
+			return l.pagedNew(iterator, proxy, reset, next, config, out)
+		})
+}
+
 // Quantile says how a matrix of binned features is made.
 type Quantile struct {
 	MaxBin  int     // bins of a feature, as the booster's max_bin; 0 is 256

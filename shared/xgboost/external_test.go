@@ -115,6 +115,45 @@ func TestAnExternalMatrixTrainsTheSameModel(t *testing.T) {
 	require.Empty(t, files, "its files go with it")
 }
 
+// TestPagedRowsKeepTheirCategories: rows of a category that the trained matrix
+// lacks are predicted and evaluated from disk as from memory.
+func TestPagedRowsKeepTheirCategories(t *testing.T) {
+	l := xgboosttest.Open(t)
+	data := made(4000)
+	train, err := l.NewExternalMatrix(&parts{data: data, size: 1000}, xgboost.External{Cache: filepath.Join(t.TempDir(), "train"), Threads: 2})
+	require.NoError(t, err)
+	defer train.Close()
+	booster, _ := learn(t, l, train)
+	unseen := made(4000)
+	for i := 4; i < len(unseen.Values); i += 15 {
+		unseen.Values[i] = float32(6 + i%3) // training rows have 0 to 5
+	}
+	whole, err := l.NewMatrix(unseen)
+	require.NoError(t, err)
+	defer whole.Close()
+	want, err := booster.Predict(whole, false)
+	require.NoError(t, err)
+	folder := t.TempDir()
+	paged, err := l.NewPagedMatrix(&parts{data: unseen, size: 700}, filepath.Join(folder, "held"), 2)
+	require.NoError(t, err)
+	require.Equal(t, 4000, paged.Rows())
+	files, err := os.ReadDir(folder)
+	require.NoError(t, err)
+	require.NotEmpty(t, files, "it lies on disk")
+	got, err := booster.Predict(paged, false)
+	require.NoError(t, err)
+	require.Equal(t, want, got)
+	a, err := booster.Eval(7, whole)
+	require.NoError(t, err)
+	b, err := booster.Eval(7, paged)
+	require.NoError(t, err)
+	require.InDelta(t, a, b, 0)
+	paged.Close()
+	files, err = os.ReadDir(folder)
+	require.NoError(t, err)
+	require.Empty(t, files, "its files go with it")
+}
+
 func TestAnExternalMatrixTellsWhatItsBatchesSay(t *testing.T) {
 	l := xgboosttest.Open(t)
 	lost := errors.New("the disk is gone")

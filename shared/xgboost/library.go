@@ -47,6 +47,7 @@ type Library struct {
 	matrixFree    func(matrix uintptr) int32
 	proxyNew      func(out *uintptr) int32
 	proxyDense    func(proxy uintptr, array string) int32
+	pagedNew      func(iterator, proxy, reset, next uintptr, config string, out *uintptr) int32
 	quantileNew   func(iterator, proxy, ref, reset, next uintptr, config string, out *uintptr) int32
 	externalNew   func(iterator, proxy, ref, reset, next uintptr, config string, out *uintptr) int32 // nil before version 3.0
 	boosterNew    func(matrices unsafe.Pointer, n uint64, out *uintptr) int32
@@ -116,6 +117,7 @@ func (l *Library) functions() map[string]any {
 		"XGDMatrixFree":                       &l.matrixFree,
 		"XGProxyDMatrixCreate":                &l.proxyNew,
 		"XGProxyDMatrixSetDataDense":          &l.proxyDense,
+		"XGDMatrixCreateFromCallback":         &l.pagedNew,
 		"XGQuantileDMatrixCreateFromCallback": &l.quantileNew,
 		"XGBoosterCreate":                     &l.boosterNew,
 		"XGBoosterSetParam":                   &l.boosterParam,
