@@ -66,6 +66,9 @@ func (c *Controller) beginLeased(ctx context.Context, step contract.RolloutStep,
 	if err := c.clear(ctx, step.Model); err != nil {
 		return contract.RolloutCommand{}, err
 	}
+	if err := c.outlast(ctx, step.Model); err != nil {
+		return contract.RolloutCommand{}, err
+	}
 	candidate, champion, err := c.places(ctx, step.Model, step.Version)
 	if err != nil {
 		return contract.RolloutCommand{}, err
@@ -88,7 +91,7 @@ func (c *Controller) beginLeased(ctx context.Context, step contract.RolloutStep,
 	}
 	fresh.record(Record{Time: now, Phase: Acquired, Reason: fresh.Reason})
 	s, err := c.States.Update(ctx, step.Model, func(old State, found bool) (State, error) {
-		return replace(old, found, fresh)
+		return replace(old, found, fresh, c.Now())
 	})
 	if err != nil {
 		return contract.RolloutCommand{}, err
@@ -97,7 +100,7 @@ func (c *Controller) beginLeased(ctx context.Context, step contract.RolloutStep,
 }
 
 // replace puts a new rollout where none is under way.
-func replace(old State, found bool, fresh State) (State, error) {
+func replace(old State, found bool, fresh State, now time.Time) (State, error) {
 	switch {
 	case !found:
 		fresh.Turn = 1
@@ -107,6 +110,9 @@ func replace(old State, found bool, fresh State) (State, error) {
 	case !old.Phase.Done() || old.Fence >= fresh.Fence:
 		return old, fault.New(fault.Busy, "begin rollout "+fresh.Rollout+" of "+fresh.Model,
 			"rollout %s is %s with lease token %d, ours is %d", old.Rollout, old.Phase, old.Fence, fresh.Fence)
+	case now.Before(old.Removing):
+		return old, fault.New(fault.Unavailable, "begin rollout "+fresh.Rollout+" of "+fresh.Model,
+			"until %s the endpoint can still be deleted by rollout %s, which was rolled back", old.Removing.UTC().Format(time.RFC3339), old.Rollout)
 	}
 	fresh.Turn = old.Turn + 1
 	return fresh, nil
@@ -142,6 +148,22 @@ func (c *Controller) clear(ctx context.Context, model string) error {
 		return fault.New(fault.Busy, "end the abandoned rollout "+s.Rollout, "it is still %s", s.Phase)
 	}
 	return c.States.Archive(ctx, s)
+}
+
+// outlast waits until no call of the rollout before can delete the endpoint any
+// more; replace refuses what such a call overtakes.
+func (c *Controller) outlast(ctx context.Context, model string) error {
+	s, err := c.States.Load(ctx, model)
+	if fault.Is(err, fault.NotFound) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if left := s.Removing.Sub(c.Now()); left > 0 {
+		return fault.Wrap(fault.Unavailable, "wait until the endpoint of "+model+" cannot be deleted any more", c.Sleep(ctx, left))
+	}
+	return nil
 }
 
 // supersede ends an observation, because the next release is here: the promotion

@@ -20,6 +20,10 @@ const (
 	againAfter = 10 * time.Second
 	// tidyFor bounds how long an outcome waits for the loser to be retired.
 	tidyFor = 30 * time.Minute
+	// removeFor bounds a call that deletes an endpoint, and removeLag how long after
+	// the caller gave up the service may still act on it; clocks differ by less.
+	removeFor = 20 * time.Second
+	removeLag = 10 * time.Second
 	// leaseSlack outlives the longest function call, so nobody who lost the
 	// lease can still be writing when it is taken over.
 	leaseSlack = 30 * time.Minute

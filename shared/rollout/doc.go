@@ -147,7 +147,9 @@
 //
 // A first release has no champion to go back to: its rollback deletes the
 // endpoint, because a model that never proved itself must not be the one that
-// serves. It has one step, 100 percent. Where nobody asks during its bake it goes
+// serves. A call that deletes has 20 seconds, and the state says before it is made
+// until when it can take effect; no other rollout begins before that time, so a
+// late one cannot remove the next release's endpoint. It has one step, 100 percent. Where nobody asks during its bake it goes
 // ahead, and says so: no traffic can come before the endpoint is there, the gates
 // have judged the model and it has answered a row. A broken source of
 // measurements still holds it.

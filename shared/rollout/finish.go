@@ -164,7 +164,7 @@ func (c *Controller) putBack(ctx context.Context, step contract.RolloutStep, s S
 	}
 	detail, err := c.restore(ctx, s, restoreFor)
 	if err != nil {
-		return contract.RolloutCommand{}, err
+		return c.closed(ctx, step, err)
 	}
 	if err := c.isolate(ctx, s); err != nil { // after the champion is back, before the rollout counts as over
 		return contract.RolloutCommand{}, err
@@ -300,7 +300,25 @@ func (c *Controller) removeOnce(ctx context.Context, s State) (detail string, er
 	if view.Status == Updating {
 		return "", nil
 	}
-	return "", c.Backend.Delete(ctx, s.Model)
+	return "", c.remove(ctx, s)
+}
+
+// remove deletes the endpoint within a time that the state knows before: no other
+// rollout begins until then, so a call that is late, or whose answer was lost, never
+// meets the next release's endpoint.
+func (c *Controller) remove(ctx context.Context, s State) error {
+	until := c.Now().Add(removeFor)
+	s, err := c.advance(ctx, s, Removing{Until: until.Add(removeLag)})
+	if err != nil {
+		return err
+	}
+	left := until.Sub(c.Now())
+	if left <= 0 || s.Removing.Before(until.Add(removeLag)) {
+		return fault.New(fault.Unavailable, "delete the endpoint of "+s.Model, "saving that took longer than %v", removeFor)
+	}
+	ctx, cancel := context.WithTimeout(ctx, left)
+	defer cancel()
+	return c.Backend.Delete(ctx, s.Model)
 }
 
 // Release closes a rollout that has its outcome: it checks the endpoint once

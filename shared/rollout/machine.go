@@ -132,6 +132,10 @@ type Labelled struct {
 // release, the endpoint is gone.
 type Restored struct{ Detail string }
 
+// Removing: the endpoint of a first release that is rolled back is about to be
+// deleted, by a call that can take effect until then.
+type Removing struct{ Until time.Time }
+
 // DonePromoting: the alias names the candidate and it has all the traffic.
 // Notice says what could not be tidied up, if anything.
 type DonePromoting struct{ Notice string }
@@ -145,6 +149,7 @@ func (o Sounded) turn() int64       { return anyTurn }
 func (o Abort) turn() int64         { return anyTurn }
 func (o Abandoned) turn() int64     { return anyTurn }
 func (o Restored) turn() int64      { return anyTurn }
+func (o Removing) turn() int64      { return anyTurn }
 func (o DonePromoting) turn() int64 { return anyTurn }
 
 func (o Woken) turn() int64    { return o.Turn }
@@ -217,6 +222,8 @@ func (m *machine) observe(o Observation) {
 		m.abort(o.Reason)
 	case Restored:
 		m.restored(o.Detail)
+	case Removing:
+		m.removing(o.Until)
 	case DonePromoting:
 		m.promoted(o.Notice)
 	case Confirm:
@@ -514,6 +521,14 @@ func (m *machine) rollBack(reason string) { m.rollBackWith(Record{Reason: reason
 func (m *machine) rollBackWith(r Record) {
 	m.say(fmt.Sprintf("rolling back version %d of %s: %s", m.Candidate.Version, m.Model, r.Reason))
 	m.enter(RollingBack, r)
+}
+
+// removing is saved before the call, and is never taken back: an answer that was
+// lost says nothing about when the call takes effect.
+func (m *machine) removing(until time.Time) {
+	if m.First() && (m.Phase == RollingBack || m.Phase == RolledBack) && until.After(m.Removing) {
+		m.Removing, m.changed = until, true
+	}
 }
 
 // restored keeps the reason of the rollback: it is the outcome's.

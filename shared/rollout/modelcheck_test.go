@@ -97,7 +97,7 @@ func (c tally) merge(other tally) {
 }
 
 func (c tally) check(t *testing.T) {
-	for _, what := range []string{"tried", "waited", "paused", "approved", "forced", "observed", "confirmed", "reverted", "dry_run", "proceeded", "crashes", "lost responses", "faults", "promoted", "rolled_back", "refused", "taken over", "first rolled_back", "first promoted", "raced", "mirrored", "shadowed", "shadow failed", "woken",
+	for _, what := range []string{"tried", "waited", "paused", "approved", "forced", "observed", "confirmed", "reverted", "dry_run", "proceeded", "crashes", "lost responses", "faults", "promoted", "rolled_back", "refused", "taken over", "first rolled_back", "first promoted", "raced", "mirrored", "shadowed", "shadow failed", "woken", "late delete",
 		"decision invalid", "stopped from acquired", "stopped from baking"} {
 		if c[what] == 0 {
 			t.Errorf("no schedule met %q", what)
@@ -422,6 +422,9 @@ func (w *world) policy() rollout.Policy {
 	p := rollout.Policy{Steps: steps, Bake: minutes(1), Deadline: minutes(20), LatencyP99: minutes(1), ErrorRate: 0.01,
 		MinRequests: 50, MaxFailures: 1 + w.rng.IntN(3), Hold: w.rng.IntN(10) == 0}
 	if w.plain {
+		if w.first {
+			p.Bake = trainconfig.Duration(5 * time.Second) // soon promoted, so that a late call meets it
+		}
 		return p
 	}
 	sometimes := func(n int) bool { return w.rng.IntN(n) == 0 }

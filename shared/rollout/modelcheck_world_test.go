@@ -64,12 +64,41 @@ func (b *stepped) Retire(ctx context.Context, m, id, keep string) (config string
 	return config, err
 }
 
+// Delete takes effect within its context's time, or within the function's when it
+// has none; the service may act a little after its client gave up. A call whose
+// answer is lost can so remove an endpoint that a later rollout made.
 func (b *stepped) Delete(ctx context.Context, m string) error {
-	return b.w.outside("delete", func() error {
-		b.w.touched = true
-		return b.w.memory.Delete(ctx, m)
+	w := b.w
+	bound := functionTimeout
+	if deadline, ok := ctx.Deadline(); ok {
+		bound = time.Until(deadline).Round(time.Second)
+	}
+	until := w.now.Add(bound)
+	return w.outside("delete", func() error {
+		left := until.Sub(w.now)
+		if left <= 0 {
+			return fault.New(fault.Unavailable, "delete", "the call ran out of time")
+		}
+		if !w.chance(3) {
+			w.touched = true
+			return w.memory.Delete(ctx, m)
+		}
+		w.lost++
+		late := time.Duration(w.rng.Int64N(int64(left+serviceLag)/int64(time.Second))) * time.Second
+		w.spawn("late delete", func() {
+			w.sleep(late)
+			w.touched = true
+			w.log("delete, %v late → %v", late, w.memory.Delete(context.Background(), m))
+			w.outcomes = append(w.outcomes, "late delete")
+		})
+		return fault.New(fault.Unavailable, "delete", "the response was lost")
 	})
 }
+
+const (
+	functionTimeout = 5 * time.Minute // of the function that rolls back
+	serviceLag      = 5 * time.Second
+)
 
 // failing lets an accepted update fail later, now and then.
 func (b *stepped) failing() {
@@ -457,10 +486,10 @@ func (g gauge) Measure(_ context.Context, q rollout.Question) (m rollout.Measure
 func (w *world) invariants() {
 	view, _ := w.memory.View(context.Background(), model)
 	if !view.Exists || len(view.Slots) == 0 {
-		if view.Exists || w.first {
+		if view.Exists || w.alias == 0 {
 			return
 		}
-		w.wrong("the endpoint is gone")
+		w.wrong("the endpoint of the champion, version %d, is gone", w.alias)
 		return
 	}
 	weight, desired, champion := 0.0, 0.0, false

@@ -88,6 +88,7 @@ type State struct {
 	Mirrored  bool                 `json:"mirrored,omitempty"`  // the shadow passed
 	Blameless bool                 `json:"blameless,omitempty"` // the candidate is not why it was rolled back
 	Observed  time.Time            `json:"observed,omitzero"`   // the end of the observation
+	Removing  time.Time            `json:"removing,omitzero"`   // until then a call that deletes the endpoint can take effect
 	Near      time.Time            `json:"near,omitzero"`       // when a look first found a fifth of the time left
 
 	Trial    *Trial    `json:"trial,omitempty"`    // the sequential tests

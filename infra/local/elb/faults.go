@@ -13,10 +13,12 @@ import (
 
 // Fault is what a drill does to a target group: each request is delayed by
 // Delay on its way to the target, and the share ErrorRate (0 to 1) of them comes
-// back as the target's 500.
+// back as the target's 500. Unhealthy makes the health checks of all its targets
+// fail, as by a 503, while requests are answered as ever.
 type Fault struct {
 	Delay     time.Duration
 	ErrorRate float64
+	Unhealthy bool
 }
 
 type faults struct {
@@ -50,6 +52,15 @@ func (s *Service) SetFault(group string, fault Fault) error {
 	}
 	s.faults.all[group] = fault
 	return nil
+}
+
+// drilled is what a check of one of the group's targets found, after the group's
+// fault.
+func (s *Service) drilled(group string, found finding) finding {
+	if fault, ok := s.faults.get(group); ok && fault.Unhealthy {
+		return finding{reasonMismatch, "Health checks failed with these codes: [503]"}
+	}
+	return found
 }
 
 // ClearFault removes a target group's fault.
@@ -98,8 +109,8 @@ func (x *exchange) drill(w http.ResponseWriter, r *http.Request) (done bool) {
 }
 
 // Admin serves fault injection: PUT and DELETE /_sluice/balancing/faults/{group}
-// with {"delay":"250ms","error_rate":0.2} for the target group of that name, and
-// DELETE /_sluice/balancing/faults for all.
+// with {"delay":"250ms","error_rate":0.2} or {"unhealthy":true} for the target
+// group of that name, and DELETE /_sluice/balancing/faults for all.
 func (s *Service) Admin() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("PUT /_sluice/balancing/faults/{group}", func(w http.ResponseWriter, r *http.Request) {
@@ -147,13 +158,14 @@ func readFault(body io.Reader) (Fault, error) {
 	var in struct {
 		Delay     string  `json:"delay"`      // e.g. "250ms"; "" is none
 		ErrorRate float64 `json:"error_rate"` // 0 to 1
+		Unhealthy bool    `json:"unhealthy"`
 	}
 	decoder := json.NewDecoder(io.LimitReader(body, 1<<12))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&in); err != nil {
-		return Fault{}, invalid(`fault: want {"delay":"250ms","error_rate":0.2}: %v`, err)
+		return Fault{}, invalid(`fault: want {"delay":"250ms","error_rate":0.2,"unhealthy":false}: %v`, err)
 	}
-	fault := Fault{ErrorRate: in.ErrorRate}
+	fault := Fault{ErrorRate: in.ErrorRate, Unhealthy: in.Unhealthy}
 	if in.Delay == "" {
 		return fault, nil
 	}

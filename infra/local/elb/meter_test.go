@@ -149,3 +149,31 @@ func TestFaults(t *testing.T) {
 		require.Error(t, b.SetFault("blue", Fault{ErrorRate: math.NaN()}))
 	})
 }
+
+// TestUnhealthyDrill: the checks of one group fail until the drill ends, and no
+// request does.
+func TestUnhealthyDrill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := open(t)
+		lb, group := b.balancer("web"), b.group("blue")
+		b.serve("one", "10.0.0.1", 8080, nil)
+		b.register(group, "10.0.0.1", 8080)
+		listener := b.listener(lb, 80, weights(0, group, 1))
+		synctest.Wait()
+		require.Equal(t, "healthy", strings.TrimSpace(b.health(group, "10.0.0.1", 8080)))
+		w := httptest.NewRecorder()
+		b.Admin().ServeHTTP(w, httptest.NewRequest(http.MethodPut, "/_sluice/balancing/faults/blue", strings.NewReader(`{"unhealthy":true}`)))
+		require.Equal(t, http.StatusNoContent, w.Code)
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		require.Equal(t, "unhealthy Target.ResponseCodeMismatch", b.health(group, "10.0.0.1", 8080))
+		require.Equal(t, 200, b.get(b.client(true), b.url(listener)).status, "who has only unhealthy targets is sent to them")
+		require.NoError(t, b.Flush(t.Context(), time.Now()))
+		sum, _ := b.metrics.total("UnHealthyHostCount", "TargetGroup LoadBalancer")
+		require.Positive(t, sum)
+		b.ClearFault("blue")
+		time.Sleep(2 * time.Minute)
+		synctest.Wait()
+		require.Equal(t, "healthy", strings.TrimSpace(b.health(group, "10.0.0.1", 8080)))
+	})
+}

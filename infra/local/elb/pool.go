@@ -190,7 +190,7 @@ func (p *pool) keepChecking(ctx context.Context, m *member, check healthCheck) {
 	defer ticker.Stop()
 	for ctx.Err() == nil {
 		found := p.service.probe(ctx, m.id, m.port, check)
-		p.judge(ctx, m, found, check)
+		p.judge(ctx, m, p.service.drilled(p.name, found), check)
 		select {
 		case <-ctx.Done():
 		case <-ticker.C:
