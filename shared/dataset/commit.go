@@ -79,6 +79,9 @@ func (r *Repository) advance(ctx context.Context, m move, build func(parent *Com
 		case !found && m.exists:
 			return old, noBranch(m.to)
 		}
+		if err := r.free(ctx, m.to, old, found); err != nil {
+			return old, err
+		}
 		parent, err := r.parent(ctx, m.base, old, found)
 		if err != nil {
 			return old, err

@@ -19,7 +19,8 @@ import (
 
 const addresses = `REF is a branch, a tag, a commit's id or its first 4 digits or more, and then any of
 ~N (the N-th first parent) and @{TIME} (as of then): main, v1.2, main~3,
-3f9a2c, main@{2026-11-01T00:00Z}. The default is main.`
+3f9a2c, main@{2026-11-01T00:00Z}. The default is main. A branch or a tag of that
+name counts before a commit whose id begins so.`
 
 func dataCommand(s *settings) *cobra.Command {
 	c := group("data", "Dataset versions: commit, branch, tag, diff, merge, check out",
