@@ -51,7 +51,7 @@ func (s *settings) land(c *cobra.Command, client *operator.Client, repository *d
 	if metadata == nil {
 		metadata = map[string]string{}
 	}
-	if err := existingBase(c, repository, l.base); err != nil {
+	if err := existingBase(c, repository, branch, l.base); err != nil {
 		return err
 	}
 	maps.Copy(metadata, source)
@@ -130,7 +130,7 @@ func (k claim) look(ctx context.Context, lake dataset.Source) (dataset.Entry, er
 		return e, fault.New(fault.NotFound, k.where, "version %s of %s is gone, or was never there", k.VersionID, k.Key).
 			WithHint("a lifecycle rule or a person deleted it for good; upload it again and pin that, or leave it out")
 	case refusedAsked(err):
-		return e, fault.New(fault.Invalid, k.where, "the bucket does not take %q for a version of %s", k.VersionID, k.Key).
+		return e, fault.New(fault.Invalid, k.where, "the bucket does not take %s for a version of %s", k.VersionID, k.Key).
 			WithHint("a version id is what S3 gave the upload: sluice data show lists those that a commit pins, aws s3api list-object-versions --prefix %s all; what names it was edited by hand, or means another bucket", k.Key)
 	case err != nil:
 		return e, fault.Wrap(fault.Unavailable, k.where, err)

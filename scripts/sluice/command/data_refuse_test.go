@@ -75,7 +75,7 @@ func TestOneTableOfExitCodes(t *testing.T) {
 		{1, "NotFound", `no key of main begins with "nope"`, []string{"show", "m", "--prefix", "nope"}},
 		{1, "NotFound", `no key of main or main begins with "nope"`, []string{"diff", "m", "main", "main", "--prefix", "nope"}},
 		{1, "NotFound", `no key of main or main begins with "nope"`, []string{"restore", "m", "main", "main", "--prefix", "nope"}},
-		{2, "Usage", "is a file: name the folder that holds it", []string{"add", "m", "main", "data_refuse_test.go"}},
+		{2, "Usage", "is a file: name the folder that holds it", []string{"add", "m", "main", list}},
 		{1, "NotFound", "remove raw/m/none: main holds no such key", []string{"commit", "m", "new", "--base", "main", "--remove", "raw/m/none"}},
 		{1, "NotFound", "open the dataset of nosuch: there is none", []string{"gc", "nosuch", "--runs=false"}},
 		{1, "NotFound", "open the dataset of nosuch: there is none", []string{"cost", "nosuch", "--runs=false"}},
