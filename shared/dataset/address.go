@@ -24,7 +24,8 @@ type step struct {
 // newest commit on the line of first parents that is not younger (a time written to
 // the second means up to that second's end); both may be
 // repeated. NotFound when nothing has the name, Invalid when a prefix names
-// many or a suffix cannot be read.
+// many or a suffix cannot be read. A whole id is the commit; else a branch or a
+// tag of the name counts before commits whose ids begin so.
 func (r *Repository) Resolve(ctx context.Context, name string) (Commit, error) {
 	base, steps, err := parseAddress(name)
 	if err != nil {

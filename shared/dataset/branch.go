@@ -15,7 +15,8 @@ type BranchOptions struct {
 }
 
 // CreateBranch makes a branch at a ref. One that is there already at the same
-// commit is left alone, so a retry is harmless; at another it is a Conflict. A
+// commit is left alone, so a retry is harmless; at another, or where it lacks what
+// the options ask, it is a Conflict. A
 // deleted branch may be created again.
 func (r *Repository) CreateBranch(ctx context.Context, name, from string, options BranchOptions) (Commit, error) {
 	if err := checkName("branch", name); err != nil {
@@ -36,7 +37,7 @@ func (r *Repository) CreateBranch(ctx context.Context, name, from string, option
 		}
 		switch {
 		case found && !old.gone() && old.Commit == c.ID:
-			return old, ref.Unchanged
+			return old, old.lacks(name, options)
 		case found && !old.gone():
 			return old, fault.New(fault.Conflict, "create branch "+name, "it exists already, at commit %s", old.Commit).
 				WithHint("choose another name, or merge into it: sluice data merge MODEL %s %s", name, from)
@@ -44,6 +45,19 @@ func (r *Repository) CreateBranch(ctx context.Context, name, from string, option
 		return branch{Commit: c.ID, Protected: options.Protected, Expires: options.Expires}, r.ask(ctx, Proposal{name, nil, c, true})
 	})
 	return c, err
+}
+
+// lacks refuses options that a branch does not have, and says how it gets them; else
+// it is ref.Unchanged.
+func (b branch) lacks(name string, options BranchOptions) error {
+	op := "create branch " + name
+	switch {
+	case options.Protected && !b.Protected:
+		return fault.New(fault.Conflict, op, "it exists already, and is not protected").WithHint("protect it: sluice data branch protect MODEL %s", name)
+	case options.Expires != nil && b.Expires == nil:
+		return fault.New(fault.Conflict, op, "it exists already, and has no time to live").WithHint("choose another name, or delete it and create it again")
+	}
+	return ref.Unchanged
 }
 
 // DeleteBranch takes a branch away and gives the commit it pointed to; its

@@ -63,12 +63,9 @@ func (r *Repository) Checkout(ctx context.Context, content Content, q CheckoutRe
 	if err != nil {
 		return CheckedOut{}, err
 	}
-	if err := os.MkdirAll(q.Folder, 0o755); err != nil {
-		return CheckedOut{}, fault.New(fault.Invalid, "check out "+q.Ref, "%w", err)
-	}
-	root, err := os.OpenRoot(q.Folder)
+	root, err := openFolder(q.Folder)
 	if err != nil {
-		return CheckedOut{}, fault.New(fault.Invalid, "check out "+q.Ref, "%w", err)
+		return CheckedOut{}, err
 	}
 	defer root.Close()
 	unlock, err := LockFolder(root, "check out into "+root.Name())
@@ -84,6 +81,41 @@ func (r *Repository) Checkout(ctx context.Context, content Content, q CheckoutRe
 	k := &checkout{request: q, root: root, journal: j, content: content, done: CheckedOut{Commit: c.ID, Files: len(files)}}
 	err = k.run(ctx, files)
 	return k.done, err
+}
+
+// openFolder opens the folder to check out into, and makes it where it is not
+// there. Invalid says what stands in its way.
+func openFolder(name string) (*os.Root, error) {
+	op := "check out into " + name
+	for at := filepath.Clean(name); ; at = filepath.Dir(at) {
+		info, err := os.Stat(at)
+		switch {
+		case err == nil && !info.IsDir():
+			return nil, fault.New(fault.Invalid, op, "%s is a file, and a checkout fills a folder", at).
+				WithHint("name a folder; one that does not exist is made")
+		case err == nil:
+			return openedFolder(op, name)
+		}
+		if link, err := os.Readlink(at); err == nil {
+			return nil, fault.New(fault.Invalid, op, "%s is a symbolic link to %s, which is not there", at, link).
+				WithHint("make the folder that it means, or name another")
+		}
+		if at == filepath.Dir(at) {
+			return openedFolder(op, name)
+		}
+	}
+}
+
+func openedFolder(op, name string) (*os.Root, error) {
+	err := os.MkdirAll(name, 0o755)
+	if err != nil {
+		return nil, fault.New(fault.Invalid, op, "the folder cannot be made: %w", err).WithHint("name a folder in a place that you may write to")
+	}
+	root, err := os.OpenRoot(name)
+	if err != nil {
+		return nil, fault.New(fault.Invalid, op, "the folder cannot be opened: %w", err).WithHint("name a folder that you may read and write")
+	}
+	return root, nil
 }
 
 // file is an entry with the path it goes to, below the folder.

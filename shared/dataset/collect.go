@@ -69,7 +69,7 @@ type CollectRequest struct {
 // Collection is what is, or was, deleted.
 type Collection struct {
 	Plan      string          `json:"plan"` // "" of a dry run
-	Published time.Time       `json:"published"`
+	Published time.Time       `json:"published,omitzero"`
 	Kept      int             `json:"kept"` // commits and blobs that refs lead to
 	Garbage   []StoredVersion `json:"garbage"`
 	Bytes     int64           `json:"bytes"`  // of the garbage

@@ -14,8 +14,12 @@ type Request struct {
 	Branch string
 	// Base is where the branch starts when it does not exist yet: any ref, ""
 	// for an empty dataset. A branch that exists is continued from its head.
-	Base     string
-	Changes  Changes
+	Base    string
+	Changes Changes
+	// KeepSame says that a put of the bytes that its key has already (by checksum
+	// and size), at another version, changes nothing: two that upload the same at
+	// once change it once. Without it the put's version counts.
+	KeepSame bool
 	Message  string
 	Author   string
 	Time     time.Time
@@ -52,6 +56,9 @@ func (r *Repository) CommitMoved(ctx context.Context, request Request) (Merged, 
 	if err != nil {
 		return Merged{}, err
 	}
+	for i := range edits {
+		edits[i].keep = request.KeepSame
+	}
 	s := r.newSession()
 	return r.advance(ctx, move{to: request.Branch, base: request.Base}, func(parent *Commit) (Commit, error) {
 		return r.apply(ctx, s, parent, edits, request)
@@ -78,6 +85,9 @@ func (r *Repository) advance(ctx context.Context, m move, build func(parent *Com
 			return old, protected(m.to)
 		case !found && m.exists:
 			return old, noBranch(m.to)
+		}
+		if err := r.free(ctx, m.to, old, found); err != nil {
+			return old, err
 		}
 		parent, err := r.parent(ctx, m.base, old, found)
 		if err != nil {

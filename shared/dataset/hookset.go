@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sluice-ml/sluice/shared/fault"
@@ -79,6 +80,24 @@ func (h HookSpec) Check() error {
 	for _, glob := range h.Branches {
 		if _, err := (Rule{glob, Refuse}).matcher(); err != nil {
 			return wrong("branches has %q: want a glob, e.g. main or release/*", glob)
+		}
+	}
+	return nil
+}
+
+// anyText are the parts of a glob that stand for what is not known.
+var anyText = regexp.MustCompile(`[*?]+`)
+
+// CheckBranches says which of the globs no branch's name can match; Invalid. Check
+// lets them pass, because hooks that are stored must stay readable.
+func (h HookSpec) CheckBranches() error {
+	for _, glob := range h.Branches {
+		if strings.HasSuffix(glob, "/") {
+			glob += "**"
+		}
+		if name := anyText.ReplaceAllString(glob, "a"); checkName("branch", name) != nil {
+			return fault.New(fault.Invalid, "read hook "+h.Name, "branches has %q, which no branch can match: their names are %s", glob, nameWords).
+				WithHint("write e.g. main or release/*; without any it guards all")
 		}
 	}
 	return nil

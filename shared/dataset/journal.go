@@ -46,7 +46,11 @@ func openJournal(root *os.Root) (*journal, error) {
 	if err == nil && len(text) > 0 && text[len(text)-1] != '\n' {
 		_, err = j.file.WriteString("\n") // ends a line that was cut off
 	}
-	return j, journalError(err)
+	if err != nil {
+		return nil, fault.New(fault.Invalid, "check out into "+root.Name(), "the folder cannot be written to: %w", err).
+			WithHint("name a folder that you may write to, or change its mode")
+	}
+	return j, nil
 }
 
 func journalError(err error) error {

@@ -152,6 +152,15 @@ func (r *Repository) shadows(ctx context.Context, op, name string) error {
 		WithHint("choose another name")
 }
 
+// free refuses the name of a branch that begins where it begins a commit's id. One
+// that existed before, and was deleted, may come back.
+func (r *Repository) free(ctx context.Context, name string, old branch, found bool) error {
+	if found || old.gone() {
+		return nil
+	}
+	return r.shadows(ctx, "begin branch "+name, name)
+}
+
 // DeleteTag takes a tag away. Its name stays bound to its commit: Tag can only
 // bring that one back. NotFound when there is no such tag; deleting it twice is
 // harmless.
@@ -189,6 +198,9 @@ func (r *Repository) FastForward(ctx context.Context, name, to string) (Commit, 
 	_, err = ref.Update(ctx, r.store, branchKey(name), func(old branch, found bool) (branch, error) {
 		head = target
 		if !found || old.gone() {
+			if err := r.free(ctx, name, old, found); err != nil {
+				return old, err
+			}
 			return old.at(target.ID), r.ask(ctx, Proposal{name, nil, target, true})
 		}
 		present, err := r.readCommit(ctx, old.Commit)

@@ -17,6 +17,7 @@ type edit struct {
 	// fresh says that the put replaces a change of the segment, and what that
 	// one replaced counts no more: it was compacted.
 	fresh bool
+	keep  bool // a put of the bytes that are there already, at another version, changes nothing
 }
 
 // edits interleaves changes in key order.
@@ -66,6 +67,8 @@ func (e *effect) note(ed edit) {
 // something.
 func (e *effect) count(ed edit, was *Entry) bool {
 	switch {
+	case ed.keep && ed.put != nil && was != nil && ed.put.sameBytes(*was):
+		return false
 	case ed.put == nil && was == nil, ed.put != nil && was != nil && ed.put.Equal(*was):
 		return false
 	case ed.put == nil:
@@ -237,7 +240,9 @@ func (w *writer) merge(old []item, edits []edit, done *effect) {
 			if e.known {
 				was = e.was
 			}
-			done.count(e, was)
+			if !done.count(e, was) && e.put != nil {
+				e.put = was // equal, or of equal bytes
+			}
 		}
 		w.apply(e, had)
 	}

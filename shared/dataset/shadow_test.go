@@ -51,3 +51,21 @@ func TestTimesAsLogPrintsThem(t *testing.T) {
 	_, err := r.Resolve(t.Context(), "main@{2026-11-01 noon}")
 	require.ErrorContains(t, err, "as log prints it")
 }
+
+// TestBranchesThatBeginACommitsID are refused however they begin, and a ref that is
+// there counts before a commit's id.
+func TestBranchesThatBeginACommitsID(t *testing.T) {
+	_, r := shelved(t)
+	head, err := r.Head(t.Context(), "main")
+	require.NoError(t, err)
+	name := head.ID[:6]
+	_, err = r.Commit(t.Context(), dataset.Request{Branch: name, Base: "main", Changes: dataset.Changes{Deletes: []string{"raw/m/d0/f00"}}, Time: noon})
+	requireKind(t, fault.Conflict, err)
+	require.ErrorContains(t, err, "begin branch "+name+": commit "+head.ID+" begins so")
+	_, err = r.FastForward(t.Context(), name, "main")
+	requireKind(t, fault.Conflict, err)
+	_, err = r.FastForward(t.Context(), "next", "main")
+	require.NoError(t, err)
+	_, err = r.FastForward(t.Context(), "next", "main")
+	require.NoError(t, err)
+}

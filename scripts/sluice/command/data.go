@@ -1,6 +1,7 @@
 package command
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -19,7 +20,8 @@ import (
 
 const addresses = `REF is a branch, a tag, a commit's id or its first 4 digits or more, and then any of
 ~N (the N-th first parent) and @{TIME} (as of then): main, v1.2, main~3,
-3f9a2c, main@{2026-11-01T00:00Z}. The default is main.`
+3f9a2c, main@{2026-11-01T00:00Z}. The default is main. A branch or a tag of that
+name counts before a commit whose id begins so.`
 
 func dataCommand(s *settings) *cobra.Command {
 	c := group("data", "Dataset versions: commit, branch, tag, diff, merge, check out",
@@ -261,13 +263,31 @@ func (s *settings) made(c *cobra.Command, branch string, m dataset.Merged) error
 }
 
 // existingBase is the error of a --base that names nothing, also where it would not
-// be used because the branch exists.
-func existingBase(c *cobra.Command, repository *dataset.Repository, base string) error {
+// be used because the branch exists. That it is not used is told: no error, because
+// a command that is run again finds the branch that it made.
+func existingBase(c *cobra.Command, repository *dataset.Repository, branch, base string) error {
 	if base == "" {
 		return nil
 	}
-	_, err := repository.Resolve(c.Context(), base)
-	return fault.Wrap(fault.Invalid, "start at --base "+base, err)
+	if _, err := repository.Resolve(c.Context(), base); err != nil {
+		return fault.Wrap(fault.Invalid, "start at --base "+base, err)
+	}
+	if _, err := repository.Head(c.Context(), branch); err == nil {
+		fmt.Fprintf(c.ErrOrStderr(), "sluice: branch %s exists and goes on from its head: --base %s is not used\n", branch, base)
+	}
+	return nil
+}
+
+// setPrefix refuses a --prefix that is given and empty, where that does not mean
+// everything, and one below which no key can lie.
+func setPrefix(c *cobra.Command, prefix string) error {
+	switch {
+	case prefix == "" && c.Flags().Changed("prefix"):
+		return usageError{errors.New(`--prefix "": want a prefix of keys, e.g. raw/MODEL/; without the flag it is the model's raw prefix`)}
+	case strings.HasPrefix(prefix, "/"):
+		return usageError{fmt.Errorf(`--prefix %q: no key of a dataset begins with "/": leave it off`, prefix)}
+	}
+	return nil
 }
 
 // about is what a new commit says of itself.

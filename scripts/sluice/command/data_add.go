@@ -47,6 +47,9 @@ again. Empty files are objects like others.`,
 			if err != nil {
 				return err
 			}
+			if prefix == "" && c.Flags().Changed("prefix") {
+				return setPrefix(c, prefix)
+			}
 			if prefix == "" {
 				prefix = contract.RawPrefix(args[0])
 			}
@@ -66,7 +69,7 @@ again. Empty files are objects like others.`,
 			if err != nil {
 				return err
 			}
-			if err := existingBase(c, repository, base); err != nil {
+			if err := existingBase(c, repository, args[1], base); err != nil {
 				return err
 			}
 			held, err := heldBy(c, repository, args[1], base, prefix)
@@ -88,7 +91,7 @@ again. Empty files are objects like others.`,
 						return err
 					}
 				}
-				made, err := repository.CommitMoved(c.Context(), dataset.Request{Branch: args[1], Base: base, Changes: result.Changes, Message: note.message,
+				made, err := repository.CommitMoved(c.Context(), dataset.Request{Branch: args[1], Base: base, Changes: result.Changes, KeepSame: true, Message: note.message,
 					Author: note.author, Time: time.Now(), Metadata: metadata})
 				if err != nil {
 					return cutOff(c, err, "all %d files are in the lake, and branch %s did not move, or has just moved; run the same command again: it commits once", result.Files, args[1])

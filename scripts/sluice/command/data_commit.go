@@ -60,6 +60,9 @@ and end in "/", and Sluice's own files (.sluice-*).`,
 			if err != nil {
 				return err
 			}
+			if err := setPrefix(c, x.prefix); err != nil {
+				return err
+			}
 			if x.empty() {
 				x.prefix = contract.RawPrefix(args[0])
 			}
@@ -68,7 +71,7 @@ and end in "/", and Sluice's own files (.sluice-*).`,
 			}
 			metadata, err := note.metadata()
 			if err == nil {
-				err = existingBase(c, repository, base)
+				err = existingBase(c, repository, args[1], base)
 			}
 			if err == nil {
 				err = x.known(c, repository, args[1], base)
@@ -77,6 +80,9 @@ and end in "/", and Sluice's own files (.sluice-*).`,
 				return err
 			}
 			changes, err := x.changes(c, s, client, repository, args[1], base)
+			if err == nil && c.Flags().Changed("prefix") && len(changes.Puts)+len(changes.Deletes) == 0 {
+				err = x.misses(c, repository, args[1], client.Lake)
+			}
 			if err == nil && !despite {
 				err = safeFromRules(c, client, changes.Puts)
 			}
@@ -101,6 +107,17 @@ and end in "/", and Sluice's own files (.sluice-*).`,
 	f.BoolVar(&despite, "despite-lifecycle", false, "pin also what a lifecycle rule of the lake would delete")
 	note.flags(c)
 	return c
+}
+
+// misses is NotFound where neither the lake nor the branch, which changes nothing
+// below the prefix, has a key there: it may be mistyped.
+func (x *selection) misses(c *cobra.Command, repository *dataset.Repository, branch, lake string) error {
+	total, err := repository.Total(c.Context(), branch, x.prefix)
+	if err == nil && total.Objects > 0 || err != nil && !fault.Is(err, fault.NotFound) {
+		return err
+	}
+	return fault.New(fault.NotFound, "list "+contract.URI(lake, x.prefix), "neither the lake nor branch %s has a key that begins so", branch).
+		WithHint("upload first, or mend the prefix; keys are spelled in full, e.g. raw/MODEL/part.csv")
 }
 
 // unversioned tells of the bucket, when it is that which keeps no versions.

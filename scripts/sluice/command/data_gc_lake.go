@@ -32,6 +32,9 @@ func (l *lakeDisposal) flags(c *cobra.Command) {
 func (l *lakeDisposal) given() bool { return l.allowed || l.prefix+l.allow+l.forbid != "" }
 
 func (d *disposal) collectLake(c *cobra.Command, s *settings, client *operator.Client, model string) error {
+	if err := setPrefix(c, d.lake.prefix); err != nil {
+		return err
+	}
 	lake := client.SharedLake()
 	if d.lake.allow != "" || d.lake.forbid != "" || d.lake.allowed {
 		return d.permit(c, s, lake)

@@ -36,6 +36,9 @@ func dataHold(s *settings) *cobra.Command {
 		if err != nil {
 			return err
 		}
+		if _, err := repository.Resolve(c.Context(), args[1]); err != nil {
+			return err // before the bucket is asked: the arguments may be in the wrong order
+		}
 		return s.place(c, client, repository, args[1], by)
 	})
 	release := holdCommand(s, "release MODEL TAG", "Take a tag's legal hold off what no other hold keeps; go on where it stopped", func(c *cobra.Command, args []string, by string) error {

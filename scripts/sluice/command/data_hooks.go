@@ -1,6 +1,7 @@
 package command
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -95,6 +96,13 @@ With --file it takes the hooks of a YAML or JSON file instead:
 			if (file == "") == (len(args) == 1) {
 				return usageError{errors.New("want the HOOK's name, or --file")}
 			}
+			if file != "" {
+				for _, flag := range []string{"on", "branch", "lambda", "gate", "timeout", "on-error"} {
+					if c.Flags().Changed(flag) {
+						return usageError{fmt.Errorf("--file and --%s: the file says all of its hooks, use it alone", flag)}
+					}
+				}
+			}
 			if limit%time.Second != 0 {
 				return usageError{fmt.Errorf("--timeout %s: want whole seconds", limit)}
 			}
@@ -127,6 +135,9 @@ With --file it takes the hooks of a YAML or JSON file instead:
 			all, err := repository.HookList(c.Context())
 			if err != nil {
 				return err
+			}
+			if missing := s.needDataset(c); fault.Is(missing, fault.NotFound) { // it may be mistyped, or be about to begin
+				fmt.Fprintf(c.ErrOrStderr(), "sluice: the hooks are set, and count from the first commit on: %v\n", missing)
 			}
 			return s.print(c, all, func(w io.Writer) {
 				printHooks(w, all)
@@ -177,6 +188,9 @@ func oneHook(c *cobra.Command, repository *dataset.Repository, h dataset.HookSpe
 	if err := h.Check(); err != nil {
 		return nil, usageError{err}
 	}
+	if err := h.CheckBranches(); err != nil {
+		return nil, usageError{err}
+	}
 	if c.Flags().Changed("gate") && h.Gate != "" && !slices.Contains(hooks.Gates(), h.Gate) {
 		return nil, usageError{fmt.Errorf("--gate %s: there is no such gate; the gates are: %s", h.Gate, strings.Join(hooks.Gates(), ", "))}
 	}
@@ -214,10 +228,42 @@ func readHooks(stdin io.Reader, name string) ([]dataset.HookSpec, error) {
 	if err != nil {
 		return nil, err
 	}
+	var set struct {
+		Hooks []dataset.HookSpec `json:"hooks"`
+	}
+	if err := yaml.UnmarshalWithOptions(text, &set, yaml.Strict()); err != nil && !errors.Is(err, io.EOF) {
+		return nil, fault.New(fault.Invalid, name, "%w", err).WithHint(`want hooks: and a list below it, as in: sluice data hooks set --help`)
+	}
+	if len(set.Hooks) == 0 {
+		return nil, fault.New(fault.Invalid, name, "it sets no hook").
+			WithHint("want hooks: and a list below it; a hook is taken away by: sluice data hooks remove MODEL HOOK")
+	}
+	for i, h := range set.Hooks {
+		err := h.Check()
+		if err == nil {
+			err = h.CheckBranches()
+		}
+		if err != nil {
+			return nil, fault.Wrap(fault.Invalid, fmt.Sprintf("%s:%d: hooks[%d]", name, lineOf(text, i), i), err)
+		}
+	}
 	asJSON, err := yaml.YAMLToJSON(text)
 	if err != nil {
 		return nil, fault.New(fault.Invalid, name, "%w", err)
 	}
 	specs, err := dataset.ParseHooks(asJSON)
 	return specs, fault.Wrap(fault.Invalid, name, err)
+}
+
+// lineOf is the line of a file's i-th hook; 0 where that cannot be told.
+func lineOf(text []byte, i int) int {
+	path, err := yaml.PathString(fmt.Sprintf("$.hooks[%d]", i))
+	if err != nil {
+		return 0
+	}
+	node, err := path.ReadNode(bytes.NewReader(text))
+	if err != nil || node.GetToken() == nil {
+		return 0
+	}
+	return node.GetToken().Position.Line
 }

@@ -12,6 +12,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sluice-ml/sluice/scripts/sluice/operator"
+	"github.com/sluice-ml/sluice/shared/aws/s3store"
 	"github.com/sluice-ml/sluice/shared/dataset"
 	"github.com/sluice-ml/sluice/shared/dvc"
 	"github.com/sluice-ml/sluice/shared/fault"
@@ -29,6 +31,30 @@ type dvcImport struct {
 	remotes []string
 	outs    []string
 	stages  []string
+	seen    map[string]bool // the "--out PATH" and "--stage NAME" that the files have
+}
+
+// unused refuses an --out or a --stage that no file has.
+func (x *dvcImport) unused(files []string) error {
+	for flag, values := range map[string][]string{"--out": x.outs, "--stage": x.stages} {
+		for _, value := range values {
+			if !x.seen[flag+" "+value] {
+				return fault.New(fault.Invalid, "import "+strings.Join(files, " "), "no file of these has what %s %s names", flag, value).
+					WithHint("outs are spelled as in the file; only a dvc.lock has stages, a .dvc file has none; without the flag all is imported")
+			}
+		}
+	}
+	return nil
+}
+
+// note keeps what a file has.
+func (x *dvcImport) note(targets []dvc.Target) {
+	if x.seen == nil {
+		x.seen = map[string]bool{}
+	}
+	for _, t := range targets {
+		x.seen["--out "+t.Path], x.seen["--stage "+t.Stage] = true, true
+	}
 }
 
 func importDVC(s *settings) *cobra.Command {
@@ -57,6 +83,9 @@ with the size and the ETag that the file gives; no byte is moved.`,
 					return err
 				}
 				claims = append(claims, more...)
+			}
+			if err := x.unused(args[2:]); err != nil {
+				return err
 			}
 			entries, err := s.verify(c, client, claims)
 			if err != nil {
@@ -91,6 +120,7 @@ func (x *dvcImport) claims(lake, name string) ([]claim, error) {
 	if err != nil {
 		return nil, err
 	}
+	x.note(targets)
 	targets = slices.DeleteFunc(targets, func(t dvc.Target) bool {
 		return len(x.outs) > 0 && !slices.Contains(x.outs, t.Path) || t.Stage != "" && len(x.stages) > 0 && !slices.Contains(x.stages, t.Stage)
 	})
@@ -227,6 +257,9 @@ that holds the whole version, or --prefix.
 			if err != nil {
 				return err
 			}
+			if err := allThere(c, client, repository, commit, prefix); err != nil {
+				return err
+			}
 			if err := writeNew(name, text, force); err != nil {
 				return err
 			}
@@ -236,6 +269,25 @@ that holds the whole version, or --prefix.
 	c.Flags().StringVar(&prefix, "prefix", "", `the folder of the bucket to track, ending in "/", or one object's key`)
 	c.Flags().BoolVar(&force, "force", false, "replace the file if it is there")
 	return c
+}
+
+// allThere is NotFound where the lake does not have a version that a commit pins:
+// nobody could fetch what the file says. It costs a listing of the versions.
+func allThere(c *cobra.Command, client *operator.Client, repository *dataset.Repository, commit dataset.Commit, prefix string) error {
+	stored, err := client.StoredVersions(c.Context(), prefix)
+	if err != nil {
+		return err
+	}
+	for e, err := range repository.Each(c.Context(), commit.ID, prefix) {
+		if err != nil {
+			return err
+		}
+		if !slices.ContainsFunc(stored[e.Key], func(v s3store.Version) bool { return v.VersionID == e.VersionID }) {
+			return fault.New(fault.NotFound, "export "+e.Key, "its pinned version %s is gone, so that dvc pull could not fetch it", e.VersionID).
+				WithHint("a lifecycle rule or a person deleted it for good; export a --prefix or a REF without it, or put the object there again and commit it")
+		}
+	}
+	return nil
 }
 
 // deepest is the deepest folder that holds all of a commit: that of its first

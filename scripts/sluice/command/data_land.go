@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"maps"
+	"net/http"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -50,7 +51,7 @@ func (s *settings) land(c *cobra.Command, client *operator.Client, repository *d
 	if metadata == nil {
 		metadata = map[string]string{}
 	}
-	if err := existingBase(c, repository, l.base); err != nil {
+	if err := existingBase(c, repository, branch, l.base); err != nil {
 		return err
 	}
 	maps.Copy(metadata, source)
@@ -124,14 +125,13 @@ func (k claim) look(ctx context.Context, lake dataset.Source) (dataset.Entry, er
 			WithHint("turn versioning on for the bucket, upload the object again or copy it onto itself, and pin that")
 	}
 	e, err := lake.Stat(ctx, k.Key, k.VersionID)
-	if fault.Is(err, fault.NotFound) {
-		return e, fault.New(fault.NotFound, k.where, "version %s of %s is gone: %w", k.VersionID, k.Key, err).
-			WithHint("a lifecycle rule or a person deleted it for good; upload it again and pin that, or leave it out")
-	}
 	switch {
-	case err != nil && !fault.KindOf(err).Retryable() && !fault.Is(err, fault.Denied):
-		return e, fault.New(fault.Invalid, k.where, "the bucket does not take %s for a version of %s: %w", k.VersionID, k.Key, err).
-			WithHint("the file was edited by hand, or names another bucket's version")
+	case fault.Is(err, fault.NotFound):
+		return e, fault.New(fault.NotFound, k.where, "version %s of %s is gone, or was never there", k.VersionID, k.Key).
+			WithHint("a lifecycle rule or a person deleted it for good; upload it again and pin that, or leave it out")
+	case refusedAsked(err):
+		return e, fault.New(fault.Invalid, k.where, "the bucket does not take %s for a version of %s", k.VersionID, k.Key).
+			WithHint("a version id is what S3 gave the upload: sluice data show lists those that a commit pins, aws s3api list-object-versions --prefix %s all; what names it was edited by hand, or means another bucket", k.Key)
 	case err != nil:
 		return e, fault.Wrap(fault.Unavailable, k.where, err)
 	case k.Size >= 0 && e.Size != k.Size:
@@ -143,6 +143,13 @@ func (k claim) look(ctx context.Context, lake dataset.Source) (dataset.Entry, er
 	}
 	e.Key, e.VersionID, e.Rows, e.Metadata = k.Key, k.VersionID, k.Rows, k.Metadata
 	return e, nil
+}
+
+// refusedAsked says whether S3 found fault with what it was asked (400), as it
+// does with a version id that it cannot have given.
+func refusedAsked(err error) bool {
+	var answer interface{ HTTPStatusCode() int }
+	return errors.As(err, &answer) && answer.HTTPStatusCode() == http.StatusBadRequest && fault.Is(err, fault.Invalid)
 }
 
 // every is how often long work says how far it is.

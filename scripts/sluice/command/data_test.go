@@ -25,11 +25,12 @@ func TestMain(m *testing.M) { s3test.Main(m) }
 type bench struct {
 	t      *testing.T
 	client *operator.Client
+	said   bytes.Buffer // on the standard error, by run
 }
 
 func newBench(t *testing.T) *bench {
 	lake, s3 := s3test.Bucket(t), s3test.Client(t)
-	return &bench{t, &operator.Client{Environment: "staging", Lake: lake, Store: s3test.Bucket(t), Objects: s3store.New(s3),
+	return &bench{t: t, client: &operator.Client{Environment: "staging", Lake: lake, Store: s3test.Bucket(t), Objects: s3store.New(s3),
 		Rules: s3store.NewRules(s3, time.Now), Locks: s3store.NewLocks(s3, lake), Tiers: s3store.NewTiers(s3, lake)}}
 }
 
@@ -46,6 +47,8 @@ func (b *bench) run(args ...string) (string, error) {
 	root.SilenceErrors, root.SilenceUsage = true, true
 	var out bytes.Buffer
 	root.SetOut(&out)
+	b.said.Reset()
+	root.SetErr(&b.said)
 	root.SetArgs(append([]string{"data"}, args...))
 	err := root.ExecuteContext(b.t.Context())
 	return out.String(), err

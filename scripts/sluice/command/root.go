@@ -168,6 +168,14 @@ func group(use, short string, commands ...*cobra.Command) *cobra.Command {
 
 // onlyGroups is what a command that only holds others does by itself.
 func onlyGroups(c *cobra.Command, args []string) error {
+	if len(args) > 0 && args[0] == "help" {
+		if found, rest, err := c.Find(args[1:]); err == nil && len(rest) == 0 {
+			return found.Help()
+		}
+	}
+	if asJSON, err := c.Flags().GetBool("json"); len(args) == 0 && err == nil && asJSON && c.HasParent() {
+		return usageError{fmt.Errorf("%s --json: want a command of it (see: %s --help)", c.CommandPath(), c.CommandPath())}
+	}
 	if len(args) > 0 {
 		return usageError{fmt.Errorf("%s has no command %q (see: %s --help)", c.CommandPath(), args[0], c.CommandPath())}
 	}
