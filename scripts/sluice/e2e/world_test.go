@@ -181,7 +181,7 @@ func seeded(t *testing.T) string {
 
 // stacks is how many run at once: for four fifths of their time they wait, for
 // bakes, alarm periods and uploads that settle, so a core carries several.
-const stacks = 6
+const stacks = 4
 
 func TestMain(m *testing.M) {
 	flag.Parse()
