@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/sluice-ml/sluice/shared/aws/metrics"
 	"github.com/sluice-ml/sluice/shared/contract"
 	"github.com/sluice-ml/sluice/shared/fault"
 	"github.com/sluice-ml/sluice/shared/rollout"
@@ -47,7 +48,8 @@ func (h handler) alarm(ctx context.Context, e stateChange) (contract.RolloutComm
 	case e.state != "ALARM":
 		return ignored("alarm %s is %s", e.name, e.state), nil
 	}
-	return h.controller.Alarm(ctx, model, rollout.Alarm{Name: e.name, Slot: slot, Since: e.since, Reason: e.reason})
+	from, to := metrics.Newest(e.data)
+	return h.controller.Alarm(ctx, model, rollout.Alarm{Name: e.name, Slot: slot, Since: e.since, Reason: e.reason, From: from, To: to})
 }
 
 func ignored(why string, args ...any) contract.RolloutCommand {
@@ -61,8 +63,8 @@ type input struct {
 }
 
 type stateChange struct {
-	name, state, reason string
-	since               time.Time
+	name, state, reason, data string // data is the event's reasonData
+	since                     time.Time
 }
 
 // decode tells a CloudWatch event from a step; Invalid says what is wrong.
@@ -76,6 +78,7 @@ func decode(event json.RawMessage) (input, error) {
 			State     struct {
 				Value     string `json:"value"`
 				Reason    string `json:"reason"`
+				Data      string `json:"reasonData"`
 				Timestamp string `json:"timestamp"`
 			} `json:"state"`
 		} `json:"detail"`
@@ -101,7 +104,7 @@ func decode(event json.RawMessage) (input, error) {
 	if err != nil {
 		return input{}, fault.New(fault.Invalid, op, "detail.state.timestamp: %w", err)
 	}
-	return input{alarm: &stateChange{e.Detail.AlarmName, e.Detail.State.Value, e.Detail.State.Reason, since}}, nil
+	return input{alarm: &stateChange{e.Detail.AlarmName, e.Detail.State.Value, e.Detail.State.Reason, e.Detail.State.Data, since}}, nil
 }
 
 // timestamp reads CloudWatch's form (2026-03-01T12:00:00.000+0000) and RFC 3339.

@@ -36,7 +36,7 @@ func (r *recorder) Alarm(_ context.Context, model string, a rollout.Alarm) (cont
 
 const event = `{"version":"0","id":"c4c1","detail-type":"CloudWatch Alarm State Change","source":"aws.cloudwatch","account":"000000000000",
 "time":"2026-03-01T12:00:01Z","region":"eu-west-1","resources":["arn:aws:cloudwatch:eu-west-1:000000000000:alarm:sluice-staging-adult--income.green.errors"],
-"detail":{"alarmName":"sluice-staging-adult--income.green.errors","state":{"value":"ALARM","reason":"Threshold Crossed","reasonData":"{}","timestamp":"2026-03-01T12:00:00.554+0000"},
+"detail":{"alarmName":"sluice-staging-adult--income.green.errors","state":{"value":"ALARM","reason":"Threshold Crossed","reasonData":"{\"period\":60,\"evaluatedDatapoints\":[{\"timestamp\":\"2026-03-01T11:58:00.000+0000\"}]}","timestamp":"2026-03-01T12:00:00.554+0000"},
 "previousState":{"value":"OK"},"configuration":{"metrics":[]}}}`
 
 func TestRevert(t *testing.T) {
@@ -55,7 +55,8 @@ func TestAlarmEvent(t *testing.T) {
 	require.Len(t, r.alarms, 1)
 	require.True(t, r.alarms[0].Since.Equal(time.Date(2026, 3, 1, 12, 0, 0, 554e6, time.UTC)))
 	r.alarms[0].Since = time.Time{}
-	require.Equal(t, rollout.Alarm{Name: "sluice-staging-adult--income.green.errors", Slot: "green", Reason: "Threshold Crossed"}, r.alarms[0])
+	require.Equal(t, rollout.Alarm{Name: "sluice-staging-adult--income.green.errors", Slot: "green", Reason: "Threshold Crossed",
+		From: time.Date(2026, 3, 1, 11, 58, 0, 0, time.UTC), To: time.Date(2026, 3, 1, 11, 59, 0, 0, time.UTC)}, r.alarms[0])
 }
 
 func TestEventsThatAskForNothing(t *testing.T) {

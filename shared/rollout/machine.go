@@ -390,7 +390,7 @@ func (m *machine) measured(o Measured) {
 		return
 	}
 	for _, alarm := range o.Measurements.Alarms {
-		if alarm.Since.Before(m.Started) {
+		if alarm.Since.Before(m.Started) || alarm.precedes(m.Serving) {
 			continue // told when it went off, about another version
 		}
 		if m.sounded(alarm); m.Phase != phase {
@@ -498,6 +498,8 @@ func (m *machine) sounded(a Alarm) {
 		m.tell = text + "; it watches the champion, so nothing was moved"
 	case a.Since.Before(m.Started):
 		m.tell = text + "; it went off before the rollout began, so nothing was moved"
+	case a.precedes(m.Serving):
+		m.tell = text + "; it stands on what was measured before the candidate served, so nothing was moved"
 	case m.Policy.Hold:
 		m.tell = text + "; rollback is disabled, so nothing was moved"
 	default:

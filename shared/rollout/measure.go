@@ -2,6 +2,7 @@ package rollout
 
 import (
 	"math"
+	"strings"
 	"time"
 )
 
@@ -56,6 +57,22 @@ type Alarm struct {
 	Slot   string    `json:"slot"`
 	Since  time.Time `json:"since"` // when it went to ALARM
 	Reason string    `json:"reason,omitempty"`
+	// From and To bound the newest measurement that it stands on, where that is told.
+	From time.Time `json:"from,omitzero"`
+	To   time.Time `json:"to,omitzero"`
+}
+
+// precedes says whether an alarm stands on what came before the candidate served:
+// on the slot's last version, whose labels may come late. Accuracy that is partly
+// of then does not count either: the looks measure the candidate's own.
+func (a Alarm) precedes(serving time.Time) bool {
+	switch {
+	case serving.IsZero() || a.From.IsZero():
+		return false
+	case strings.HasSuffix(a.Name, ".accuracy"):
+		return a.From.Before(serving)
+	}
+	return !a.To.After(serving)
 }
 
 // z is the standard normal's 97.5 % point: intervals are 95 %, two-sided.

@@ -15,6 +15,7 @@ package metrics
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -259,9 +260,33 @@ func (g *Gauge) alarms(ctx context.Context, model, slot string) ([]rollout.Alarm
 		if since.IsZero() {
 			since = aws.ToTime(a.StateUpdatedTimestamp)
 		}
-		on = append(on, rollout.Alarm{Name: aws.ToString(a.AlarmName), Slot: slot, Since: since, Reason: aws.ToString(a.StateReason)})
+		from, to := Newest(aws.ToString(a.StateReasonData))
+		on = append(on, rollout.Alarm{Name: aws.ToString(a.AlarmName), Slot: slot, Since: since, Reason: aws.ToString(a.StateReason), From: from, To: to})
 	}
 	return on, nil
+}
+
+// Newest gives the bounds of the newest datapoint that an alarm's state stands on,
+// by CloudWatch's reasonData; zero when it tells none.
+func Newest(reasonData string) (from, to time.Time) {
+	var data struct {
+		Period    int64 `json:"period"` // seconds
+		Evaluated []struct {
+			Timestamp string `json:"timestamp"`
+		} `json:"evaluatedDatapoints"`
+	}
+	if json.Unmarshal([]byte(reasonData), &data) != nil || data.Period <= 0 {
+		return time.Time{}, time.Time{}
+	}
+	for _, d := range data.Evaluated {
+		if at, err := time.Parse("2006-01-02T15:04:05.999-0700", d.Timestamp); err == nil && at.After(from) {
+			from = at.UTC()
+		}
+	}
+	if from.IsZero() {
+		return from, from
+	}
+	return from, from.Add(time.Duration(data.Period) * time.Second)
 }
 
 // classify gives an SDK error its kind; nil stays nil.
