@@ -80,7 +80,7 @@ func TestTheAdminAPI(t *testing.T) {
 		{"GET", "resources", "", 200, `"AWS::StepFunctions::StateMachine"`},
 		{"GET", "resources", "", 200, `"LakeName"`},
 		{"GET", "usage", "", 200, `"lambda"`},
-		{"PUT", "faults/sluice-staging-adult/green", `{"delay":"250ms","error_rate":0.2}`, 204, ""},
+		{"PUT", "faults/sluice-staging-adult/green", `{"delay":"250ms","error_rate":0.2}`, 400, "there is no endpoint"},
 		{"PUT", "faults/sluice-staging-adult/green", `{"delay":"soon"}`, 400, "want a duration"},
 		{"DELETE", "faults", "", 204, ""},
 		{"POST", "jobs/none/reclaim", "", 400, "none"},

@@ -318,6 +318,8 @@ func arguments(t *testing.T, c *cobra.Command) []string {
 			args = append(args, file)
 		case word == "HOW":
 			args = append(args, map[string]string{"function": "fail", "api": "fail", "event": "drop", "update": "rollback"}[c.Name()])
+		case c.Name() == "api" && word != "HOW":
+			args = append(args, "s3")
 		case word == "JUMP":
 			args = append(args, "+1h")
 		case word == "VERSION":

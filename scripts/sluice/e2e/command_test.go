@@ -28,8 +28,8 @@ func TestTheCommandNamesWhatIsWrong(t *testing.T) {
 		code  int
 		names []string
 	}{
-		{"a rollout of no model", []string{"rollout", "status", "nobody", "--dir", dir}, 1, []string{`"nobody"`, "no rollout"}},
-		{"an abort of no model", []string{"rollout", "abort", "nobody", "--dir", dir}, 1, []string{`"nobody"`, "no rollout"}},
+		{"a rollout of no model", []string{"rollout", "status", "nobody", "--dir", dir}, 1, []string{"nobody", "not known here"}},
+		{"an abort of no model", []string{"rollout", "abort", "nobody", "--dir", dir}, 1, []string{"nobody", "not known here"}},
 		{"no model", []string{"model", "show", "nobody", "--dir", dir}, 1, []string{`"nobody"`, "configs/nobody/train.yaml"}},
 		{"no configuration", []string{"config", "show", "nobody", "--dir", dir}, 1, []string{`"nobody"`, "configs/nobody/train.yaml"}},
 		{"a run of no model", []string{"run", "start", "nobody", "--dir", dir}, 1, []string{`nobody`, "configs/nobody/train.yaml"}},

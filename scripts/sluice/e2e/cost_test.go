@@ -18,8 +18,7 @@ func TestARolloutThatBakesCostsNothingButItsLooks(t *testing.T) {
 	dir := seeded(t)
 	s := up(t, dir)
 	drive(t, s)
-	long := strings.Replace(config, "bake: 2s", "bake: 30m", 1)
-	s.configure(t, long)
+	s.configure(t, baking(config, "30m"))
 	s.bakes(t, s.start(t, "limits"))
 	used := s.counted(t, "20s")
 	require.Zero(t, used["Step Functions state transitions"], "%v", used)
@@ -28,8 +27,7 @@ func TestARolloutThatBakesCostsNothingButItsLooks(t *testing.T) {
 	stopped := sluice(t, "rollout", "abort", model, "--dir", dir)
 	require.Equal(t, 0, stopped.code, stopped.stderr)
 	s.ends(t, "adult-income-2", "rolled_back")
-	often := strings.Replace(config, "bake: 2s", "bake: 100s", 1) // and a look every fifth of it
-	s.configure(t, strings.Replace(often, "max_failures: 100", "max_failures: 100\n  analysis: {mode: sequential}", 1))
+	s.configure(t, strings.Replace(baking(config, "100s"), "max_failures: 1", "analysis: {mode: sequential}", 1)) // and a look every fifth of it
 	s.bakes(t, s.start(t, "sequential"))
 	used = s.counted(t, "60s")
 	require.Positive(t, used["CloudWatch API requests"], "it looks every 20 s: %v", used)

@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
-	"strings"
 	"testing"
 	"time"
 
@@ -80,7 +79,7 @@ func TestAFirstReleaseCanBeStopped(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	s := up(t, dir)
-	s.configure(t, strings.Replace(oneStep, "bake: 2s", "bake: 10m", 1))
+	s.configure(t, baking(oneStep, "10m"))
 	s.upload(t, "part-0.csv", text(t, rows(t, 0, 2000)))
 	eventually(t, "the first version bakes", func() bool {
 		state, err := s.Rollout(t.Context(), model)

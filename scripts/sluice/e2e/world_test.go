@@ -95,6 +95,12 @@ func (s *stack) configure(t *testing.T, yaml string) {
 	require.NoError(t, err)
 }
 
+// baking is a configuration whose steps bake for a time that may be long; the
+// first failed bake counts then, because a hundred would not fit the deadline.
+func baking(yaml, bake string) string {
+	return strings.NewReplacer("bake: 2s", "bake: "+bake, "max_failures: 100", "max_failures: 1").Replace(yaml)
+}
+
 // upload puts a file among the model's data and gives its version.
 func (s *stack) upload(t *testing.T, name string, body []byte) string {
 	t.Helper()
