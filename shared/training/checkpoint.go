@@ -9,6 +9,7 @@ import (
 	"math"
 
 	"github.com/sluice-ml/sluice/shared/fault"
+	"github.com/sluice-ml/sluice/shared/gbdt"
 )
 
 // Store keeps the files of one run, by their names under the run's prefix.
@@ -77,14 +78,15 @@ type checkpoint struct {
 	Fold   int     `json:"fold"`
 	Rounds int     `json:"rounds"`
 	Best   float64 `json:"best"`
-	Scores string  `json:"scores"` // base64 of float32, little end first
+	Scores string  `json:"scores"`          // base64 of float32, little end first
+	Trees  []byte  `json:"trees,omitempty"` // the final model's, where the only fold learnt from all that it learns from
 }
 
 func checkpointFile(fold int) string { return fmt.Sprintf("checkpoint/fold-%d.json", fold) }
 
-// resume gives a fold that an earlier attempt finished, with so many scores; nil
-// when there is none that fits.
-func resume(ctx context.Context, store Store, s start, fold, scores int) (*foldResult, error) {
+// resume gives a fold that an earlier attempt finished, with so many scores and,
+// where they are wanted, its trees; nil when there is none that fits.
+func resume(ctx context.Context, store Store, s start, fold, scores int, trees bool) (*foldResult, error) {
 	data, err := store.Get(ctx, checkpointFile(fold))
 	if fault.Is(err, fault.NotFound) {
 		return nil, nil
@@ -96,11 +98,14 @@ func resume(ctx context.Context, store Store, s start, fold, scores int) (*foldR
 	if json.Unmarshal(data, &c) != nil || c.start != s || c.Fold != fold || c.Rounds < 1 {
 		return nil, nil
 	}
+	if _, err := gbdt.Load(c.Trees); trees && err != nil {
+		return nil, nil
+	}
 	raw, err := base64.StdEncoding.DecodeString(c.Scores)
 	if err != nil || len(raw) != 4*scores {
 		return nil, nil
 	}
-	result := &foldResult{Fold: fold, Rounds: c.Rounds, Best: c.Best, Scores: make([]float32, scores)}
+	result := &foldResult{Fold: fold, Rounds: c.Rounds, Best: c.Best, Scores: make([]float32, scores), Trees: c.Trees}
 	for i := range result.Scores {
 		result.Scores[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
 	}
@@ -115,7 +120,7 @@ func keep(ctx context.Context, store Store, s start, r *foldResult) error {
 		raw = binary.LittleEndian.AppendUint32(raw, math.Float32bits(score))
 	}
 	data, err := json.Marshal(checkpoint{start: s, Fold: r.Fold, Rounds: r.Rounds, Best: r.Best,
-		Scores: base64.StdEncoding.EncodeToString(raw)})
+		Scores: base64.StdEncoding.EncodeToString(raw), Trees: r.Trees})
 	if err != nil {
 		return fault.New(fault.Internal, "write the checkpoint", "%w", err)
 	}

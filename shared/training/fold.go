@@ -18,7 +18,8 @@ type learner struct {
 	types   []string // of the features
 	out     io.Writer
 	verbose bool
-	batch   int // bytes of features from which on XGBoost reads rows part by part
+	batch   int  // bytes of features from which on XGBoost reads rows part by part
+	whole   bool // the only fold learns from what the final model learns from, so its best rounds are that model
 }
 
 // foldResult is what cross-validation learned from one fold.
@@ -27,6 +28,7 @@ type foldResult struct {
 	Rounds int       // the best number of rounds
 	Best   float64   // the evaluation metric after that many
 	Scores []float32 // out-of-fold, aligned with the fold's rows; of several classes, one for each
+	Trees  []byte    // the best number of rounds as UBJSON, where the fold learnt from the whole
 }
 
 // interrupted is what a done context becomes: a retry resumes.
@@ -94,8 +96,7 @@ func (l *learner) fold(ctx context.Context, number int, train, held *matrix, pat
 	if err := l.untilBest(ctx, booster, trainX, heldX, patience, result); err != nil {
 		return nil, err
 	}
-	result.Scores, err = scores(booster, heldX, result.Rounds)
-	return result, refused(err)
+	return result, refused(l.best(booster, heldX, result))
 }
 
 // untilBest trains round by round and notes the best round in result.
@@ -131,14 +132,19 @@ func (l *learner) untilBest(ctx context.Context, booster *xgboost.Booster, train
 	return nil
 }
 
-// scores are the predictions of the first rounds.
-func scores(booster *xgboost.Booster, x *xgboost.Matrix, rounds int) ([]float32, error) {
-	head, err := booster.Head(rounds)
+// best notes what the best rounds predict, and keeps their trees where they are
+// the final model's.
+func (l *learner) best(booster *xgboost.Booster, held *xgboost.Matrix, result *foldResult) error {
+	head, err := booster.Head(result.Rounds)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer head.Close()
-	return head.Predict(x, false)
+	if result.Scores, err = head.Predict(held, false); err != nil || !l.whole {
+		return err
+	}
+	result.Trees, err = head.Save("ubj")
+	return err
 }
 
 // final learns from all training rows for a fixed number of rounds, and gives

@@ -195,6 +195,28 @@ func (p *params) useClasses(classes int) {
 	slices.SortFunc(p.native, func(a, b xgboost.Param) int { return strings.Compare(a.Name, b.Name) })
 }
 
+// grows says that a round adds trees and changes nothing of the rounds before it,
+// so that the first rounds of a long training are a short training: not where
+// DART weighs old trees again, where an updater may prune or refresh them, nor
+// where a ranking keeps what it learned of positions beside the trees.
+func (p *params) grows() bool {
+	for _, param := range p.native {
+		switch param.Name {
+		case "booster":
+			if param.Value != "gbtree" {
+				return false
+			}
+		case "updater":
+			return false
+		case "lambdarank_unbiased":
+			if param.Value != "0" && param.Value != "false" {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // useThreads replaces the number of threads.
 func (p *params) useThreads(threads int) {
 	p.threads = threads

@@ -66,13 +66,14 @@ func (t *Trainer) Train(ctx context.Context, plan contract.Plan, config *trainco
 	if err != nil {
 		return err
 	}
-	metrics, err := r.crossValidate(ctx, train)
+	metrics, saved, err := r.crossValidate(ctx, train)
 	if err != nil {
 		return err
 	}
-	saved, err := r.learner().final(ctx, r.learnt(train), metrics.Rounds)
-	if err != nil {
-		return err
+	if saved == nil {
+		if saved, err = r.learner().final(ctx, r.learnt(train), metrics.Rounds); err != nil {
+			return err
+		}
 	}
 	if metrics.Importance, err = r.importance(saved); err != nil {
 		return err
@@ -126,21 +127,22 @@ func (r *run) prepare(ctx context.Context, cpus int) (*matrix, error) {
 
 func (r *run) learner() *learner {
 	return &learner{library: r.library, params: r.params, types: r.schema.Types(), out: r.out, verbose: r.config.Training.Verbose,
-		batch: cmp.Or(r.batch, batchBytes)}
+		batch: cmp.Or(r.batch, batchBytes), whole: r.oneHoldOut() && r.params.grows()}
 }
 
 // crossValidate trains the folds, writes folds.parquet and gives the metrics so
-// far.
-func (r *run) crossValidate(ctx context.Context, train *matrix) (*Metrics, error) {
+// far, and the final model's trees where the only fold has grown them.
+func (r *run) crossValidate(ctx context.Context, train *matrix) (*Metrics, []byte, error) {
 	folds, err := r.deal(train.rows)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	count, fold := folds.K, folds.Held
 	metrics := &Metrics{EvalMetric: r.params.metric, Train: r.schema.TrainRows}
 	if err := r.describe(metrics); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
+	var trees []byte
 	outputs := r.schema.Outputs()
 	outOfFold := make([]float32, len(train.rows)*outputs)
 	sum := 0
@@ -148,8 +150,9 @@ func (r *run) crossValidate(ctx context.Context, train *matrix) (*Metrics, error
 		inside, held := folds.Of(number)
 		result, err := r.fold(ctx, number, train, inside, held)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
+		trees = result.Trees
 		for i, at := range held {
 			copy(outOfFold[at*outputs:], result.Scores[i*outputs:][:outputs])
 		}
@@ -165,14 +168,14 @@ func (r *run) crossValidate(ctx context.Context, train *matrix) (*Metrics, error
 	fmt.Fprintf(r.out, "out of fold: %s; the final model gets %d rounds\n", metrics.OutOfFold.text(r.set.Goal), metrics.Rounds)
 	data, err := foldsFile(r.set, train, fold, outOfFold)
 	if err != nil {
-		return nil, fault.New(fault.Internal, "write "+contract.FileFolds, "%w", err)
+		return nil, nil, fault.New(fault.Internal, "write "+contract.FileFolds, "%w", err)
 	}
-	return metrics, r.store.Put(ctx, contract.FileFolds, data)
+	return metrics, trees, r.store.Put(ctx, contract.FileFolds, data)
 }
 
 // fold resumes a finished fold, or trains it and keeps it.
 func (r *run) fold(ctx context.Context, number int, train *matrix, inside, held []int) (*foldResult, error) {
-	result, err := resume(ctx, r.store, r.start, number, len(held)*r.schema.Outputs())
+	result, err := resume(ctx, r.store, r.start, number, len(held)*r.schema.Outputs(), r.learner().whole)
 	if err != nil || result != nil {
 		return result, err
 	}

@@ -296,9 +296,9 @@ func TestThreadsAreThoseOfTheFirstAttempt(t *testing.T) {
 func TestDamagedCheckpointsAreTrainedAgain(t *testing.T) {
 	s := start{PlanHash: "p", Threads: 1, XGBoost: "3.2.0"}
 	store := newMemory()
-	kept := &foldResult{Fold: 1, Rounds: 3, Best: 0.5, Scores: []float32{0.25, 0.75}}
+	kept := &foldResult{Fold: 1, Rounds: 3, Best: 0.5, Scores: []float32{0.25, 0.75}, Trees: smallest(t)}
 	require.NoError(t, keep(t.Context(), store, s, kept))
-	got, err := resume(t.Context(), store, s, 1, 2)
+	got, err := resume(t.Context(), store, s, 1, 2, true)
 	require.NoError(t, err)
 	require.Equal(t, kept, got)
 
@@ -308,10 +308,12 @@ func TestDamagedCheckpointsAreTrainedAgain(t *testing.T) {
 		"other plan":   bytes.Replace(good, []byte(`"p"`), []byte(`"q"`), 1),
 		"other fold":   bytes.Replace(good, []byte(`"fold":1`), []byte(`"fold":2`), 1),
 		"not base64":   bytes.Replace(good, []byte(`"scores":"`), []byte(`"scores":"!`), 1),
+		"no trees":     bytes.Replace(good, []byte(`"trees"`), []byte(`"three"`), 1),
+		"other trees":  bytes.Replace(good, []byte(`"trees":"`), []byte(`"trees":"AAAA`), 1),
 		"fewer scores": bytes.Replace(good, []byte(`"scores":"`), []byte(`"scores":"AAAA`), 1),
 	} {
 		store.files[checkpointFile(1)] = data
-		got, err := resume(t.Context(), store, s, 1, 2)
+		got, err := resume(t.Context(), store, s, 1, 2, true)
 		require.NoError(t, err, name)
 		require.Nil(t, got, name)
 	}
