@@ -71,7 +71,7 @@ func run(ctx context.Context) error {
 		return err
 	}
 	fmt.Printf("run %s of model %s, XGBoost %s\n", r.Plan.Run, r.Plan.Model, library.Version())
-	trainer := training.Trainer{Library: library, Store: r, CPUs: runtime.GOMAXPROCS(0), Out: os.Stdout}
+	trainer := training.Trainer{Library: library, Store: r, CPUs: runtime.GOMAXPROCS(0), Out: os.Stdout, Last: true}
 	return trainer.Train(ctx, r.Plan, config, set)
 }
 

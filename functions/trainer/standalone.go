@@ -32,7 +32,7 @@ func standalone(ctx context.Context) error {
 		return err
 	}
 	fmt.Printf("run %s of model %s, XGBoost %s\n", job.Run, job.Model, library.Version())
-	trainer := training.Trainer{Library: library, Store: inputs, CPUs: job.CPUs, Out: os.Stdout}
+	trainer := training.Trainer{Library: library, Store: inputs, CPUs: job.CPUs, Out: os.Stdout, Last: true}
 	return trainer.Train(ctx, job.Plan(), config, set)
 }
 

@@ -58,6 +58,3 @@ func (s *Set) together(content []byte, row int) []byte {
 	}
 	return content
 }
-
-// Together is what row i's fold follows from.
-func (s *Set) Together(i int) []byte { return s.together(s.Table.AppendRow(nil, i), i) }

@@ -91,12 +91,17 @@ func (s *Set) Scan(ctx context.Context, visit func(first int, t *table.Table) er
 	return s.source.each(ctx, visit)
 }
 
-// FoldKey is what row i's fold follows from.
-func (s *Set) FoldKey(seed int64, i int) split.Key {
-	if s.keys != nil {
-		return s.keys[i]
+// FoldKeys are what some rows' folds follow from.
+func (s *Set) FoldKeys(seed int64, which []int) []split.Key {
+	keys := make([]split.Key, len(which))
+	if s.keys == nil {
+		s.Table.Contents(which, nil, func(i int, content []byte) { keys[i] = split.KeyOf(seed, s.together(content, which[i])) })
+		return keys
 	}
-	return split.KeyOf(seed, s.Together(i))
+	for i, row := range which {
+		keys[i] = s.keys[row]
+	}
+	return keys
 }
 
 func readNarrow(ctx context.Context, g goal.Goal, open Open, objects contract.DatasetObjects, data trainconfig.Data, seed int64, memory Memory) (*Set, error) {

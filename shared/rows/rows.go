@@ -43,7 +43,7 @@ type Set struct {
 	Head   table.Head  // on disk: the columns that Scan gives
 	source *source     // on disk; else nil
 	firsts []int       // on disk: the number of each object's first row
-	keys   []split.Key // on disk: see FoldKey
+	keys   []split.Key // on disk: see FoldKeys
 }
 
 // Read reads every object of a commit for a binary target.
@@ -116,12 +116,7 @@ func (s *Set) label(data trainconfig.Data) error {
 func (s *Set) divide(splitter split.Splitter) {
 	s.Side = make([]split.Side, s.Table.Rows())
 	hash := sha256.New()
-	var content []byte
-	for i := range s.Side {
-		content = s.Table.AppendRow(content[:0], i)
-		s.Side[i] = splitter.Side(s.together(content, i))
-		hash.Write(append(content, '\n'))
-	}
+	s.Table.Contents(nil, hash, func(i int, content []byte) { s.Side[i] = splitter.Side(s.together(content, i)) })
 	s.Hash = hex.EncodeToString(hash.Sum(nil))
 }
 

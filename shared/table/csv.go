@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"iter"
 	"strings"
+	"sync"
 	"unicode/utf8"
 )
 
@@ -23,28 +25,95 @@ func readCSV(name string, in io.Reader, opts Options) (*Table, error) {
 	for i, name := range header {
 		columns[i] = newBuilder(name)
 	}
-	rows := 0
-	for ; ; rows++ {
-		record, err := r.Read()
-		if err == io.EOF {
-			break
+	for b := range records(r, header, opts.MaxCells) {
+		for i := range b.lines {
+			for f, cell := range b.cells[i*len(header):][:len(header)] {
+				columns[f].add(strings.TrimRight(cell, " \t"))
+			}
 		}
-		if err != nil {
-			return nil, csvError(err)
+		if b.err != nil {
+			return nil, b.err
 		}
-		line, _ := r.FieldPos(0)
-		if err := checkRecord(record, header, line); err != nil {
-			return nil, err
-		}
-		if int64(rows+1)*int64(len(header)) > opts.MaxCells {
-			return nil, fmt.Errorf("line %d: more than %d cells; split the file", line, opts.MaxCells)
-		}
-		for i, cell := range record {
-			columns[i].add(strings.TrimRight(cell, " \t"))
-		}
-		lines = append(lines, int32(line))
+		lines = append(lines, b.lines...)
 	}
 	return fromBuilders(name, columns, lines)
+}
+
+// batch is some records one after the other.
+type batch struct {
+	cells []string
+	lines []int32 // of each record
+	err   error   // what came after them
+}
+
+// batchRecords is how many records pass from one goroutine to the other at once.
+const batchRecords = 1024
+
+// records reads ahead: finding the cells takes as long as reading the numbers
+// in them. Whoever stops listening ends it.
+func records(r *csv.Reader, header []string, maxCells int64) iter.Seq[*batch] {
+	return func(yield func(*batch) bool) {
+		full, free, done := make(chan *batch, 2), make(chan *batch, 4), make(chan struct{})
+		var reading sync.WaitGroup
+		reading.Go(func() {
+			defer close(full)
+			for rows, more := int64(0), true; more; {
+				b := reused(free)
+				more = b.fill(r, header, rows, maxCells)
+				rows += int64(len(b.lines))
+				select {
+				case full <- b:
+				case <-done:
+					return
+				}
+			}
+		})
+		defer reading.Wait()
+		defer close(done)
+		for b := range full {
+			if !yield(b) {
+				return
+			}
+			select {
+			case free <- b:
+			default:
+			}
+		}
+	}
+}
+
+func reused(free <-chan *batch) *batch {
+	select {
+	case b := <-free:
+		return b
+	default:
+		return &batch{}
+	}
+}
+
+// fill reads the next records, after so many rows. It says whether there are more.
+func (b *batch) fill(r *csv.Reader, header []string, rows, maxCells int64) bool {
+	b.cells, b.lines, b.err = b.cells[:0], b.lines[:0], nil
+	for len(b.lines) < batchRecords {
+		record, err := r.Read()
+		if err == io.EOF {
+			return false
+		}
+		if err != nil {
+			b.err = csvError(err)
+			return false
+		}
+		line, _ := r.FieldPos(0)
+		rows++
+		if b.err = checkRecord(record, header, line); b.err == nil && rows*int64(len(header)) > maxCells {
+			b.err = fmt.Errorf("line %d: more than %d cells; split the file", line, maxCells)
+		}
+		if b.err != nil {
+			return false
+		}
+		b.cells, b.lines = append(b.cells, record...), append(b.lines, int32(line))
+	}
+	return true
 }
 
 func csvHeader(r *csv.Reader) ([]string, error) {

@@ -107,15 +107,16 @@ type Table struct {
 	Name    string // where it came from, for messages
 	Columns []Column
 	rows    int
-	order   []int  // columns by name, for Row
-	parts   []part // in the order of their rows
+	order   []int    // columns by name, for Row
+	quoted  []string // the columns' names as Row has them
+	parts   []part   // in the order of their rows
 }
 
 // newTable indexes the columns. Names must be unique.
 func newTable(name string, columns []Column, rows int) *Table {
-	t := &Table{Name: name, Columns: columns, rows: rows, order: make([]int, len(columns)), parts: []part{{name: name, end: rows}}}
+	t := &Table{Name: name, Columns: columns, rows: rows, order: make([]int, len(columns)), quoted: make([]string, len(columns)), parts: []part{{name: name, end: rows}}}
 	for i := range t.order {
-		t.order[i] = i
+		t.order[i], t.quoted[i] = i, strconv.Quote(columns[i].Name)
 	}
 	slices.SortFunc(t.order, func(a, b int) int { return strings.Compare(columns[a].Name, columns[b].Name) })
 	return t
@@ -154,10 +155,9 @@ func (t *Table) AppendRow(dst []byte, i int) []byte {
 		if n > 0 {
 			dst = append(dst, ',')
 		}
-		c := &t.Columns[at]
-		dst = strconv.AppendQuote(dst, c.Name)
+		dst = append(dst, t.quoted[at]...)
 		dst = append(dst, '=')
-		dst = c.appendContent(dst, i)
+		dst = t.Columns[at].appendContent(dst, i)
 	}
 	return dst
 }

@@ -65,7 +65,8 @@ func (r *run) assign(examples, class []int) (*split.Assignment, error) {
 		times := split.Times{At: at(r.set.Times.At, examples), Dates: r.set.Times.Dates}
 		return times.Forward(k, r.config.Data.Split.Gap.Spacing())
 	}
-	return split.Stratified(k, class, func(i int) split.Key { return r.set.FoldKey(r.plan.Seed, examples[i]) })
+	keys := r.set.FoldKeys(r.plan.Seed, examples)
+	return split.Stratified(k, class, func(i int) split.Key { return keys[i] })
 }
 
 // checkClasses: where folds follow groups or times, one may lack a class, and

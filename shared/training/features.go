@@ -62,7 +62,7 @@ func (m *matrix) block(width, from, to int, buffer []float32) []float32 {
 	if m.at == nil {
 		return m.values[from*width : to*width]
 	}
-	buffer = buffer[:0]
+	buffer = slices.Grow(buffer[:0], (to-from)*width)
 	for _, at := range m.at[from:to] {
 		buffer = append(buffer, m.values[at*width:][:width]...)
 	}
@@ -74,20 +74,18 @@ func (m *matrix) block(width, from, to int, buffer []float32) []float32 {
 // alone.
 func features(set *rows.Set, data trainconfig.Data, train []int) ([]model.Feature, error) {
 	names := featureNames(data, set.Table.Names())
-	var list []model.Feature
-	for _, name := range names {
-		column, ok := set.Table.Column(name)
-		if !ok {
-			return nil, fault.New(fault.Invalid, "choose features", "there is no column %q among %q", name, set.Table.Names()).
-				WithHint("correct data.features")
+	list := make([]model.Feature, len(names))
+	return list, spread(len(names), func(from, to int) (err error) {
+		for i := from; i < to && err == nil; i++ {
+			column, ok := set.Table.Column(names[i])
+			if !ok {
+				return fault.New(fault.Invalid, "choose features", "there is no column %q among %q", names[i], set.Table.Names()).
+					WithHint("correct data.features")
+			}
+			list[i], err = describe(column, train)
 		}
-		feature, err := describe(column, train)
-		if err != nil {
-			return nil, err
-		}
-		list = append(list, feature)
-	}
-	return list, nil
+		return err
+	})
 }
 
 func featureNames(data trainconfig.Data, columns []string) []string {
@@ -155,17 +153,27 @@ func encode(set *rows.Set, schema *model.Schema, which []int) (*matrix, error) {
 	width := len(schema.Features)
 	m := &matrix{rows: which, values: make([]float32, len(which)*width), query: queryNumbers(set, which)}
 	m.labels(set)
+	columns := make([]*table.Column, width)
 	for f, feature := range schema.Features {
-		column, _ := set.Table.Column(feature.Name)
+		columns[f], _ = set.Table.Column(feature.Name)
+	}
+	return m, spread(len(which), func(from, to int) error {
+		return encodeRows(set, schema, columns, which[from:to], m.values[from*width:to*width])
+	})
+}
+
+// encodeRows fills in the values of some rows, one row after the other.
+func encodeRows(set *rows.Set, schema *model.Schema, columns []*table.Column, which []int, values []float32) error {
+	for f, column := range columns {
 		for i, row := range which {
 			value, err := encodeCell(schema, f, column, row)
 			if err != nil {
-				return nil, fault.New(fault.Invalid, "encode row "+set.RowID(row), "%w", err)
+				return fault.New(fault.Invalid, "encode row "+set.RowID(row), "%w", err)
 			}
-			m.values[i*width+f] = value
+			values[i*len(columns)+f] = value
 		}
 	}
-	return m, nil
+	return nil
 }
 
 // labels fills in what is known of the rows beside their features.

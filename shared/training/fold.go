@@ -18,7 +18,8 @@ type learner struct {
 	types   []string // of the features
 	out     io.Writer
 	verbose bool
-	batch   int  // bytes of features from which on XGBoost reads rows part by part
+	batch   int  // bytes of features that XGBoost reads from disk at a time
+	values  int  // bytes of features above which rows in memory are binned part by part
 	whole   bool // the only fold learns from what the final model learns from, so its best rounds are that model
 }
 

@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"runtime"
+	"runtime/debug"
 
 	"github.com/sluice-ml/sluice/shared/contract"
 	"github.com/sluice-ml/sluice/shared/fault"
@@ -27,7 +28,8 @@ type Trainer struct {
 	CPUs    int       // threads where the configuration names no number
 	Out     io.Writer // progress, a line at a time
 	Scratch string    // a folder for what memory does not hold; "" is the system's
-	Batch   int       // bytes of features that are read from there at a time, and above which rows in memory are binned part by part; 0 is 32 MiB
+	Batch   int       // bytes of features that are read from there at a time, and above which rows in memory are binned part by part; 0 is 32 MiB and 128 MiB
+	Last    bool      // nobody reads the set's Table after Train, which then lets go of it when its rows are encoded
 }
 
 // run is one attempt at a plan.
@@ -44,6 +46,8 @@ type run struct {
 	disk    *disk // where the features are; nil in memory
 	scratch string
 	batch   int
+	last    bool
+	held    *matrix // the validation rows, where they are encoded
 
 	classWeight map[string]float64 // by the target's value; nil: none
 }
@@ -59,7 +63,7 @@ func Done(ctx context.Context, store Store) (bool, error) {
 // wrong, and retryable when storage failed or ctx was done; a retry resumes at
 // the first fold that was not finished.
 func (t *Trainer) Train(ctx context.Context, plan contract.Plan, config *trainconfig.Config, set *rows.Set) error {
-	r := &run{library: t.Library, store: t.Store, out: t.Out, plan: plan, config: config, set: set, scratch: t.Scratch, batch: t.Batch}
+	r := &run{library: t.Library, store: t.Store, out: t.Out, plan: plan, config: config, set: set, scratch: t.Scratch, batch: t.Batch, last: t.Last}
 	defer r.close()
 	fmt.Fprintf(r.out, "%s of commit %s\n", describeSides(set), plan.Dataset.Commit)
 	train, err := r.prepare(ctx, t.CPUs)
@@ -127,7 +131,7 @@ func (r *run) prepare(ctx context.Context, cpus int) (*matrix, error) {
 
 func (r *run) learner() *learner {
 	return &learner{library: r.library, params: r.params, types: r.schema.Types(), out: r.out, verbose: r.config.Training.Verbose,
-		batch: cmp.Or(r.batch, batchBytes), whole: r.oneHoldOut() && r.params.grows()}
+		batch: cmp.Or(r.batch, batchBytes), values: cmp.Or(r.batch, valuesAtMost), whole: r.oneHoldOut() && r.params.grows()}
 }
 
 // crossValidate trains the folds, writes folds.parquet and gives the metrics so
@@ -140,6 +144,9 @@ func (r *run) crossValidate(ctx context.Context, train *matrix) (*Metrics, []byt
 	count, fold := folds.K, folds.Held
 	metrics := &Metrics{EvalMetric: r.params.metric, Train: r.schema.TrainRows}
 	if err := r.describe(metrics); err != nil {
+		return nil, nil, err
+	}
+	if err := r.letGo(); err != nil {
 		return nil, nil, err
 	}
 	var trees []byte
@@ -186,15 +193,35 @@ func (r *run) fold(ctx context.Context, number int, train *matrix, inside, held 
 	return result, keep(ctx, r.store, r.start, result)
 }
 
+// letGo frees what rows in memory were read into, once nothing of them is to be
+// encoded any more: it is more than half of what the process has, and XGBoost is
+// about to take as much.
+func (r *run) letGo() (err error) {
+	if !r.last || r.disk != nil {
+		return nil
+	}
+	if r.held, err = r.validation(); err != nil {
+		return err
+	}
+	r.set.Table = nil
+	debug.FreeOSMemory()
+	return nil
+}
+
+// validation is the encoded validation rows; nil where there are none.
+func (r *run) validation() (*matrix, error) {
+	which := byQuery(r.set, r.set.On(split.Validation))
+	if len(which) == 0 || r.held != nil {
+		return r.held, nil
+	}
+	return r.encode(which)
+}
+
 // validate measures the final model on the validation rows, where there are
 // some.
 func (r *run) validate(saved []byte, metrics *Metrics) error {
-	which := byQuery(r.set, r.set.On(split.Validation))
-	if len(which) == 0 {
-		return nil
-	}
-	m, err := r.encode(which)
-	if err != nil {
+	m, err := r.validation()
+	if err != nil || m == nil {
 		return err
 	}
 	trees, err := gbdt.Load(saved)
@@ -202,7 +229,7 @@ func (r *run) validate(saved []byte, metrics *Metrics) error {
 		return fault.New(fault.Internal, "read the trained model", "%w", err)
 	}
 	outputs, width := r.schema.Outputs(), len(r.schema.Features)
-	out := make([]float32, len(which)*outputs)
+	out := make([]float32, len(m.rows)*outputs)
 	err = m.each(width, func(first int, values []float32) {
 		trees.PredictBatch(values, out[first*outputs:][:len(values)/width*outputs])
 	})

@@ -123,7 +123,7 @@ func retrain(ctx context.Context, run *jobstore.Run, library *xgboost.Library, t
 		return nil, err
 	}
 	kept := &memory{files: map[string][]byte{}}
-	trainer := training.Trainer{Library: library, Store: kept, CPUs: threads, Out: out}
+	trainer := training.Trainer{Library: library, Store: kept, CPUs: threads, Out: out, Last: true}
 	return kept, trainer.Train(ctx, run.Plan, config, set)
 }
 
