@@ -2,7 +2,6 @@ package training
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -78,22 +77,8 @@ func TestARetryResumesHoweverRowsAreParted(t *testing.T) {
 			whole := newMemory()
 			require.NoError(t, trainer(t, whole).Train(t.Context(), plan(config), config, set))
 			for cut := 1; cut < len(whole.files); cut++ {
-				store := newMemory()
-				ctx, cancel := context.WithCancel(t.Context())
-				writes := 0
-				store.fail = func(name string) error {
-					if writes++; writes == cut {
-						cancel()
-					}
-					if writes > cut && !strings.HasPrefix(name, "checkpoint/") {
-						return fault.New(fault.Unavailable, "write "+name, "the process is gone")
-					}
-					return nil
-				}
-				err := trainer(t, store).Train(ctx, plan(config), config, set)
-				cancel()
+				store, err := cutAfter(t, cut, config, set)
 				require.True(t, fault.KindOf(err).Retryable(), "cut %d: %v", cut, err)
-				store.fail = nil
 				retry := trainer(t, store)
 				retry.CPUs = 1
 				require.NoError(t, retry.Train(t.Context(), plan(config), config, set))

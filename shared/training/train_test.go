@@ -235,6 +235,21 @@ func TestFoldsFileHasEveryTrainingRow(t *testing.T) {
 	}
 }
 
+// TestTheTableIsLetGo: however rows are parted, who lets go of the table early
+// writes the same files.
+func TestTheTableIsLetGo(t *testing.T) {
+	for name, text := range partings() {
+		config := parse(t, text)
+		kept, let := newMemory(), newMemory()
+		require.NoError(t, trainer(t, kept).Train(t.Context(), plan(config), config, load(t, config, sales(600))))
+		set, last := load(t, config, sales(600)), trainer(t, let)
+		last.Last = true
+		require.NoError(t, last.Train(t.Context(), plan(config), config, set))
+		require.Nil(t, set.Table)
+		require.Equal(t, kept.files, let.files, name)
+	}
+}
+
 // TestARetryResumes interrupts after every write in turn; the next attempt must
 // end with the bytes of an undisturbed one.
 func TestARetryResumes(t *testing.T) {
@@ -244,27 +259,13 @@ func TestARetryResumes(t *testing.T) {
 	require.NoError(t, trainer(t, whole).Train(t.Context(), plan(config), config, set))
 
 	for cut := 1; cut <= len(whole.files); cut++ {
-		store := newMemory()
-		ctx, cancel := context.WithCancel(t.Context())
-		writes := 0
-		store.fail = func(name string) error {
-			if writes++; writes == cut {
-				cancel()
-			}
-			if writes > cut && !strings.HasPrefix(name, "checkpoint/") {
-				return fault.New(fault.Unavailable, "write "+name, "the process is gone")
-			}
-			return nil
-		}
-		err := trainer(t, store).Train(ctx, plan(config), config, set)
-		cancel()
+		store, err := cutAfter(t, cut, config, set)
 		if cut < len(whole.files) {
 			require.Error(t, err, "cut after write %d", cut)
 			require.True(t, fault.KindOf(err).Retryable(), "%v", err)
 		}
 		kept := maps.Clone(store.files)
 
-		store.fail = nil
 		retry := trainer(t, store)
 		retry.CPUs = 1 // the retry runs on a smaller machine
 		require.NoError(t, retry.Train(t.Context(), plan(config), config, set))
@@ -275,6 +276,28 @@ func TestARetryResumes(t *testing.T) {
 			}
 		}
 	}
+}
+
+// cutAfter trains until so many writes are done: then the process is told to end,
+// and what it writes yet, but for checkpoints, is lost.
+func cutAfter(t *testing.T, cut int, config *trainconfig.Config, set *rows.Set) (*memory, error) {
+	t.Helper()
+	store := newMemory()
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	writes := 0
+	store.fail = func(name string) error {
+		if writes++; writes == cut {
+			cancel()
+		}
+		if writes > cut && !strings.HasPrefix(name, "checkpoint/") {
+			return fault.New(fault.Unavailable, "write "+name, "the process is gone")
+		}
+		return nil
+	}
+	err := trainer(t, store).Train(ctx, plan(config), config, set)
+	store.fail = nil
+	return store, err
 }
 
 func TestThreadsAreThoseOfTheFirstAttempt(t *testing.T) {
