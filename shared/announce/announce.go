@@ -38,6 +38,7 @@ const (
 	RollingBack    Kind = "rolling_back" // decided; the champion is being put back
 	RolledBack     Kind = "rolled_back"  // the champion was read back with all the traffic
 	Reverting      Kind = "reverting"    // a provisional promotion is being taken back
+	Tried          Kind = "tried"        // a dry run or a shadow came to its end, and the candidate is away
 	Quarantined    Kind = "quarantined"  // a candidate was refused: the same bytes were rolled back
 	Notice         Kind = "notice"       // anything else that people are told
 )
@@ -143,10 +144,16 @@ func entered(next rollout.State) Kind {
 	case rollout.Promoted:
 		return Promoted
 	case rollout.RollingBack:
+		if next.Tried() {
+			return "" // as planned: what came of it follows
+		}
 		return RollingBack
 	case rollout.Reverting:
 		return Reverting
 	case rollout.RolledBack:
+		if next.Tried() {
+			return Tried
+		}
 		return RolledBack
 	}
 	return ""

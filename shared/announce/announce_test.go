@@ -81,6 +81,15 @@ func TestTexts(t *testing.T) {
 		"rolled_back": {severity: Warning, change: func() (rollout.State, rollout.State) {
 			return decided(baking, noon, rollout.Measured{Measurements: *bake(25, 3)}, rollout.Restored{Detail: "version 2 was read back with all the traffic on 2 instances: blue 100, green 0"})
 		}},
+		"tried_dry_run": {severity: Info, change: func() (rollout.State, rollout.State) {
+			return decided(with(at(rollout.Preparing), func(s *rollout.State) { s.Policy.DryRun, s.Weight = true, 0 }), noon, rollout.Looked{Condition: rollout.Settled},
+				rollout.Restored{Detail: "version 2 was read back with all the traffic on 2 instances: blue 100, green 0"})
+		}},
+		"tried_shadow": {severity: Info, change: func() (rollout.State, rollout.State) {
+			return decided(with(at(rollout.RollingBack), func(s *rollout.State) {
+				s.Policy.ShadowOnly, s.Policy.Steps, s.Mirrored, s.Weight, s.Reason = true, nil, true, 0, "the shadow passed: it is taken away, and nothing is promoted"
+			}), noon, rollout.Restored{Detail: "version 2 was read back with all the traffic on 2 instances: blue 100, green 0"})
+		}},
 		"held": {severity: Warning, change: func() (rollout.State, rollout.State) {
 			return decided(baking, noon, rollout.Measured{Measurements: rollout.Measurements{From: noon.Add(-5 * time.Minute), To: noon, Champion: &rollout.Variant{}}})
 		}},
@@ -120,7 +129,10 @@ func TestTexts(t *testing.T) {
 			old, next := c.change()
 			m := Of("production", old, next, later(next))
 			require.NotNil(t, m, "%s → %s: %s", old.Phase, next.Phase, next.Reason)
-			kind := strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(strings.TrimSuffix(name, "_alarm"), "_first"), "_for_good"), "_blameless")
+			kind := name
+			for _, which := range []string{"_alarm", "_first", "_for_good", "_blameless", "_dry_run", "_shadow"} {
+				kind = strings.TrimSuffix(kind, which)
+			}
 			require.Equal(t, kind, m.Attributes["kind"])
 			require.Equal(t, c.severity, m.Attributes["severity"])
 			require.Equal(t, "adult-income", m.Attributes["model"])

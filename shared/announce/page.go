@@ -48,10 +48,14 @@ func (p page) headline() string {
 	case Reverting:
 		return fmt.Sprintf("taking version %d back: version %d becomes the champion again", candidate, champion)
 	}
-	if p.First() {
-		return fmt.Sprintf("version %d was rolled back, nothing serves", candidate)
+	what := "rolled back"
+	if p.kind == Tried {
+		what = "tried and taken away again"
 	}
-	return fmt.Sprintf("version %d was rolled back, version %d serves", candidate, champion)
+	if p.First() {
+		return fmt.Sprintf("version %d was %s, nothing serves", candidate, what)
+	}
+	return fmt.Sprintf("version %d was %s, version %d serves", candidate, what, champion)
 }
 
 // text is the whole message: sections that have nothing to say are left out.
@@ -171,11 +175,11 @@ func alarm(a rollout.Alarm) []string {
 }
 
 func samples(who string, v rollout.Variant) string {
-	text := fmt.Sprintf("%s: %d requests, %d errors, %d labels of which %d were right", who, v.Requests, v.Errors, v.Labels, v.Correct)
+	text := fmt.Sprintf("%s: %d requests, %d errors", who, v.Requests, v.Errors)
 	if v.P99MS != nil {
 		text += fmt.Sprintf(", p99 %.4g ms", *v.P99MS)
 	}
-	return text
+	return text + fmt.Sprintf("; %d labels since the candidate first served, %d of them right", v.Labels, v.Correct)
 }
 
 func finding(f rollout.Finding) string {
@@ -193,6 +197,8 @@ func finding(f rollout.Finding) string {
 func (p page) done() []string {
 	last := lastRecord(p.State)
 	switch p.kind {
+	case Tried:
+		return []string{last.Reason, p.kept()}
 	case RolledBack:
 		took := ""
 		if p.Phase != p.old.Phase && p.old.Phase != "" {
@@ -259,6 +265,8 @@ func (p page) next() [][2]string {
 			{"rollout promote " + p.Model, "promote it all the same"}, abort}
 	case Promoting, Promoted:
 		return [][2]string{{"model show " + p.Model, "what serves"}, explain}
+	case Tried:
+		return [][2]string{explain, {"config show " + p.Model, "what the next run will do: a dry_run or the strategy shadow promotes nothing"}}
 	case Provisional:
 		return [][2]string{{"rollout revert " + p.Model, "take it back now"}, show}
 	}

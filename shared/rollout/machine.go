@@ -411,7 +411,6 @@ func (m *machine) measured(o Measured) {
 	case j.Verdict == Pass:
 		m.passed(r)
 	case m.First() && j.quiet():
-		r.Reason += "; a first release goes ahead: nobody could ask an endpoint that was not there"
 		m.passed(r)
 	case j.Verdict == Fail:
 		m.failedBake(r)
@@ -426,7 +425,11 @@ func (m *machine) passed(r Record) {
 		m.mirrored(r)
 		return
 	}
-	r.Reason = fmt.Sprintf("%v %% passed", m.Weight)
+	if r.Verdict == Pass {
+		r.Reason = fmt.Sprintf("%v %% passed", m.Weight)
+	} else {
+		r.Reason = fmt.Sprintf("%v %% was not judged (%s): a first release goes ahead, because nobody could ask an endpoint that was not there", m.Weight, r.Reason)
+	}
 	if unknown := listed(r.Findings); unknown != "" {
 		r.Reason += "; " + unknown
 		if m.Last() {

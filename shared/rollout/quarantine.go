@@ -55,7 +55,7 @@ func (c *Controller) isolate(ctx context.Context, s State) error {
 // it, also a person.
 func (s State) Quarantines() bool {
 	asked := !s.Serving.IsZero() || s.mirrored()
-	return s.Artifact.Digest != "" && asked && !s.Blameless && !s.Dry && !(s.Mirrored && s.Policy.ShadowOnly)
+	return s.Artifact.Digest != "" && asked && !s.Blameless && !s.Tried()
 }
 
 // mirrored says whether the candidate answered copies of requests.

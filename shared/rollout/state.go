@@ -128,6 +128,10 @@ func (s State) stepDeadline() time.Time {
 	return s.Deadline()
 }
 
+// Tried says that the candidate was to be taken away again, and came to its end:
+// it was a dry run, or a shadow that is all there is.
+func (s State) Tried() bool { return s.Dry || s.Mirrored && s.Policy.ShadowOnly }
+
 // First says that no champion serves: there is nothing to go back to.
 func (s State) First() bool { return s.Champion.Slot == "" }
 

@@ -50,11 +50,15 @@ func rolloutRelease(s *settings) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			q, err := client.ReleaseQuarantined(c.Context(), args[0], version, whoAndWhy(why))
+			q, before, err := client.ReleaseQuarantined(c.Context(), args[0], version, whoAndWhy(why))
 			if err != nil {
 				return err
 			}
 			return s.print(c, q, func(w io.Writer) {
+				if before {
+					fmt.Fprintf(w, "version %d of %s may be rolled out again already: released by %s on %s; nothing changed\n", q.Version, q.Model, q.Released.By, q.Released.Time.Format(time.RFC3339))
+					return
+				}
 				fmt.Fprintf(w, "version %d of %s may be rolled out again; released by %s\n", q.Version, q.Model, q.Released.By)
 			})
 		},

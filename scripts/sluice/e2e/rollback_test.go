@@ -54,6 +54,7 @@ func TestAlarmsAndOperatorsStopARollout(t *testing.T) {
 	require.Equal(t, state.Rollout, s.rollout(t).Rollout, "no rollout was begun")
 	released := sluice(t, "rollout", "release", model, fmt.Sprint(state.Candidate.Version), "--dir", dir) // the next run makes the same bytes
 	require.Equal(t, 0, released.code, released.stderr)
+	require.Contains(t, sluice(t, "rollout", "release", model, fmt.Sprint(state.Candidate.Version), "--dir", dir).stdout, "already")
 	name = s.start(t, "abort")
 	s.shared(t, name)
 	stopped := sluice(t, "rollout", "abort", model, "--dir", dir, "--reason", "it looks odd")

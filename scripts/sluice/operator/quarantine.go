@@ -35,19 +35,21 @@ func (c *Client) Quarantined(ctx context.Context, model string) ([]rollout.Quara
 	return list, nil
 }
 
-// ReleaseQuarantined lets what a version was made of be rolled out again.
-func (c *Client) ReleaseQuarantined(ctx context.Context, model string, version int, by string) (rollout.Quarantined, error) {
+// ReleaseQuarantined lets what a version was made of be rolled out again, and says
+// whether somebody had released it before.
+func (c *Client) ReleaseQuarantined(ctx context.Context, model string, version int, by string) (released rollout.Quarantined, before bool, err error) {
 	list, err := c.Quarantined(ctx, model)
 	if err != nil {
-		return rollout.Quarantined{}, err
+		return rollout.Quarantined{}, false, err
 	}
 	for _, q := range list {
 		if q.Version == version {
 			records := c.rollouts()
 			records.Now = time.Now
-			return records.ReleaseQuarantined(ctx, model, q.Digest, by)
+			released, err = records.ReleaseQuarantined(ctx, model, q.Digest, by)
+			return released, q.Released != nil, err
 		}
 	}
-	return rollout.Quarantined{}, fault.New(fault.NotFound, "release a candidate of "+model, "version %d is not in quarantine", version).
+	return rollout.Quarantined{}, false, fault.New(fault.NotFound, "release a candidate of "+model, "version %d is not in quarantine", version).
 		WithHint("sluice rollout quarantine %s lists what is", model)
 }
