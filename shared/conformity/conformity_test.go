@@ -90,6 +90,7 @@ func TestWhatATrainerDoesWrongIsFound(t *testing.T) {
 		"stop-dies":    {"trainer.checkpoint": conformity.Warn, "trainer.resume": conformity.Skipped, "trainer.resume_bytes": conformity.Skipped},
 		"stop-ignored": {"trainer.checkpoint": conformity.Warn, "trainer.resume": conformity.Skipped, "trainer.resume_bytes": conformity.Skipped},
 		"stop-never":   {"trainer.stops": conformity.Fail, "trainer.checkpoint": conformity.Warn, "trainer.resume": conformity.Skipped, "trainer.resume_bytes": conformity.Skipped},
+		"slow exit":    {},
 		"resume":       {"trainer.resume": conformity.Fail, "trainer.resume_bytes": conformity.Skipped},
 		"resume-bytes": {"trainer.resume_bytes": conformity.Warn},
 	} {

@@ -36,6 +36,12 @@ type attempt struct {
 	output tail
 }
 
+// wroteMetrics: it had trained to the end when it ended.
+func (a *attempt) wroteMetrics() bool {
+	_, err := os.Stat(filepath.Join(a.folder.Output(), launch.FileMetrics))
+	return err == nil
+}
+
 // Check runs a trainer through its contract, in temporary folders. archive is the
 // model.tar.gz that it made of the generated data, nil when it made none. The
 // error says that the check itself could not be done.
@@ -62,6 +68,9 @@ func (t Trainer) Check(ctx context.Context) (r *Report, archive []byte, err erro
 	c.skipRest("the training before it failed", trainerItems())
 	return c.report(first.output.String()), archive, ctx.Err()
 }
+
+// catches is how many trainings may be stopped until one is caught while it trains.
+const catches = 12
 
 type trainerCheck struct {
 	Trainer
@@ -319,13 +328,15 @@ func (c *trainerCheck) interrupted(ctx context.Context, e *example, first *attem
 }
 
 // catch looks for a moment at which the trainer trains: later than one at which it
-// still starts, earlier than one at which it is done. caught is nil when none of
-// eight trainings ended with exit code 75.
+// still starts, earlier than one at which it is done. Trainings do not all take as
+// long as the first one, so bounds that have met are given up and the search begins
+// anew. caught is nil when none of its trainings ended with exit code 75.
 func (c *trainerCheck) catch(ctx context.Context, e *example, took time.Duration) (caught *attempt, stops, checkpoint string, err error) {
 	checkpoint = "it was never caught while it trains: give it more work by --params"
 	after, before := time.Duration(0), took
-	for try := 0; try < 8; try++ {
-		a, err := c.train(ctx, e, "", max((after+before)*6/10, time.Millisecond))
+	for range catches {
+		stop := max((after+before)*6/10, time.Millisecond)
+		a, err := c.train(ctx, e, "", stop)
 		switch {
 		case err != nil:
 			return nil, "", "", err
@@ -334,13 +345,20 @@ func (c *trainerCheck) catch(ctx context.Context, e *example, took time.Duration
 		case a.ended.Code == job.TryAgain:
 			return a, "", "", nil
 		case a.ended.Code == job.Done:
-			before = (after + before) * 6 / 10
+			before = stop
 		default:
 			checkpoint = a.ended.String() + "; want exit code 75"
-			after = (after + before) * 6 / 10
+			if a.wroteMetrics() { // it was on its way out, where runtimes put their own signal handlers back
+				before = stop
+			} else {
+				after = stop
+			}
 		}
-		if after >= before {
-			before = after + took/2
+		if before-after < took/50 {
+			after, before = 0, took
+			if a.took > took {
+				before = a.took
+			}
 		}
 	}
 	return nil, "", checkpoint, nil
