@@ -40,7 +40,7 @@ func readCSV(name string, in io.Reader, opts Options) (*Table, error) {
 			return nil, fmt.Errorf("line %d: more than %d cells; split the file", line, opts.MaxCells)
 		}
 		for i, cell := range record {
-			columns[i].add(strings.TrimRight(cell, " \t"))
+			columns[i].add(strings.TrimSpace(cell))
 		}
 		lines = append(lines, int32(line))
 	}
