@@ -48,7 +48,7 @@ func flatFields(sc *schema.Schema) ([]*schema.Column, error) {
 	for i := range fields {
 		field := root.Field(i)
 		if field.Type() != schema.Primitive || field.RepetitionType() == parquet.Repetitions.Repeated {
-			return nil, fmt.Errorf("column %q is nested (%s); flatten it into columns of its own", field.Name(), field.LogicalType())
+			return nil, fmt.Errorf("column %q is nested (%s); flatten it into columns of its own", field.Name(), nesting(field))
 		}
 		fields[i] = sc.Column(i)
 		if err := supported(fields[i]); err != nil {
@@ -56,6 +56,15 @@ func flatFields(sc *schema.Schema) ([]*schema.Column, error) {
 		}
 	}
 	return fields, nil
+}
+
+// nesting is how people know a nested column: List, Map, or a struct, which has no
+// type of its own in the file.
+func nesting(field schema.Node) string {
+	if _, plain := field.LogicalType().(schema.NoLogicalType); plain && field.Type() != schema.Primitive {
+		return "struct"
+	}
+	return field.LogicalType().String()
 }
 
 func readColumns(ctx context.Context, f *file.Reader, fields []*schema.Column, rows int64) ([]Column, error) {

@@ -45,7 +45,7 @@ func (s *Set) queries(target *table.Column, data trainconfig.Data) error {
 			return fault.New(fault.Invalid, op, "column %q has no value in row %d (%s)", column.Name, i+1, s.ID[i]).
 				WithHint("drop the rows that belong to no query")
 		}
-		s.Query = append(s.Query, column.Content(i))
+		s.Query = append(s.Query, column.Exact(i))
 	}
 	return nil
 }

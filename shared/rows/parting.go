@@ -61,9 +61,9 @@ func (s *Set) partByGroup(data trainconfig.Data, seed int64) error {
 			return fault.New(fault.Invalid, opSplit, "%s: column %q has no value, so the row is of no group", s.Table.Place(i), c.Name).
 				WithHint("fill it in, or leave the row out")
 		}
-		name, seen := known[c.Content(i)]
+		name, seen := known[c.Exact(i)]
 		if !seen {
-			name = c.Content(i)
+			name = c.Exact(i)
 			known[name], sides[name] = name, splitter.GroupSide(name)
 		}
 		s.Group[i], s.Side[i] = name, sides[name]

@@ -28,7 +28,7 @@ func readCSV(name string, in io.Reader, opts Options) (*Table, error) {
 	for b := range records(r, header, opts.MaxCells) {
 		for i := range b.lines {
 			for f, cell := range b.cells[i*len(header):][:len(header)] {
-				columns[f].add(strings.TrimRight(cell, " \t"))
+				columns[f].add(strings.TrimSpace(cell))
 			}
 		}
 		if b.err != nil {

@@ -15,6 +15,7 @@ func (t *Table) Narrow(names ...string) *Table {
 			continue
 		}
 		copied := *c
+		copied.odd = c.longNumbers()
 		copied.raw, copied.Text = nil, nil
 		if c.Kind == Text {
 			copied.Text = internAll(c.Text)

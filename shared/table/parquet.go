@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"strings"
 
 	"github.com/sluice-ml/sluice/shared/parquet"
 )
@@ -56,6 +57,9 @@ func parquetColumn(c *parquet.Column) (Column, error) {
 	infinite := -1
 	out := Column{Name: c.Name, Number: c.Float, Null: c.Null, FirstText: -1}
 	if c.Float == nil {
+		for i, cell := range c.Text { // as of every other format, spaces around a value do not count
+			c.Text[i] = strings.TrimSpace(cell)
+		}
 		out, infinite = infer(c.Name, c.Text)
 	}
 	for i, v := range c.Float {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"slices"
 
 	"github.com/sluice-ml/sluice/shared/fault"
@@ -114,6 +115,9 @@ func (l *learner) untilBest(ctx context.Context, booster *xgboost.Booster, train
 		if err != nil {
 			return refused(err)
 		}
+		if err := l.defined(value); err != nil {
+			return err
+		}
 		if l.verbose {
 			fmt.Fprintf(l.out, "fold %d round %d: %s %v\n", result.Fold+1, round+1, l.params.metric, value)
 		}
@@ -127,8 +131,21 @@ func (l *learner) untilBest(ctx context.Context, booster *xgboost.Booster, train
 	if patience == 0 {
 		result.Rounds = l.params.rounds
 		value, err := booster.Eval(l.params.rounds-1, held)
+		if err != nil {
+			return refused(err)
+		}
 		result.Best = value
-		return refused(err)
+		return l.defined(value)
+	}
+	return nil
+}
+
+// defined refuses a metric that the held-out rows do not define, such as mape of
+// rows that are 0: by it no round is better than another.
+func (l *learner) defined(value float64) error {
+	if math.IsNaN(value) || math.IsInf(value, 0) {
+		return fault.New(fault.Invalid, "train", "%s of the rows that are held out is %v, by which no round is better than another", l.params.metric, value).
+			WithHint("choose a training.eval_metric that the target's values define (mape needs values other than 0, rmsle none below 0), or mend the target")
 	}
 	return nil
 }

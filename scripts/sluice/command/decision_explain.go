@@ -13,6 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sluice-ml/sluice/scripts/sluice/operator"
+	"github.com/sluice-ml/sluice/shared/canonical"
 	"github.com/sluice-ml/sluice/shared/contract"
 	"github.com/sluice-ml/sluice/shared/decision"
 	"github.com/sluice-ml/sluice/shared/fault"
@@ -60,6 +61,8 @@ func (o *opened) explain(ctx context.Context) (*explanation, error) {
 			v = gate.Verdict{Gate: bound.Gate, Verdict: bound.Verdict, Reasons: append(bound.Reasons, "the whole verdict is not there any more: "+bound.URI)}
 		case err != nil:
 			return nil, err
+		case "sha256:"+canonical.Sum(body) != bound.Digest:
+			v = gate.Verdict{Gate: bound.Gate, Verdict: bound.Verdict, Reasons: append(bound.Reasons, "the whole verdict is not the one that was signed any more, and is not shown: "+bound.URI+" (sluice decision verify says what differs)")}
 		default:
 			if err := json.Unmarshal(body, &v); err != nil {
 				return nil, fmt.Errorf("%s: %w", bound.URI, err)
