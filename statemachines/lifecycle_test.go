@@ -93,3 +93,62 @@ func TestARunsEndIsToldOnce(t *testing.T) {
 		require.Contains(t, said[0].Message, "ended failed\n  Sluice.Denied: no permission")
 	})
 }
+
+// answers takes what is published, and gives functions' answers by operation.
+type answers struct {
+	topic
+	failed  string                     // the error that a Batch job ends with
+	results map[string]json.RawMessage // by operation
+	asked   []string
+}
+
+func (a *answers) Do(ctx context.Context, call asl.TaskCall) (json.RawMessage, *asl.TaskError) {
+	var arguments struct{ Payload struct{ Operation string } }
+	_ = json.Unmarshal(call.Arguments, &arguments) // others have none
+	if strings.Contains(call.Resource, "batch:") {
+		return nil, &asl.TaskError{Name: "States.TaskFailed", Cause: a.failed}
+	}
+	if operation := arguments.Payload.Operation; operation != "" {
+		a.asked = append(a.asked, operation)
+		return json.RawMessage(`{"Payload":` + string(a.results[operation]) + `}`), nil
+	}
+	return a.topic.Do(ctx, call)
+}
+
+// A job that fails is asked why: wrong data end the run "invalid", with the job's
+// words, and everything else fails it.
+func TestAFailedJobIsAskedWhy(t *testing.T) {
+	for status, want := range map[string]struct{ execution, kind, text string }{
+		"invalid": {"SUCCEEDED", "run_invalid", "ended invalid\n  no column y"},
+		"failed":  {"FAILED", "run_failed", "ended failed\n  States.TaskFailed: no column y"},
+	} {
+		t.Run(status, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				body, err := os.ReadFile("lifecycle.asl.json")
+				require.NoError(t, err)
+				var machine map[string]any
+				require.NoError(t, json.Unmarshal(body, &machine))
+				states := machine["States"].(map[string]any)
+				states["Skip"] = map[string]any{"Type": "Choice", "Choices": []any{map[string]any{"Condition": "{% false %}", "Next": machine["StartAt"]}}, "Default": "Train"}
+				states["First"] = map[string]any{"Type": "Pass", "Next": "Skip", "Assign": map[string]any{"model": "m", "run": "m-1",
+					"cause": "x", "plan": "p", "trainerJob": "j", "evaluatorJob": "j", "trained": "", "unchanged": ""}}
+				machine["StartAt"] = "First"
+				text, err := json.Marshal(machine)
+				require.NoError(t, err)
+				parsed, err := asl.Parse(text, func(asl.TaskDefinition) error { return nil })
+				require.NoError(t, err)
+				a := &answers{failed: `{"JobId":"j1"}`, results: map[string]json.RawMessage{"finish": json.RawMessage("{}"),
+					"why": json.RawMessage(`{"status":"` + status + `","reason":"no column y","error":"States.TaskFailed"}`)}}
+				x, err := asl.NewEngine(asl.Options{Tasks: a}).Prepare(asl.Spec{Machine: parsed, Name: "m", Input: "{}", Start: time.Now(), Event: func(asl.Event) {}})
+				require.NoError(t, err)
+				result, err := x.Run(t.Context())
+				require.NoError(t, err)
+				require.Equal(t, want.execution, string(result.Status))
+				require.Equal(t, []string{"why", "finish"}, a.asked)
+				require.Len(t, a.said, 1)
+				require.Equal(t, want.kind, a.said[0].MessageAttributes["kind"].StringValue)
+				require.Contains(t, a.said[0].Message, want.text)
+			})
+		})
+	}
+}

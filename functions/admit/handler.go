@@ -27,6 +27,8 @@ func (h handler) handle(ctx context.Context, raw json.RawMessage) (any, error) {
 		return h.intake.Start(ctx, request.Model, request.Cause)
 	case "settle":
 		return h.intake.Settle(ctx, request.Model, request.Run)
+	case "why":
+		return h.why(ctx, request)
 	case "finish":
 		if request.Outcome == nil {
 			return nil, fault.New(fault.Invalid, "finish run "+request.Run, "outcome is missing")
@@ -37,7 +39,19 @@ func (h handler) handle(ctx context.Context, raw json.RawMessage) (any, error) {
 	case "":
 		return h.upload(ctx, raw)
 	}
-	return nil, fault.New(fault.Invalid, "read the event", "operation %q: want start, settle or finish", request.Operation)
+	return nil, fault.New(fault.Invalid, "read the event", "operation %q: want start, settle, why or finish", request.Operation)
+}
+
+// why says what was wrong when a job of a run failed.
+func (h handler) why(ctx context.Context, request contract.AdmitRequest) (any, error) {
+	if request.Outcome == nil {
+		return nil, fault.New(fault.Invalid, "explain run "+request.Run, "outcome is missing")
+	}
+	said, err := h.intake.Store.Get(ctx, contract.RunKey(request.Model, request.Run, contract.FileFailure))
+	if err != nil && !fault.Is(err, fault.NotFound) {
+		return nil, err
+	}
+	return contract.WhyJobFailed(request.Outcome.Reason, said.Body, *request.Outcome), nil
 }
 
 // upload takes in an S3 event: an upload, or a configuration, which uploads may

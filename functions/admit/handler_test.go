@@ -69,3 +69,23 @@ func TestBadEvents(t *testing.T) {
 		require.Equal(t, fault.Invalid, fault.KindOf(err), raw)
 	}
 }
+
+// Why a job failed is what it wrote down, and what Batch says where it wrote nothing.
+func TestWhyAJobFailed(t *testing.T) {
+	store := intaketest.New(time.Now)
+	h := handler{lake: "lake", intake: &intake.Intake{Store: store, Inbox: store, Bucket: "store", Now: time.Now}}
+	ask := func() contract.Outcome {
+		request, err := json.Marshal(contract.AdmitRequest{Operation: "why", Model: "m", Run: "m-1",
+			Outcome: &contract.Outcome{Status: "failed", Error: "States.TaskFailed", Reason: `{"JobId":"j1","JobName":"train-m-1","StatusReason":"it exited","Attempts":[{}]}`}})
+		require.NoError(t, err)
+		out, err := h.handle(t.Context(), request)
+		require.NoError(t, err)
+		return out.(contract.Outcome)
+	}
+	require.Equal(t, contract.Outcome{Status: "failed", Error: "States.TaskFailed", Reason: "job train-m-1 failed: it exited (what it wrote: sluice run logs RUN)"}, ask())
+	_, err := store.Create(t.Context(), contract.RunKey("m", "m-1", contract.FileFailure), []byte(`{"job":"j1","attempt":1,"kind":"Invalid","reason":"no column \"y\""}`))
+	require.NoError(t, err)
+	require.Equal(t, contract.Outcome{Status: "invalid", Error: "States.TaskFailed", Reason: `no column "y"`}, ask())
+	_, err = h.handle(t.Context(), json.RawMessage(`{"operation":"why","model":"m","run":"m-1"}`))
+	require.Equal(t, fault.Invalid, fault.KindOf(err))
+}

@@ -53,6 +53,10 @@ func run(ctx context.Context) error {
 	if own := os.Args[1:]; len(own) > 0 {
 		evaluator.Own = &scoring.Program{Path: own[0], Args: own[1:]}
 	}
+	return r.Failed(ctx, os.LookupEnv, measure(ctx, store, r, evaluator))
+}
+
+func measure(ctx context.Context, store *s3store.Store, r *jobstore.Run, evaluator *scoring.Evaluator) error {
 	result, err := evaluate(ctx, r, evaluator)
 	if err != nil {
 		return err

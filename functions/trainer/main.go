@@ -56,6 +56,10 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	return r.Failed(ctx, os.LookupEnv, train(ctx, r, library))
+}
+
+func train(ctx context.Context, r *jobstore.Run, library *xgboost.Library) error {
 	if done, err := training.Done(ctx, r); err != nil {
 		return err
 	} else if done {

@@ -281,7 +281,8 @@ const (
 	FilePerturbed   = "evaluation/perturbed.parquet"
 	FileLatency     = "evaluation/latency.json"
 	FileDecision    = "decision.json"
-	FileRecord      = "run.json" // the run's outcome, written last
+	FileFailure     = "failure.json" // why an attempt of a job did not end well: a JobFailure
+	FileRecord      = "run.json"     // the run's outcome, written last
 )
 
 // VerdictFile is where a gate keeps its verdict under the run's prefix.

@@ -34,13 +34,13 @@ type RunInput struct {
 }
 
 // AdmitRequest is a call that is not an EventBridge event: "start" by hand or
-// from drift, "settle" and "finish" by the lifecycle state machine.
+// from drift, "settle", "why" and "finish" by the lifecycle state machine.
 type AdmitRequest struct {
-	Operation string   `json:"operation"` // "start", "settle" or "finish"
+	Operation string   `json:"operation"` // "start", "settle", "why" or "finish"
 	Model     string   `json:"model"`
 	Run       string   `json:"run,omitempty"`
 	Cause     Cause    `json:"cause,omitzero"`
-	Outcome   *Outcome `json:"outcome,omitempty"` // finish
+	Outcome   *Outcome `json:"outcome,omitempty"` // finish; why: of a job that failed, with what Batch says
 }
 
 // AdmitResult answers "start" and EventBridge events.
@@ -71,7 +71,9 @@ type Request struct {
 // Outcome is how a run ended.
 type Outcome struct {
 	// Status: "promoted", "rolled_back", "rejected" (a gate failed), "held" (a
-	// gate was insufficient), "invalid" (validate), "registered" (this
+	// gate was insufficient), "invalid" (what it was given to learn from is wrong:
+	// its uploads are not taken again; of a wrong configuration they are, so that
+	// one is "failed"), "registered" (this
 	// environment does not deploy the model), "unchanged" (the champion was
 	// trained from this very plan), "dry_run", "shadowed" (a shadow that passed, and
 	// nothing followed), or "failed".

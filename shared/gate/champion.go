@@ -25,7 +25,7 @@ func Champion(e *trainconfig.Evaluation, set *predictions.Set, serving bool) Ver
 	}
 	set, _ = counting(set)
 	if !set.HasChampion() {
-		v.insufficient("the predictions hold no scores of the champion")
+		v.insufficient("the predictions hold no scores of the champion: the evaluator says why it was not compared (sluice run logs RUN)")
 		return *v
 	}
 	if why := few(set); why != "" {

@@ -32,6 +32,7 @@ type Ended struct {
 	Stopped bool           // ctx was done before it ended
 	Killed  bool           // it outlived the grace
 	Took    time.Duration  // from the request to stop to the end
+	Said    string         // the last line it wrote that is not blank
 }
 
 // Run runs the program in a folder to its end; when ctx is done, SIGTERM asks it
@@ -40,7 +41,8 @@ func (p Program) Run(ctx context.Context, f Folder, now func() time.Time) (Ended
 	c := exec.Command(p.Argv[0], append(append([]string{}, p.Argv[1:]...), Argument)...)
 	c.Env = append(append(os.Environ(), p.Env...), f.Environment()...)
 	c.Dir = string(f)
-	c.Stdout, c.Stderr = p.Out, p.Out
+	said := &lastLine{out: p.Out}
+	c.Stdout, c.Stderr = said, said
 	c.WaitDelay = time.Second // a child of its own may hold the output open
 	dieWithParent(c)
 	if err := c.Start(); err != nil {
@@ -60,7 +62,7 @@ func (p Program) Run(ctx context.Context, f Folder, now func() time.Time) (Ended
 		e.Killed = p.stop(c, exited)
 		e.Took = now().Sub(begin)
 	}
-	e.Code = c.ProcessState.ExitCode()
+	e.Code, e.Said = c.ProcessState.ExitCode(), said.String()
 	if status, ok := c.ProcessState.Sys().(syscall.WaitStatus); ok && status.Signaled() {
 		e.Signal = status.Signal()
 	}
@@ -93,10 +95,17 @@ func (e Ended) Err() error {
 	case e.Stopped || e.Code == job.TryAgain:
 		return fault.New(fault.Unavailable, op, "the program was interrupted (%v)", e).WithHint("another attempt resumes from its checkpoints")
 	case e.Code == job.Wrong:
-		return fault.New(fault.Invalid, op, "the program says that configuration or data are wrong (exit code %d)", job.Wrong).
-			WithHint("its last lines above say what")
+		return fault.New(fault.Invalid, op, "the program says that configuration or data are wrong (exit code %d)%s", job.Wrong, e.said()).
+			WithHint("sluice run logs RUN has all that it said")
 	}
-	return fault.New(fault.Internal, op, "the program failed: %v", e).WithHint("its last lines above may say why")
+	return fault.New(fault.Internal, op, "the program failed: %v%s", e, e.said()).WithHint("sluice run logs RUN has all that it said")
+}
+
+func (e Ended) said() string {
+	if e.Said == "" {
+		return ""
+	}
+	return "; its last line: " + e.Said
 }
 
 // String says how it ended.

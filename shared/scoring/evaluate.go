@@ -181,7 +181,10 @@ func fits(schema *model.Schema, set *rows.Set) error {
 }
 
 // champion fills in the champion's scores, unless the data does not have what it
-// needs, it was made for other labels, or an image that is not here serves it.
+// needs, it was made for other labels, an image that is not here serves it, or
+// its server does not come up or answer to these rows: the gate then says that
+// nothing is compared, and a candidate that is well is not held up by the
+// champion's trouble.
 func (e *Evaluator) champion(ctx context.Context, set *rows.Set, which []int, artifact []byte, result *Result) error {
 	schema, _, err := e.open(artifact)
 	if fault.Is(err, fault.NotFound) {
@@ -196,17 +199,27 @@ func (e *Evaluator) champion(ctx context.Context, set *rows.Set, which []int, ar
 		fmt.Fprintf(e.Out, "the champion is not compared: %v\n", err)
 		return nil
 	}
+	scored, err := e.scores(ctx, set, which, artifact)
+	switch {
+	case ctx.Err() != nil || fault.KindOf(err).Retryable():
+		return err
+	case err != nil:
+		fmt.Fprintf(e.Out, "the champion is not compared: %v\n", err)
+		return nil
+	}
+	fmt.Fprintf(e.Out, "scored the same rows with the champion\n")
+	result.Predictions.Champion, result.Predictions.ChampionProbability = scored.score, scored.probability
+	return nil
+}
+
+// scores serves an artefact and asks it for the rows' scores.
+func (e *Evaluator) scores(ctx context.Context, set *rows.Set, which []int, artifact []byte) (*scores, error) {
 	in, s, err := e.serve(ctx, set, which, artifact)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer s.stop()
-	scored, err := in.score(ctx, s, noise{})
-	if err == nil {
-		fmt.Fprintf(e.Out, "scored the same rows with the champion\n")
-		result.Predictions.Champion, result.Predictions.ChampionProbability = scored.score, scored.probability
-	}
-	return err
+	return in.score(ctx, s, noise{})
 }
 
 // CheckDigest makes sure that an artefact is the one that was registered. The

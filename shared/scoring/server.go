@@ -31,6 +31,8 @@ const (
 	startTime = 60 * time.Second // for a server to answer /ping
 	stopTime  = 30 * time.Second // for it to drain: what SageMaker gives
 	pollTime  = 10 * time.Millisecond
+	// askTime is how long a server may take to answer: SageMaker gives up then.
+	askTime = 60 * time.Second
 )
 
 // Program is the model server's program, as its image has it.
@@ -47,6 +49,8 @@ type server struct {
 	cmd    *exec.Cmd
 	exited chan struct{}
 	output tail
+	// askTime is the most that one answer may take.
+	askTime time.Duration
 }
 
 // start unpacks an artefact and starts a server on it, which answers /ping when
@@ -57,7 +61,7 @@ func (p Program) start(ctx context.Context, artifact []byte) (*server, error) {
 	if err != nil {
 		return nil, fault.New(fault.Internal, "start the model server", "%w", err)
 	}
-	s := &server{folder: folder, exited: make(chan struct{})}
+	s := &server{folder: folder, exited: make(chan struct{}), askTime: askTime}
 	if err := model.Extract(artifact, folder); err != nil {
 		s.stop()
 		return nil, err
@@ -166,6 +170,8 @@ func (t *tail) String() string {
 
 // post sends instances as JSON lines and gives the body of the answer.
 func (s *server) post(ctx context.Context, instances []byte) (status int, body []byte, err error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, s.askTime, fmt.Errorf("it did not answer within %v, where SageMaker gives up", s.askTime))
+	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, s.url+"/invocations", bytes.NewReader(instances))
 	if err != nil {
 		return 0, nil, err
@@ -173,11 +179,19 @@ func (s *server) post(ctx context.Context, instances []byte) (status int, body [
 	request.Header.Set("Content-Type", "application/x-ndjson")
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return 0, nil, err
+		return 0, nil, late(ctx, err)
 	}
 	defer response.Body.Close()
 	body, err = io.ReadAll(response.Body)
-	return response.StatusCode, body, err
+	return response.StatusCode, body, late(ctx, err)
+}
+
+// late is err, or that a request took too long.
+func late(ctx context.Context, err error) error {
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
 }
 
 func refused(status int, body []byte) error {

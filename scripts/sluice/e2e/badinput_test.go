@@ -74,9 +74,9 @@ func (s *stack) wrongConfigurations(wrong wrongly) {
 }
 
 func (s *stack) wrongData(wrong wrongly) {
-	wrong("an empty file", "failed", func(t *testing.T) {
+	wrong("an empty file", "invalid", func(t *testing.T) {
 		s.upload(t, "empty.csv", nil)
-	}, "empty.csv")
+	}, "empty.csv", "upload it again once it is right")
 	wrong("a CSV file with ragged rows", "invalid", func(t *testing.T) {
 		data := rows(t, 4000, 300)
 		data[200] = data[200][:7]

@@ -28,8 +28,8 @@ var onECS = strings.NewReplacer("bake: 2s", "bake: 5s", "accuracy: 0}", "accurac
 // TestTheLifecycleOnECS tells the whole story where ECS serves: upload, training,
 // gates, a canary by the listener rule's weights that a kill of the whole stack
 // interrupts, a promotion; a version that fails in production and is rolled back by
-// its alarm; and one whose labels turn out badly after it was promoted. Traffic
-// goes through the load balancer all the time; labels come from what the servers
+// its alarm; one whose tasks fail their health checks; and one whose labels turn
+// out badly after it was promoted. Traffic goes through the load balancer all the time; labels come from what the servers
 // captured themselves. Prometheus, which scrapes those servers, measures every
 // rollout, and leads to the verdicts that CloudWatch leads to.
 func TestTheLifecycleOnECS(t *testing.T) {
@@ -86,6 +86,20 @@ func TestTheLifecycleOnECS(t *testing.T) {
 	delete(after, drilled)
 	require.Equal(t, before, after, "no answer that the champion could have given was lost: %v", live.last)
 
+	// Requests are answered, but no task of the candidate passes its health check.
+	s.configure(t, strings.NewReplacer("bake: 5s", "bake: 2m", "max_failures: 100", "max_failures: 1").Replace(onECS)) // longer than the alarm's three periods
+	name = s.start(t, "ill")
+	s.shared(t, name)
+	s.fault(t, s.rollout(t).Candidate.Slot, `{"unhealthy": true}`)
+	run = s.finishes(t, name, "rolled_back")
+	require.Contains(t, run.Outcome.Reason, ".health is on")
+	s.clear(t)
+	s.balanced(t, 3)
+	s.servesOnly(t, live)
+	last := live.lost()
+	delete(last, drilled)
+	require.Equal(t, before, last, "nor by tasks that were only called unhealthy: %v", live.last)
+
 	s.configure(t, strings.Replace(onECS, "bake: 5s", "bake: 21s\n  observe: 1h", 1)) // a whole period of the balancer's is in it
 	name = s.start(t, "late")
 	s.finishes(t, name, "promoted")
@@ -100,7 +114,7 @@ func TestTheLifecycleOnECS(t *testing.T) {
 	})
 	require.Contains(t, s.rollout(t).Reason, "accuracy")
 	s.balanced(t, 3)
-	last := live.lost()
+	last = live.lost()
 	delete(last, drilled)
 	require.Equal(t, before, last, "nor while the old champion came back: %v", live.last)
 }

@@ -120,7 +120,7 @@ func TestHooksAndRulesGuardTheData(t *testing.T) {
 	_, err := s.Dataset(model).Head(t.Context(), dataset.Main)
 	require.Error(t, err, "main was not made")
 	s.upload(t, "eaten/part.csv", text(t, rows(t, 0, 300)))
-	run = s.ends(t, model+"-2", "failed")
+	run = s.ends(t, model+"-2", "invalid")
 	require.Contains(t, run.Outcome.Reason, `pin raw/adult-income/eaten/part.csv: lifecycle rule "tidy" deletes versions of raw/adult-income/eaten/* 30 day(s) after they are replaced`)
 	require.Contains(t, run.Outcome.Reason, "give the rule a filter that leaves raw/adult-income/eaten/part.csv out")
 }

@@ -163,12 +163,13 @@ func (s *stack) comparedWithChampion(t *testing.T, run string) {
 	require.Contains(t, string(body), "auc_difference")
 }
 
-// badParameters asserts that the trainer's exit code 64 fails the run at once.
+// badParameters asserts that the trainer's exit code 64 ends the run at once, with its own words.
 func (s *stack) badParameters(t *testing.T, put func(string)) {
 	t.Helper()
 	put(strings.Replace(ownConfig, "algorithm: forest", "algorithm: magic", 1))
 	result, err := s.RetrainRun(t.Context(), ownModel, "bad")
 	require.NoError(t, err)
-	run := s.ends(t, result.Run, "failed")
+	run := s.ends(t, result.Run, "invalid")
 	require.Contains(t, run.Outcome.Reason, "exit code 64")
+	require.Contains(t, run.Outcome.Reason, "magic", "what the program said last")
 }

@@ -5,8 +5,12 @@ package jobstore
 import (
 	"bytes"
 	"context"
+	"encoding/json"
+	"fmt"
 	"io"
 	"path"
+	"strconv"
+	"time"
 
 	"github.com/sluice-ml/sluice/shared/aws/s3store"
 	"github.com/sluice-ml/sluice/shared/contract"
@@ -121,4 +125,29 @@ func (r *Run) Has(ctx context.Context, name string) (bool, error) {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// tellTime is how long a job may take to say why it fails: it is to end.
+const tellTime = 10 * time.Second
+
+// Failed writes down why an attempt of a Batch job does not end well, and gives
+// err again, nil too. env is os.LookupEnv: Batch names the job there.
+func (r *Run) Failed(ctx context.Context, env func(string) (string, bool), err error) error {
+	id, _ := env("AWS_BATCH_JOB_ID")
+	if err == nil || id == "" {
+		return err
+	}
+	said := contract.JobFailure{Job: id, Attempt: 1, Kind: fault.KindOf(err), Reason: err.Error()}
+	if text, ok := env("AWS_BATCH_JOB_ATTEMPT"); ok {
+		if n, err := strconv.Atoi(text); err == nil {
+			said.Attempt = n
+		}
+	}
+	body, _ := json.Marshal(said) // strings and a number always encode
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellTime)
+	defer cancel()
+	if put := r.Put(ctx, contract.FileFailure, body); put != nil {
+		return fmt.Errorf("%w (and it could not be written down: %w)", err, put)
+	}
+	return err
 }

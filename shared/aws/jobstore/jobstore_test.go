@@ -1,6 +1,7 @@
 package jobstore_test
 
 import (
+	"context"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -89,4 +90,29 @@ func TestRowsAreThoseOfThePlansCommit(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, []string{"raw/m/a.csv#0", "raw/m/a.csv#1"}, set.ID, "the pinned version is read")
 	}
+}
+
+func TestAJobWritesDownWhyItFails(t *testing.T) {
+	ctx := t.Context()
+	store, bucket := s3store.New(s3test.Client(t)), s3test.Bucket(t)
+	uri, err := store.PutJSON(ctx, bucket, "runs/m/r1/plan.json", contract.Plan{Model: "m", Run: "r1", Hash: "h"})
+	require.NoError(t, err)
+	r, err := jobstore.Open(ctx, store, uri)
+	require.NoError(t, err)
+	batch := map[string]string{"AWS_BATCH_JOB_ID": "j1", "AWS_BATCH_JOB_ATTEMPT": "2"}
+	env := func(name string) (string, bool) { v, ok := batch[name]; return v, ok }
+	wrong := fault.New(fault.Invalid, "read it", "it is wrong")
+
+	require.NoError(t, r.Failed(ctx, env, nil))
+	require.Equal(t, wrong, r.Failed(ctx, func(string) (string, bool) { return "", false }, wrong), "outside of Batch")
+	has, err := r.Has(ctx, contract.FileFailure)
+	require.NoError(t, err)
+	require.False(t, has)
+
+	interrupted, stop := context.WithCancel(ctx)
+	stop()
+	require.Equal(t, wrong, r.Failed(interrupted, env, wrong))
+	body, err := r.Get(ctx, contract.FileFailure)
+	require.NoError(t, err)
+	require.JSONEq(t, `{"job":"j1","attempt":2,"kind":"Invalid","reason":"read it: it is wrong"}`, string(body))
 }
